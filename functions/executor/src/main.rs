@@ -1,0 +1,35 @@
+//! The executor function: settings, clients, wiring. What it does is in `understudy_engine::executor`.
+
+use std::sync::Arc;
+use understudy_aws::clock::{SystemClock, SystemRandom};
+use understudy_aws::cloudwatch::CloudWatchAlarms;
+use understudy_aws::dynamodb::DynamoTable;
+use understudy_aws::ec2::Ec2Compute;
+use understudy_aws::elbv2::ElbTraffic;
+use understudy_aws::rds::RdsDatabase;
+use understudy_aws::route53::Route53Dns;
+use understudy_aws::settings::ExecutorSettings;
+use understudy_aws::sns::SnsNotifier;
+use understudy_aws::telemetry::Telemetry;
+use understudy_aws::{AwsConfig, runtime};
+use understudy_engine::executor::{Executor, ExecutorPorts};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), lambda_runtime::Error> {
+    let telemetry = Telemetry::start("executor");
+    let settings = ExecutorSettings::from_env()?;
+    let config = AwsConfig::load().await;
+    let ports = ExecutorPorts {
+        table: Arc::new(DynamoTable::new(&config, settings.table)),
+        clock: Arc::new(SystemClock),
+        random: Arc::new(SystemRandom),
+        traffic: Arc::new(ElbTraffic::new(&config)),
+        dns: Arc::new(Route53Dns::new(&config)),
+        notifier: Arc::new(SnsNotifier::new(&config, settings.topic_arn)),
+        compute: Arc::new(Ec2Compute::new(&config)),
+        database: Arc::new(RdsDatabase::new(&config)),
+        alarms: Arc::new(CloudWatchAlarms::new(&config)),
+    };
+    let executor = &Executor::new(ports);
+    runtime::run(telemetry, |event, invocation| async move { executor.handle(event, &invocation).await }).await
+}

@@ -1,0 +1,261 @@
+//! A real connection to a site's endpoint: HTTP, HTTPS or TCP.
+//!
+//! Every try is new: a new name lookup, a new connection, no proxy, no redirect, certificates verified. What
+//! the endpoint does wrong is *unhealthy*. What goes wrong on this side (no socket left, no route out, a
+//! resolver that does not answer) is *unknown*: it says nothing about the endpoint.
+
+use async_trait::async_trait;
+use reqwest::redirect::Policy;
+use reqwest::{Certificate, Client, Response};
+use std::error::Error;
+use std::io;
+use std::sync::OnceLock;
+use std::time::Duration;
+use tokio::net::TcpStream;
+use understudy_core::health::{Health, Sample};
+use understudy_core::plan::{EndpointProbe, Method, Protocol};
+use understudy_engine::ports::Endpoint;
+
+/// How much of a body is looked at.
+const MAX_BODY_BYTES: usize = 64 * 1024;
+/// How the probe names itself to the endpoint.
+const USER_AGENT: &str = "understudy-probe";
+
+/// Errors of the operating system that are this side's fault, by their numbers on Linux.
+const LOCAL_PROBLEMS: &[(i32, &str)] = &[
+    (12, "no memory"),
+    (23, "the system has no file descriptor left"),
+    (24, "this process has no file descriptor left"),
+    (99, "no local address or port is left"),
+    (100, "the network is down"),
+    (101, "the network can not be reached from here"),
+    (105, "no buffer space"),
+];
+
+/// Tries endpoints over the network.
+#[derive(Default)]
+pub struct NetworkEndpoint {
+    additional_roots: Vec<Certificate>,
+    // Made at their first use: reading the system's root certificates takes milliseconds.
+    plain: OnceLock<Result<Client, String>>,
+    tls: OnceLock<Result<Client, String>>,
+}
+
+impl NetworkEndpoint {
+    /// Trusts the system's root certificates.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Trusts these certificates (PEM, one each) beside the system's.
+    ///
+    /// # Errors
+    /// One of them is not a certificate.
+    pub fn with_roots(certificates_pem: &[&str]) -> Result<Self, String> {
+        let additional_roots = certificates_pem
+            .iter()
+            .map(|pem| Certificate::from_pem(pem.as_bytes()))
+            .collect::<Result<_, _>>()
+            .map_err(|error| format!("reading a root certificate: {}", chain(&error)))?;
+        Ok(Self { additional_roots, ..Self::default() })
+    }
+
+    fn client(&self, protocol: Protocol) -> Result<&Client, String> {
+        let made = match protocol {
+            Protocol::Https => self.tls.get_or_init(|| build(Some(&self.additional_roots))),
+            Protocol::Http | Protocol::Tcp => self.plain.get_or_init(|| build(None)),
+        };
+        made.as_ref().map_err(Clone::clone)
+    }
+
+    async fn ask(&self, probe: &EndpointProbe) -> Sample {
+        let client = match self.client(probe.protocol) {
+            Ok(client) => client,
+            Err(problem) => return Sample::new(Health::Unknown, format!("the prober has no HTTP client: {problem}")),
+        };
+        let method = match probe.method {
+            Method::Get => reqwest::Method::GET,
+            Method::Head => reqwest::Method::HEAD,
+        };
+        let request = match client.request(method, address(probe)).build() {
+            Ok(request) => request,
+            Err(error) => return Sample::new(Health::Unknown, format!("the plan makes no address: {}", chain(&error))),
+        };
+        match client.execute(request).await {
+            Ok(response) => judge(probe, response).await,
+            Err(error) => classify(&error),
+        }
+    }
+}
+
+#[async_trait]
+impl Endpoint for NetworkEndpoint {
+    async fn check(&self, probe: &EndpointProbe) -> Sample {
+        let timeout = Duration::from_secs(u64::from(probe.timeout_seconds));
+        let sample = async {
+            match probe.protocol {
+                Protocol::Http | Protocol::Https => self.ask(probe).await,
+                Protocol::Tcp => connect(probe).await,
+            }
+        };
+        tokio::time::timeout(timeout, sample)
+            .await
+            .unwrap_or_else(|_| Sample::new(Health::Unhealthy, format!("no answer within {} s", probe.timeout_seconds)))
+    }
+}
+
+/// A client without TLS (`None`), or one that trusts the system's roots and these.
+fn build(additional_roots: Option<&[Certificate]>) -> Result<Client, String> {
+    // Another part of the process may have installed it before: all of them install ring.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let builder = Client::builder()
+        .user_agent(USER_AGENT)
+        .redirect(Policy::none())
+        .referer(false)
+        .no_proxy()
+        .http1_only()
+        .pool_max_idle_per_host(0);
+    let builder = match additional_roots {
+        None => builder.tls_certs_only([]),
+        Some(roots) => builder.tls_certs_merge(roots.iter().cloned()),
+    };
+    builder.build().map_err(|error| chain(&error))
+}
+
+fn address(probe: &EndpointProbe) -> String {
+    let scheme = if probe.protocol == Protocol::Https { "https" } else { "http" };
+    // An IPv6 address stands in brackets.
+    let host = if probe.host.contains(':') { format!("[{}]", probe.host) } else { probe.host.clone() };
+    let port = probe.port.map(|port| format!(":{port}")).unwrap_or_default();
+    format!("{scheme}://{host}{port}{}", probe.path)
+}
+
+async fn judge(probe: &EndpointProbe, response: Response) -> Sample {
+    let status = response.status().as_u16();
+    let (from, to) = (probe.expected_status.from, probe.expected_status.to);
+    if !(from..=to).contains(&status) {
+        let redirect = if (300..400).contains(&status) { "; redirects are not followed" } else { "" };
+        return Sample::new(Health::Unhealthy, format!("HTTP {status}, expected {from} to {to}{redirect}"));
+    }
+    match &probe.body_contains {
+        Some(text) if probe.method != Method::Head => match contains(response, text.as_bytes()).await {
+            Ok(true) => Sample::new(Health::Healthy, format!("HTTP {status}, body as expected")),
+            Ok(false) => Sample::new(Health::Unhealthy, format!("HTTP {status}, the body does not contain \"{text}\"")),
+            Err(error) => classify(&error),
+        },
+        _ => Sample::new(Health::Healthy, format!("HTTP {status}")),
+    }
+}
+
+/// Whether the beginning of the body has the text in it.
+async fn contains(mut response: Response, text: &[u8]) -> Result<bool, reqwest::Error> {
+    let mut body: Vec<u8> = Vec::new();
+    while let Some(chunk) = response.chunk().await? {
+        // The text may lie across two chunks.
+        let start = body.len().saturating_sub(text.len());
+        body.extend_from_slice(&chunk[..chunk.len().min(MAX_BODY_BYTES - body.len())]);
+        if body[start..].windows(text.len().max(1)).any(|window| window == text) {
+            return Ok(true);
+        }
+        if body.len() >= MAX_BODY_BYTES {
+            return Ok(false);
+        }
+    }
+    Ok(text.is_empty())
+}
+
+async fn connect(probe: &EndpointProbe) -> Sample {
+    let Some(port) = probe.port else {
+        return Sample::new(Health::Unknown, "the plan gives no port for TCP");
+    };
+    match TcpStream::connect((probe.host.as_str(), port)).await {
+        Ok(_) => Sample::new(Health::Healthy, format!("TCP port {port} open")),
+        Err(error) => classify(&error),
+    }
+}
+
+/// What an error says about the endpoint, or about this side.
+fn classify(error: &(dyn Error + 'static)) -> Sample {
+    let unhealthy = |reason: String| Sample::new(Health::Unhealthy, reason);
+    let mut next: Option<&(dyn Error + 'static)> = Some(error);
+    while let Some(error) = next {
+        if let Some(tls) = tls_error(error) {
+            return unhealthy(tls_reason(tls));
+        }
+        if let Some(system) = error.downcast_ref::<io::Error>() {
+            let number = system.raw_os_error();
+            if let Some((_, problem)) = LOCAL_PROBLEMS.iter().find(|(local, _)| Some(*local) == number) {
+                return Sample::new(Health::Unknown, format!("not tried: {problem}"));
+            }
+            match system.kind() {
+                io::ErrorKind::ConnectionRefused => return unhealthy("connection refused".into()),
+                io::ErrorKind::ConnectionReset => return unhealthy("connection reset".into()),
+                io::ErrorKind::HostUnreachable => return unhealthy("no route to host".into()),
+                io::ErrorKind::TimedOut => return unhealthy("connecting timed out".into()),
+                _ => {}
+            }
+            let text = system.to_string();
+            if text.contains("failed to lookup address information") {
+                return lookup_sample(&text);
+            }
+        }
+        next = error.source();
+    }
+    unhealthy(chain(error))
+}
+
+/// A resolver that does not answer is this side's problem; one that says no speaks of the endpoint.
+fn lookup_sample(text: &str) -> Sample {
+    let detail = text.trim_start_matches("failed to lookup address information: ");
+    if detail.contains("Temporary failure") || detail.contains("ry again") {
+        return Sample::new(Health::Unknown, format!("not tried: the resolver did not answer ({detail})"));
+    }
+    Sample::new(Health::Unhealthy, format!("its name does not resolve ({detail})"))
+}
+
+/// A TLS error, which an I/O error may carry inside it.
+fn tls_error<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a rustls::Error> {
+    let inner = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+    error.downcast_ref::<rustls::Error>().or_else(|| inner.and_then(|inner| inner.downcast_ref::<rustls::Error>()))
+}
+
+fn tls_reason(error: &rustls::Error) -> String {
+    match error {
+        rustls::Error::InvalidCertificate(problem) => format!("TLS: the certificate is not valid: {problem}"),
+        other => format!("TLS: {other}"),
+    }
+}
+
+fn chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(source) = next {
+        text.push_str(": ");
+        text.push_str(&source.to_string());
+        next = source.source();
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_goes_wrong_on_this_side_says_nothing_about_the_endpoint() {
+        for (number, _) in LOCAL_PROBLEMS {
+            let sample = classify(&io::Error::from_raw_os_error(*number));
+            assert_eq!(sample.health, Health::Unknown, "{}", sample.reason);
+        }
+        let silent = io::Error::other("failed to lookup address information: Temporary failure in name resolution");
+        assert_eq!(classify(&silent).health, Health::Unknown);
+    }
+
+    #[test]
+    fn what_the_endpoint_does_wrong_is_unhealthy_by_its_name() {
+        let unknown_name = io::Error::other("failed to lookup address information: Name or service not known");
+        assert_eq!(classify(&unknown_name), Sample::new(Health::Unhealthy, "its name does not resolve (Name or service not known)"));
+        assert_eq!(classify(&io::Error::from_raw_os_error(113)).reason, "no route to host");
+        assert_eq!(classify(&io::Error::from_raw_os_error(104)).reason, "connection reset");
+    }
+}

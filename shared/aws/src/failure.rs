@@ -1,0 +1,112 @@
+//! From the SDK's errors to the engine's: what a failed call means for the caller.
+//!
+//! | what happened | kind |
+//! |---|---|
+//! | a code that the port knows | what the port says |
+//! | throttled, or HTTP 5xx | retryable |
+//! | no answer, half an answer | lost |
+//! | any other answer | refused |
+//!
+//! The message says what was being done, what was answered, and whether anything may have been changed. It
+//! never has the SDK's debug form in it: that one carries whole responses.
+
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use aws_smithy_runtime_api::client::result::SdkError;
+use aws_smithy_types::error::metadata::ProvideErrorMetadata;
+use std::error::Error;
+use understudy_engine::ports::{CallError, CallErrorKind};
+
+/// Codes that every service may throttle with.
+const THROTTLED: &[&str] = &[
+    "EC2ThrottledException",
+    "PriorRequestNotComplete",
+    "ProvisionedThroughputExceededException",
+    "RequestLimitExceeded",
+    "RequestThrottled",
+    "RequestThrottledException",
+    "SlowDown",
+    "ThrottledException",
+    "Throttled",
+    "Throttling",
+    "ThrottlingException",
+    "TooManyRequestsException",
+];
+/// Codes that say that this role may not.
+const DENIED: &[&str] =
+    &["AccessDenied", "AccessDeniedException", "AuthorizationError", "AuthorizationErrorException", "UnauthorizedOperation"];
+
+/// Whether the call would have changed something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Effect {
+    /// It only reads.
+    Reads,
+    /// It changes something.
+    #[cfg_attr(not(feature = "dynamodb"), allow(dead_code))]
+    Changes,
+}
+
+/// The codes of a service that mean something of their own.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Codes {
+    /// The resource does not exist.
+    pub(crate) not_found: &'static [&'static str],
+    /// The same call may work later.
+    pub(crate) retryable: &'static [&'static str],
+}
+
+/// What a failed call means. `doing` says what to what: `reading the weights of listener arn:…`.
+pub(crate) fn explain<E>(doing: &str, effect: Effect, codes: Codes, error: &SdkError<E, HttpResponse>) -> CallError
+where
+    E: Error + ProvideErrorMetadata + 'static,
+{
+    let (kind, what) = match error {
+        SdkError::ServiceError(answer) => {
+            let status = answer.raw().status().as_u16();
+            let code = answer.err().code().unwrap_or("no code");
+            let message = answer.err().message().unwrap_or("no message");
+            let request = answer.err().meta().extra("aws_request_id").unwrap_or("unknown");
+            let denied = if DENIED.contains(&code) { "; this function's role lacks a permission" } else { "" };
+            let what = format!("{code}: {message} (HTTP {status}, request {request}){denied}");
+            (kind_of(code, status, codes), what)
+        }
+        SdkError::TimeoutError(_) => (CallErrorKind::Lost, "no answer in time".to_owned()),
+        SdkError::DispatchFailure(failure) if failure.is_user() => (CallErrorKind::Refused, chain(error)),
+        SdkError::ConstructionFailure(_) => (CallErrorKind::Refused, chain(error)),
+        _ => (CallErrorKind::Lost, chain(error)),
+    };
+    let outcome = match (effect, kind) {
+        (Effect::Changes, CallErrorKind::Lost) => "it is not known whether anything was changed",
+        (Effect::Changes, CallErrorKind::Retryable) if !is_throttle(error) => "it is not known whether anything was changed",
+        _ => "nothing was changed",
+    };
+    CallError::new(kind, format!("{doing}: {what}; {outcome}"))
+}
+
+fn kind_of(code: &str, status: u16, codes: Codes) -> CallErrorKind {
+    if codes.not_found.contains(&code) {
+        CallErrorKind::NotFound
+    } else if codes.retryable.contains(&code) || THROTTLED.contains(&code) || status == 429 || status >= 500 {
+        CallErrorKind::Retryable
+    } else {
+        CallErrorKind::Refused
+    }
+}
+
+fn is_throttle<E: ProvideErrorMetadata>(error: &SdkError<E, HttpResponse>) -> bool {
+    error.as_service_error().and_then(ProvideErrorMetadata::code).is_some_and(|code| THROTTLED.contains(&code))
+}
+
+/// The error and its sources, each by its sentence.
+fn chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(source) = next {
+        let sentence = source.to_string();
+        if !text.ends_with(&sentence) {
+            text.push_str(": ");
+            text.push_str(&sentence);
+        }
+        next = source.source();
+    }
+    text
+}

@@ -1,0 +1,141 @@
+//! Logs and metrics, both on standard output, where Lambda's log is made of.
+//!
+//! - A log line is one JSON object: `timestamp`, `level`, `target`, `message`, the event's own fields, and
+//!   `span` with the request id. `UNDERSTUDY_LOG` is its filter (`info` without it).
+//! - Metrics are lines in CloudWatch's embedded metric format, namespace `Understudy`: counted in memory,
+//!   written once at the end of each invocation. Each is published three ways: by all its labels and the
+//!   function's name, by the function's name (dimension `function`), and without any dimension, so that one
+//!   alarm can watch a sum over all labels.
+//!
+//! No secret gets into a log: the libraries that handle credentials and requests are kept at `info` whatever
+//! the filter says, since their finer lines quote signatures and session tokens.
+
+use metrics_cloudwatch_embedded::{Builder, Collector};
+use serde_json::{Value, json};
+use std::io::Write;
+use tracing::{Level, Metadata};
+use tracing_subscriber::filter::{EnvFilter, FilterExt, filter_fn};
+use tracing_subscriber::layer::{Layer, SubscriberExt};
+use tracing_subscriber::util::SubscriberInitExt;
+
+/// The namespace of all metrics.
+pub const NAMESPACE: &str = "Understudy";
+/// The dimension with the function's name.
+pub const FUNCTION_DIMENSION: &str = "function";
+/// The variable with the log filter.
+const FILTER_VARIABLE: &str = "UNDERSTUDY_LOG";
+const DEFAULT_FILTER: &str = "info";
+/// Libraries that see credentials or whole requests.
+const KEPT_AT_INFO: &[&str] = &["aws_", "h2", "hyper", "lambda_runtime", "reqwest", "rustls"];
+
+/// Where metrics are counted until they are written.
+#[derive(Clone, Copy, Default)]
+pub struct Telemetry {
+    collector: Option<&'static Collector>,
+}
+
+impl Telemetry {
+    /// Starts logs and metrics for the function of this name. Once a process: what was started before stays.
+    pub fn start(function: &str) -> Self {
+        let wanted = std::env::var(FILTER_VARIABLE).unwrap_or_default();
+        let wanted = if wanted.trim().is_empty() { DEFAULT_FILTER } else { wanted.trim() };
+        let (filter, problem) = match EnvFilter::try_new(wanted) {
+            Ok(filter) => (filter, None),
+            Err(error) => (EnvFilter::new(DEFAULT_FILTER), Some(error.to_string())),
+        };
+        let lines = tracing_subscriber::fmt::layer()
+            .json()
+            .flatten_event(true)
+            .with_current_span(true)
+            .with_span_list(false)
+            .with_writer(std::io::stdout)
+            .with_filter(filter.and(filter_fn(is_harmless)));
+        // A second start in one process (tests) keeps the first one's.
+        let _ = tracing_subscriber::registry().with(lines).try_init();
+        if let Some(problem) = problem {
+            tracing::warn!(filter = wanted, problem, "{FILTER_VARIABLE} is not a filter; `{DEFAULT_FILTER}` is used");
+        }
+        // A panic becomes a line like any other; lambda_runtime turns it into an error answer.
+        std::panic::set_hook(Box::new(|panic| tracing::error!(panic = %panic, "the handler panicked")));
+        let collector = Builder::new()
+            .cloudwatch_namespace(NAMESPACE)
+            .with_dimension(FUNCTION_DIMENSION, function.to_owned())
+            .init();
+        match collector {
+            Ok(collector) => Self { collector: Some(collector) },
+            Err(error) => {
+                tracing::warn!(error = error.to_string(), "metrics were not started; none are written");
+                Self::default()
+            }
+        }
+    }
+
+    /// No logs, no metrics: for tests.
+    pub fn silent() -> Self {
+        Self::default()
+    }
+
+    /// Writes what was counted since the last time.
+    pub fn flush(&self, request_id: &str) {
+        let Some(collector) = self.collector else { return };
+        let mut lines = Vec::new();
+        let written = collector.set_property("RequestId", request_id).flush(&mut lines).and_then(|()| {
+            // One write, so that no log line comes between.
+            let lines: String = String::from_utf8_lossy(&lines).lines().map(with_sums).collect();
+            let mut output = std::io::stdout().lock();
+            output.write_all(lines.as_bytes())?;
+            output.flush()
+        });
+        if let Err(error) = written {
+            tracing::error!(error = error.to_string(), "metrics were not written");
+        }
+    }
+}
+
+/// Whether a line may be written as far as secrets are concerned.
+fn is_harmless(metadata: &Metadata<'_>) -> bool {
+    *metadata.level() <= Level::INFO || !KEPT_AT_INFO.iter().any(|library| metadata.target().starts_with(library))
+}
+
+/// The metric line with its sums: by the function's name alone, and without any dimension.
+fn with_sums(line: &str) -> String {
+    let Ok(mut document) = serde_json::from_str::<Value>(line) else { return format!("{line}\n") };
+    let sets = document.pointer_mut("/_aws/CloudWatchMetrics/0/Dimensions").and_then(Value::as_array_mut);
+    if let Some(sets) = sets {
+        for sum in [json!([FUNCTION_DIMENSION]), json!([])] {
+            if !sets.contains(&sum) {
+                sets.push(sum);
+            }
+        }
+    }
+    format!("{document}\n")
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn a_metric_is_summed_over_its_labels() {
+        let line = json!({
+            "_aws": {"Timestamp": 1, "CloudWatchMetrics": [{
+                "Namespace": NAMESPACE, "Dimensions": [["function", "status"]], "Metrics": [{"Name": "ExecutionsEnded"}],
+            }]},
+            "function": "executor", "status": "completed", "ExecutionsEnded": 1,
+        });
+        let summed: Value = serde_json::from_str(&with_sums(&line.to_string())).unwrap();
+        assert_eq!(
+            summed["_aws"]["CloudWatchMetrics"][0]["Dimensions"],
+            json!([["function", "status"], ["function"], []])
+        );
+        assert_eq!(summed["ExecutionsEnded"], 1);
+    }
+
+    #[test]
+    fn a_metric_without_labels_has_two_forms() {
+        let line = json!({"_aws": {"CloudWatchMetrics": [{"Dimensions": [["function"]]}]}});
+        let summed: Value = serde_json::from_str(&with_sums(&line.to_string())).unwrap();
+        assert_eq!(summed["_aws"]["CloudWatchMetrics"][0]["Dimensions"], json!([["function"], []]));
+    }
+}

@@ -1,0 +1,345 @@
+//! The control item: all of a plan that the epoch protects, in one item.
+//!
+//! Every change is a pure function from one control item to the next, and is written by compare-and-set on
+//! [`Control::version`]. There are no transactions and nothing else to keep in step, so the same code runs
+//! on a strongly consistent global table in three Regions.
+//!
+//! # The lease
+//! 1. A taker that finds no lease, or one whose expiry lies more than [`TAKEOVER_MARGIN`] back, writes its
+//!    name, a new expiry and `epoch + 1` in one conditional write. That write also clears the wake.
+//! 2. The holder's later writes carry its name and epoch ([`Control::held_by`]); any that finds another
+//!    epoch stops at once.
+//! 3. A mutating call starts only if its whole timeout fits into the lease less [`CALL_MARGIN`]
+//!    ([`Lease::fits`]), so when a lease is taken over, at most one call of the old holder is in flight
+//!    and that one has ended.
+//! 4. The holder releases when its turn ends. A takeover of an unreleased lease is counted; after
+//!    [`MAX_TAKEOVERS`] without progress the execution is *stuck*.
+
+use crate::execution::{Execution, Status, TriggerKind};
+use crate::report::Announcement;
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+
+/// How long a lease lasts.
+pub const LEASE: SignedDuration = SignedDuration::from_secs(20);
+/// How long after its expiry another may take it: more than two clocks may differ.
+pub const TAKEOVER_MARGIN: SignedDuration = SignedDuration::from_secs(5);
+/// How long before its expiry the last call must have ended.
+pub const CALL_MARGIN: SignedDuration = SignedDuration::from_secs(5);
+/// How many takeovers without progress make an execution stuck.
+pub const MAX_TAKEOVERS: u32 = 5;
+/// How long a wake may lie untaken before the probe touches the item again.
+pub const WAKE_PATIENCE: SignedDuration = SignedDuration::from_secs(10);
+/// How often an announcement that could not be published is tried again.
+pub const ANNOUNCE_RETRY: SignedDuration = SignedDuration::from_secs(15);
+/// How many unsent announcements are kept. Beyond it the oldest alerts give way (never starts and ends).
+pub const MAX_ANNOUNCEMENTS: usize = 50;
+
+/// Which function an item needs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Wake {
+    /// The decision function.
+    Decision,
+    /// The executor.
+    Executor,
+}
+
+impl Wake {
+    /// The word in the item, which the stream's filters compare with.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Decision => "decision",
+            Self::Executor => "executor",
+        }
+    }
+}
+
+/// All of a plan that the epoch protects.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Control {
+    /// The plan's name.
+    pub plan: String,
+    /// Grows by one with every write: what compare-and-set compares.
+    pub version: u64,
+    /// Only grows. Whoever acts holds one; a write that carries an older one is refused.
+    pub epoch: u64,
+    /// The revision of the plan that the next execution takes.
+    pub plan_revision: u64,
+    /// The item that holds that revision.
+    pub plan_item: String,
+    /// The site that carries the plan.
+    pub active_site: String,
+    /// Where the plan is when it is not at home.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub away: Option<Away>,
+    /// Automatic moves are off, by a person's word.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub paused: Option<Word>,
+    /// No further automatic failover until it opens.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub latch: Option<Latch>,
+    /// Who acts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lease: Option<Lease>,
+    /// Which function is needed now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wake: Option<Woken>,
+    /// When decision wants to look again (a hold time, a stability window, a return).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub look_again_at: Option<Timestamp>,
+    /// The execution that is going on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub execution: Option<Execution>,
+    /// What is still to be told.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub announcements: Vec<Announcement>,
+    /// When the automatic failovers of the last hour were opened.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub automatic_failovers: Vec<Timestamp>,
+    /// The last thing that was refused or alerted, so that its repetition is counted and not told again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_refusal: Option<LastRefusal>,
+    /// The execution that ended last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_execution: Option<Ended>,
+}
+
+/// A person's word.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Word {
+    /// Who said it (asserted; CloudTrail proves).
+    pub operator: String,
+    /// Why.
+    pub reason: String,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// The plan is not at home.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Away {
+    /// Since when.
+    pub since: Timestamp,
+    /// What moved it.
+    pub trigger: TriggerKind,
+    /// The execution that moved it.
+    pub execution: String,
+    /// When it comes home by the word of the person who moved it (`rollback_plan`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub return_at: Option<Timestamp>,
+}
+
+/// No further automatic failover until the cooldown ends or a person acknowledges.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Latch {
+    /// When it opens by itself.
+    pub until: Timestamp,
+    /// The execution that closed it.
+    pub execution: String,
+}
+
+/// Who acts, and until when.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Lease {
+    /// The holder: one invocation of one executor.
+    pub holder: String,
+    /// When it runs out.
+    pub expires_at: Timestamp,
+}
+
+impl Lease {
+    /// Whether a call of at most `timeout` ends well before the lease does.
+    pub fn fits(&self, now: Timestamp, timeout: SignedDuration) -> bool {
+        now.checked_add(timeout).and_then(|end| end.checked_add(CALL_MARGIN)).is_ok_and(|end| end <= self.expires_at)
+    }
+}
+
+/// A wake that nobody has taken yet.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Woken {
+    /// Whom it is for.
+    pub function: Wake,
+    /// When it was written last.
+    pub at: Timestamp,
+    /// How often the probe has touched it since.
+    #[serde(default)]
+    pub touches: u32,
+}
+
+/// The last refusal, by its fingerprint.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LastRefusal {
+    /// Trigger and guards, without times.
+    pub fingerprint: String,
+    /// The decision record whose count goes up when it is repeated.
+    pub decision_id: String,
+}
+
+/// The execution that ended last, in brief. The whole one is in the history.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ended {
+    /// Its id.
+    pub id: String,
+    /// How it ended.
+    pub status: Status,
+    /// Where it went from.
+    pub from: String,
+    /// Where it went.
+    pub to: String,
+    /// When it ended.
+    pub ended_at: Timestamp,
+    /// What people were told.
+    pub summary: String,
+}
+
+/// The lease can not be taken.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the lease of plan {plan} is held by {holder} until {expires_at}")]
+pub struct LeaseHeld {
+    /// The plan.
+    pub plan: String,
+    /// The holder.
+    pub holder: String,
+    /// Its expiry.
+    pub expires_at: Timestamp,
+}
+
+impl Control {
+    /// The control item of a plan that was stored for the first time.
+    pub fn new(plan: &str, active_site: &str, plan_item: &str) -> Self {
+        Self {
+            plan: plan.to_owned(),
+            version: 0,
+            epoch: 0,
+            plan_revision: 1,
+            plan_item: plan_item.to_owned(),
+            active_site: active_site.to_owned(),
+            away: None,
+            paused: None,
+            latch: None,
+            lease: None,
+            wake: None,
+            look_again_at: None,
+            execution: None,
+            announcements: Vec::new(),
+            automatic_failovers: Vec::new(),
+            last_refusal: None,
+            last_execution: None,
+        }
+    }
+
+    /// Takes the lease: step 1 of the protocol. Returns the new epoch.
+    ///
+    /// # Errors
+    /// Somebody holds it, or held it until less than [`TAKEOVER_MARGIN`] ago.
+    pub fn take_lease(&mut self, now: Timestamp, holder: &str) -> Result<u64, LeaseHeld> {
+        if let Some(lease) = &self.lease {
+            let free_at = later(lease.expires_at, TAKEOVER_MARGIN);
+            if now <= free_at {
+                return Err(LeaseHeld {
+                    plan: self.plan.clone(),
+                    holder: lease.holder.clone(),
+                    expires_at: lease.expires_at,
+                });
+            }
+            if let Some(execution) = &mut self.execution {
+                execution.takeovers_without_progress += 1;
+            }
+        }
+        self.epoch += 1;
+        self.lease = Some(Lease { holder: holder.to_owned(), expires_at: later(now, LEASE) });
+        if self.wake.as_ref().is_some_and(|wake| wake.function == Wake::Executor) {
+            self.wake = None;
+        }
+        Ok(self.epoch)
+    }
+
+    /// Whether `holder` still acts in `epoch`.
+    pub fn held_by(&self, holder: &str, epoch: u64) -> bool {
+        self.epoch == epoch && self.lease.as_ref().is_some_and(|lease| lease.holder == holder)
+    }
+
+    /// Prolongs the lease of the holder.
+    pub fn renew_lease(&mut self, now: Timestamp) {
+        if let Some(lease) = &mut self.lease {
+            lease.expires_at = later(now, LEASE);
+        }
+    }
+
+    /// Asks for a function. Decision does not take the place of an untaken executor's wake: an executor's
+    /// turn ends by waking decision where it is needed.
+    pub fn wake(&mut self, now: Timestamp, function: Wake) {
+        let waiting = self.wake.as_ref().is_some_and(|wake| wake.function == Wake::Executor);
+        if !(waiting && function == Wake::Decision) {
+            self.wake = Some(Woken { function, at: now, touches: 0 });
+        }
+    }
+
+    /// Decision has taken its wake.
+    pub fn clear_decision_wake(&mut self) {
+        if self.wake.as_ref().is_some_and(|wake| wake.function == Wake::Decision) {
+            self.wake = None;
+        }
+    }
+
+    /// Adds what is to be told, in the same write as the change that it tells.
+    pub fn announce(&mut self, announcement: Announcement) {
+        if self.announcements.iter().any(|known| known.id == announcement.id) {
+            return;
+        }
+        self.announcements.push(announcement);
+        if self.announcements.len() > MAX_ANNOUNCEMENTS {
+            let alert = self.announcements.iter().position(|known| known.event == crate::report::EventKind::Alert);
+            self.announcements.remove(alert.unwrap_or(0));
+        }
+    }
+
+    /// When something is due, and for whom: what the sparse index carries.
+    pub fn next_due(&self) -> Option<(Timestamp, Wake)> {
+        let lease_free = self.lease.as_ref().map(|lease| later(lease.expires_at, TAKEOVER_MARGIN));
+        let wake = self.wake.as_ref().map(|wake| (later(wake.at, WAKE_PATIENCE), wake.function));
+        let execution = self
+            .execution
+            .as_ref()
+            .filter(|execution| execution.status != Status::Stuck)
+            .map(|execution| {
+                let ready = execution.wake_at.unwrap_or(execution.created_at);
+                (lease_free.map_or(ready, |free| free.max(ready)), Wake::Executor)
+            });
+        let announcements = self
+            .announcements
+            .iter()
+            .map(|announcement| announcement.retry_at)
+            .min()
+            .map(|at| (lease_free.map_or(at, |free| free.max(at)), Wake::Executor));
+        let look = self.look_again_at.map(|at| (at, Wake::Decision));
+        [wake, execution, announcements, look].into_iter().flatten().min_by_key(|(at, _)| *at)
+    }
+
+    /// The probe's touch of a due item: `None` if nothing is due (the index was only a hint).
+    pub fn touch(&mut self, now: Timestamp) -> Option<Woken> {
+        let (at, function) = self.next_due()?;
+        if at > now {
+            return None;
+        }
+        let touches = self.wake.as_ref().filter(|wake| wake.function == function).map_or(0, |wake| wake.touches) + 1;
+        let woken = Woken { function, at: now, touches };
+        self.wake = Some(woken.clone());
+        Some(woken)
+    }
+
+    /// Forgets automatic failovers that lie more than an hour back, and a latch that has opened.
+    pub fn expire(&mut self, now: Timestamp) {
+        let hour_ago = now.checked_sub(SignedDuration::from_hours(1)).unwrap_or(Timestamp::MIN);
+        self.automatic_failovers.retain(|at| *at > hour_ago);
+        if self.latch.as_ref().is_some_and(|latch| latch.until <= now) {
+            self.latch = None;
+        }
+    }
+}
+
+/// `at + by`, and the end of time rather than an overflow.
+pub fn later(at: Timestamp, by: SignedDuration) -> Timestamp {
+    at.checked_add(by).unwrap_or(Timestamp::MAX)
+}

@@ -1,0 +1,163 @@
+//! What an answer of AWS means for health.
+//!
+//! The tables below are the whole judgement. What is not in them is unknown, and unknown is never
+//! unhealthy: a state that AWS adds next year moves nothing.
+
+use crate::health::{AlarmReading, AlarmState, Health, Sample};
+
+/// Statuses of an RDS instance that serves, as listed under "Viewing Amazon RDS DB instance status" in the
+/// RDS user guide. A backup or a change in progress is not an outage.
+const DATABASE_SERVES: &[&str] = &[
+    "available",
+    "backing-up",
+    "configuring-associated-roles",
+    "configuring-enhanced-monitoring",
+    "configuring-iam-database-auth",
+    "configuring-log-exports",
+    "delete-precheck",
+    "modifying",
+    "resetting-master-credentials",
+    "storage-config-upgrade",
+    "storage-initialization",
+    "storage-optimization",
+];
+
+/// Statuses in which it may or may not serve: worth a word, never a move.
+const DATABASE_PERHAPS: &[&str] =
+    &["converting-to-vpc", "insufficient-capacity", "maintenance", "moving-to-vpc", "renaming", "upgrading"];
+
+/// Statuses in which it does not serve.
+const DATABASE_DOWN: &[&str] = &[
+    "creating",
+    "deleting",
+    "failed",
+    "inaccessible-encryption-credentials",
+    "inaccessible-encryption-credentials-recoverable",
+    "incompatible-create",
+    "incompatible-network",
+    "incompatible-option-group",
+    "incompatible-parameters",
+    "incompatible-restore",
+    "rebooting",
+    "restore-error",
+    "starting",
+    "stopped",
+    "stopping",
+    "storage-full",
+];
+
+/// An RDS instance by its status.
+pub fn database(status: &str) -> Sample {
+    let health = if DATABASE_SERVES.contains(&status) {
+        Health::Healthy
+    } else if DATABASE_PERHAPS.contains(&status) {
+        Health::Degraded
+    } else if DATABASE_DOWN.contains(&status) {
+        Health::Unhealthy
+    } else {
+        Health::Unknown
+    };
+    Sample::new(health, format!("status {}", crate::event::excerpt(status)))
+}
+
+/// An EC2 instance by its state and its two status checks (`DescribeInstanceStatus`).
+pub fn instance(state: &str, instance_check: &str, system_check: &str) -> Sample {
+    let reason = format!("{state}, instance check {instance_check}, system check {system_check}");
+    if state != "running" {
+        let health = match state {
+            "pending" | "stopping" | "stopped" | "shutting-down" | "terminated" => Health::Unhealthy,
+            _ => Health::Unknown,
+        };
+        return Sample::new(health, format!("the instance is {state}"));
+    }
+    let checks = [instance_check, system_check];
+    let health = if checks.contains(&"impaired") {
+        Health::Unhealthy
+    } else if checks.contains(&"initializing") {
+        Health::Degraded
+    } else if checks == ["ok", "ok"] {
+        Health::Healthy
+    } else {
+        Health::Unknown
+    };
+    Sample::new(health, reason)
+}
+
+/// A target group by the states of its targets against a minimum of healthy ones.
+///
+/// `unavailable` (health checks are off, or Elastic Load Balancing can not say) and `unused` (the group is
+/// not attached to a listener) are unknown: if the minimum could be met by them, nobody can say.
+pub fn target_group<'a>(states: impl IntoIterator<Item = &'a str>, minimum_healthy: u32) -> Sample {
+    let (mut healthy, mut unsure, mut all, mut unused) = (0_u32, 0_u32, 0_u32, 0_u32);
+    for state in states {
+        all += 1;
+        match state {
+            "healthy" => healthy += 1,
+            "unhealthy" | "draining" | "unhealthy.draining" => {}
+            "unused" => {
+                unused += 1;
+                unsure += 1;
+            }
+            _ => unsure += 1,
+        }
+    }
+    let counts = format!("{healthy} of {all} target(s) healthy, {minimum_healthy} needed");
+    if healthy >= minimum_healthy {
+        Sample::new(Health::Healthy, counts)
+    } else if healthy + unsure >= minimum_healthy && unsure > 0 {
+        let hint = if unused > 0 { "; unused targets: attach the group to its listener, at weight 0" } else { "" };
+        Sample::new(Health::Unknown, format!("{counts}, {unsure} unknown{hint}"))
+    } else {
+        Sample::new(Health::Unhealthy, counts)
+    }
+}
+
+/// A CloudWatch alarm by its state. No data is unknown, whatever the alarm treats it as.
+pub fn alarm(reading: &AlarmReading) -> Sample {
+    let health = match reading.state {
+        AlarmState::Ok => Health::Healthy,
+        AlarmState::Alarm => Health::Unhealthy,
+        AlarmState::InsufficientData => Health::Unknown,
+    };
+    Sample::new(health, format!("alarm {:?}: {}", reading.state, crate::event::excerpt(&reading.reason)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_database_that_serves_is_never_unhealthy() {
+        for status in DATABASE_SERVES {
+            assert_eq!(database(status).health, Health::Healthy, "{status}");
+        }
+        assert_eq!(database("upgrading").health, Health::Degraded);
+        assert_eq!(database("failed").health, Health::Unhealthy);
+    }
+
+    #[test]
+    fn words_that_nobody_knows_are_unknown() {
+        assert_eq!(database("levitating").health, Health::Unknown);
+        assert_eq!(instance("levitating", "ok", "ok").health, Health::Unknown);
+        assert_eq!(instance("running", "levitating", "ok").health, Health::Unknown);
+        assert_eq!(target_group(["levitating"], 1).health, Health::Unknown);
+    }
+
+    #[test]
+    fn an_instance_is_judged_by_both_checks() {
+        assert_eq!(instance("running", "ok", "ok").health, Health::Healthy);
+        assert_eq!(instance("running", "ok", "impaired").health, Health::Unhealthy);
+        assert_eq!(instance("running", "initializing", "ok").health, Health::Degraded);
+        assert_eq!(instance("running", "insufficient-data", "ok").health, Health::Unknown);
+        assert_eq!(instance("stopped", "not-applicable", "not-applicable").health, Health::Unhealthy);
+    }
+
+    #[test]
+    fn unavailable_targets_are_unknown_only_where_they_could_matter() {
+        assert_eq!(target_group(["healthy", "unavailable"], 1).health, Health::Healthy);
+        assert_eq!(target_group(["healthy", "unavailable"], 2).health, Health::Unknown);
+        assert_eq!(target_group(["unhealthy", "unavailable"], 2).health, Health::Unhealthy);
+        assert_eq!(target_group(["unused"], 1).health, Health::Unknown);
+        assert_eq!(target_group([], 1).health, Health::Unhealthy);
+    }
+}

@@ -1,0 +1,34 @@
+//! What Understudy knows and how it decides, as plain functions.
+//!
+//! Nothing here does I/O, spawns, sleeps or reads a clock: `now` is always an argument, and `Cargo.toml`
+//! proves the rest (no tokio, no AWS). The other crates carry these values to and from the world.
+//!
+//! The story, in the order in which a failing site meets it:
+//!
+//! 1. [`plan`] says what fails over together: sites, probes, alarms, steps and policy.
+//! 2. [`judge`] says what an answer of AWS means, and [`health`] turns one answer of one probe into an [`health::Observation`] (hysteresis counted in
+//!    slots), and observations into the health of a site.
+//! 3. [`event`] and [`command`] read what comes to the decision function: alarms, wakes and people.
+//! 4. [`decide`] judges: a trigger, the plan, its control item and the health of its sites become one
+//!    [`decide::Decision`], with the verdict of every [`guard`].
+//! 5. [`control`] is the one item that the epoch protects: lease, latch, wake, unsent announcements and
+//!    the current [`execution`]. Each change is a pure function from one control item to the next.
+//! 6. [`execution`] is the executor's protocol as a state machine: what to do next, and what each result means.
+//! 7. [`report`] tells people: announcements, status and history.
+
+pub mod command;
+pub mod control;
+pub mod decide;
+pub mod event;
+pub mod execution;
+pub mod guard;
+pub mod health;
+pub mod judge;
+pub mod plan;
+pub mod report;
+pub mod state;
+
+pub use jiff::{SignedDuration, Timestamp};
+
+/// The version of every item that this code writes. It reads this one and the one before.
+pub const SCHEMA_VERSION: u32 = 1;

@@ -1,0 +1,256 @@
+//! The state of the resources that steps change: what was read, what is wanted, and what undo restores.
+//!
+//! [`ResourceState`] is recorded as the *pre-state* before the first call of a step. Restoring it exactly is
+//! what rolling back means, so it holds all that a restoring call needs and nothing that may differ by then.
+
+use crate::plan::{Alias, DnsRecord, DnsRecords, ElbWeights};
+use serde::{Deserialize, Serialize};
+
+/// What a step found, or wants to find.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum ResourceState {
+    /// The forward action of a listener or rule.
+    ElbWeights {
+        /// Its target groups with their weights, in the order in which the API keeps them.
+        weights: Vec<TargetWeight>,
+    },
+    /// Record sets of a hosted zone.
+    DnsRecords {
+        /// The sets that the step is about. A set that does not exist is not listed.
+        records: Vec<RecordSet>,
+    },
+    /// A gate has none.
+    Gate,
+}
+
+/// One target group of a forward action.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct TargetWeight {
+    /// The target group.
+    pub target_group_arn: String,
+    /// Its weight, 0 to 999.
+    pub weight: u32,
+}
+
+/// One record set, whole: Route 53 deletes a set only if it is given exactly as it is.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RecordSet {
+    /// The full name, with its dot.
+    pub name: String,
+    /// The type, as Route 53 spells it.
+    pub record_type: String,
+    /// The identifier of a set with a routing policy.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub set_identifier: Option<String>,
+    /// The weight of a weighted set.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub weight: Option<i64>,
+    /// `PRIMARY` or `SECONDARY` of a failover set.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failover: Option<String>,
+    /// The Region of a latency set.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub latency_region: Option<String>,
+    /// Whether it is a multivalue answer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub multi_value_answer: Option<bool>,
+    /// The time to live; none for an alias.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ttl_seconds: Option<i64>,
+    /// The values; empty for an alias.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub values: Vec<String>,
+    /// The alias target.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub alias: Option<Alias>,
+    /// The health check.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub health_check_id: Option<String>,
+    /// A property that Understudy does not carry (geolocation, CIDR, …): such a set is never changed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unsupported: Option<String>,
+}
+
+/// One replacement of a batch: delete exactly `old`, create `new`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RecordChange {
+    /// The set as it must be now; none if there must be none.
+    pub old: Option<RecordSet>,
+    /// The set as it shall be; none to remove it.
+    pub new: Option<RecordSet>,
+}
+
+impl RecordSet {
+    fn key(&self) -> (&str, &str, Option<&str>) {
+        (&self.name, &self.record_type, self.set_identifier.as_deref())
+    }
+
+    fn sentence(&self) -> String {
+        let identifier = self.set_identifier.as_ref().map(|id| format!(" [{id}]")).unwrap_or_default();
+        let weight = self.weight.map(|weight| format!(" weight {weight}")).unwrap_or_default();
+        let target = self.alias.as_ref().map_or_else(|| self.values.join(","), |alias| format!("alias {}", alias.dns_name));
+        format!("{} {}{identifier}{weight} → {target}", self.name.trim_end_matches('.'), self.record_type)
+    }
+}
+
+impl ResourceState {
+    /// One line for people.
+    pub fn sentence(&self) -> String {
+        match self {
+            Self::ElbWeights { weights } => weights
+                .iter()
+                .map(|target| format!("{}={}", short_target_group(&target.target_group_arn), target.weight))
+                .collect::<Vec<_>>()
+                .join(" "),
+            Self::DnsRecords { records } if records.is_empty() => "no record".into(),
+            Self::DnsRecords { records } => records.iter().map(RecordSet::sentence).collect::<Vec<_>>().join(", "),
+            Self::Gate => "a gate".into(),
+        }
+    }
+
+    /// Whether both describe the same thing, whatever the order in which the API lists it.
+    pub fn same_as(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::ElbWeights { weights: left }, Self::ElbWeights { weights: right }) => sorted(left) == sorted(right),
+            (Self::DnsRecords { records: left }, Self::DnsRecords { records: right }) => {
+                left.len() == right.len() && left.iter().all(|record| right.iter().any(|other| same_record(record, other)))
+            }
+            (left, right) => left == right,
+        }
+    }
+}
+
+fn sorted(weights: &[TargetWeight]) -> Vec<&TargetWeight> {
+    let mut sorted: Vec<&TargetWeight> = weights.iter().collect();
+    sorted.sort();
+    sorted
+}
+
+fn same_record(left: &RecordSet, right: &RecordSet) -> bool {
+    let values = |record: &RecordSet| {
+        let mut values = record.values.clone();
+        values.sort();
+        values
+    };
+    values(left) == values(right)
+        && RecordSet { values: Vec::new(), ..left.clone() } == RecordSet { values: Vec::new(), ..right.clone() }
+}
+
+/// `targetgroup/blue/0123` of an ARN becomes `blue`.
+fn short_target_group(arn: &str) -> &str {
+    arn.split(":targetgroup/").nth(1).and_then(|rest| rest.split('/').next()).unwrap_or(arn)
+}
+
+/// The weights while `to` is active: its own group carries all, the groups of the other sites nothing.
+/// Groups that the plan does not name keep their weight: they are somebody else's.
+pub fn wanted_weights(step: &ElbWeights, to: &str, current: &[TargetWeight]) -> Vec<TargetWeight> {
+    let weight_of = |site: &str| if site == to { step.weights.get(site).copied().unwrap_or(100) } else { 0 };
+    let mut wanted: Vec<TargetWeight> = current
+        .iter()
+        .map(|target| TargetWeight {
+            weight: step
+                .target_groups
+                .iter()
+                .find(|(_, arn)| **arn == target.target_group_arn)
+                .map_or(target.weight, |(site, _)| weight_of(site)),
+            target_group_arn: target.target_group_arn.clone(),
+        })
+        .collect();
+    for (site, arn) in &step.target_groups {
+        if !current.iter().any(|target| target.target_group_arn == *arn) {
+            wanted.push(TargetWeight { target_group_arn: arn.clone(), weight: weight_of(site) });
+        }
+    }
+    wanted
+}
+
+/// The record sets while `to` is active, given those that exist now.
+///
+/// # Errors
+/// A sentence that says which set is missing or can not be changed.
+pub fn wanted_records(step: &DnsRecords, to: &str, current: &[RecordSet]) -> Result<Vec<RecordSet>, String> {
+    let mut wanted = Vec::new();
+    for record in &step.records {
+        let name = absolute(&record.name);
+        let record_type = record.record_type.as_str();
+        let sets: Vec<&RecordSet> =
+            current.iter().filter(|set| set.name == name && set.record_type == record_type).collect();
+        if let Some(set) = sets.iter().find(|set| set.unsupported.is_some()) {
+            let what = set.unsupported.as_deref().unwrap_or_default();
+            return Err(format!("the record {name} {record_type} has a {what} policy, which Understudy does not change"));
+        }
+        if record.sites.values().any(|site| site.set_identifier.is_some()) {
+            wanted.extend(wanted_weighted(record, to, &sets)?);
+        } else {
+            wanted.push(wanted_simple(record, to, &sets)?);
+        }
+    }
+    Ok(wanted)
+}
+
+fn wanted_simple(record: &DnsRecord, to: &str, sets: &[&RecordSet]) -> Result<RecordSet, String> {
+    let name = absolute(&record.name);
+    let record_type = record.record_type.as_str();
+    if sets.len() > 1 || sets.iter().any(|set| set.set_identifier.is_some()) {
+        return Err(format!(
+            "the record {name} {record_type} has a routing policy; give each of its sites a set_identifier in the plan"
+        ));
+    }
+    let Some(site) = record.sites.get(to) else {
+        return Err(format!("the plan has no values of {name} {record_type} for site {to}"));
+    };
+    let kept = sets.first().map(|set| (*set).clone()).unwrap_or_default();
+    Ok(RecordSet {
+        name,
+        record_type: record_type.to_owned(),
+        ttl_seconds: site.alias.is_none().then_some(record.ttl_seconds.map_or(60, i64::from)),
+        values: site.values.clone(),
+        alias: site.alias.clone().map(absolute_alias),
+        ..kept
+    })
+}
+
+fn wanted_weighted(record: &DnsRecord, to: &str, sets: &[&RecordSet]) -> Result<Vec<RecordSet>, String> {
+    record
+        .sites
+        .iter()
+        .map(|(site, at)| {
+            let identifier = at.set_identifier.as_deref().unwrap_or_default();
+            let set = sets.iter().find(|set| set.set_identifier.as_deref() == Some(identifier)).ok_or_else(|| {
+                format!("there is no weighted record set {} {} [{identifier}]", record.name, record.record_type.as_str())
+            })?;
+            if set.weight.is_none() {
+                return Err(format!("the record set {} [{identifier}] is not weighted", set.name));
+            }
+            let weight = if site == to { at.weight.map_or(100, i64::from) } else { 0 };
+            Ok(RecordSet { weight: Some(weight), ..(*set).clone() })
+        })
+        .collect()
+}
+
+/// The batch that turns `current` into `wanted`: only what differs.
+pub fn record_changes(current: &[RecordSet], wanted: &[RecordSet]) -> Vec<RecordChange> {
+    let find = |sets: &[RecordSet], key: (&str, &str, Option<&str>)| sets.iter().find(|set| set.key() == key).cloned();
+    let mut changes: Vec<RecordChange> = wanted
+        .iter()
+        .filter(|new| !find(current, new.key()).is_some_and(|old| same_record(&old, new)))
+        .map(|new| RecordChange { old: find(current, new.key()), new: Some(new.clone()) })
+        .collect();
+    changes.extend(
+        current
+            .iter()
+            .filter(|old| find(wanted, old.key()).is_none())
+            .map(|old| RecordChange { old: Some(old.clone()), new: None }),
+    );
+    changes
+}
+
+/// The name with the dot at its end, in lower case, as Route 53 keeps it.
+pub fn absolute(name: &str) -> String {
+    format!("{}.", name.trim_end_matches('.').to_ascii_lowercase())
+}
+
+fn absolute_alias(alias: Alias) -> Alias {
+    Alias { dns_name: absolute(&alias.dns_name), ..alias }
+}

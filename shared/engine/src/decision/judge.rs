@@ -1,0 +1,306 @@
+//! Read, judge, write: one compare-and-set from what was seen to what was decided.
+//!
+//! The control item that was judged is the one that is written over. If anybody wrote in between, the
+//! judgement is thrown away and made again on what stands there now, so two events at once, or one event
+//! five times, open one execution at most.
+
+use super::{DecisionMaker, sufficient_alarms};
+use crate::ports::{CallError, CallErrorKind, Key};
+use crate::store::DECISION;
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use understudy_core::control::{Control, LastRefusal, Latch, Wake, later};
+use understudy_core::decide::{Decision, Situation, Trigger, decide};
+use understudy_core::event::AlarmEvent;
+use understudy_core::execution::{Execution, Kind, TriggerKind};
+use understudy_core::guard::{Guard, Verdict};
+use understudy_core::health::{SiteHealth, assess};
+use understudy_core::plan::Plan;
+use understudy_core::report::{EventKind, about_plan};
+
+/// How often a judgement is made again because somebody else wrote first.
+const MAX_JUDGEMENTS: u32 = 40;
+/// How long an entry of the fleet item may be without its execution before the next writer drops it.
+const FLEET_PATIENCE: SignedDuration = SignedDuration::from_secs(30);
+
+/// What was judged and what came of it.
+pub(super) struct Judged {
+    pub(super) plan: String,
+    pub(super) decision: Decision,
+    pub(super) sites: BTreeMap<String, SiteHealth>,
+    /// The execution that was opened.
+    pub(super) execution: Option<String>,
+}
+
+impl Judged {
+    pub(super) fn answer(&self) -> Value {
+        json!({
+            "ok": true,
+            "plan": self.plan,
+            "decision": if self.execution.is_some() { "start" } else { "nothing" },
+            "execution": self.execution,
+            "summary": self.decision.summary,
+            "verdicts": self.decision.verdicts,
+            "sites": self.sites,
+            "look_again_at": self.decision.look_again_at,
+        })
+    }
+}
+
+/// One record of why, or why not. A repetition counts up.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct DecisionRecord {
+    pub(super) trigger: Trigger,
+    pub(super) trigger_text: String,
+    pub(super) summary: String,
+    pub(super) verdicts: Vec<Verdict>,
+    pub(super) sites: BTreeMap<String, SiteHealth>,
+    pub(super) execution: Option<String>,
+    pub(super) first_at: Timestamp,
+    pub(super) last_at: Timestamp,
+    pub(super) count: u64,
+}
+
+// All automatic failovers of the last hour, of every plan.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+struct Fleet {
+    entries: Vec<FleetEntry>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+struct FleetEntry {
+    plan: String,
+    execution: String,
+    at: Timestamp,
+}
+
+/// What is known when judging, all read now.
+pub(super) struct Seen {
+    pub(super) plan: Plan,
+    pub(super) sites: BTreeMap<String, SiteHealth>,
+}
+
+impl DecisionMaker {
+    /// Reads what the judgement of this control item needs.
+    pub(super) async fn look(&self, control: &Control) -> Result<Seen, CallError> {
+        let plan = self.store.plan_of(control).await?;
+        let observations: Vec<_> =
+            self.store.observations(&control.plan).await?.into_iter().map(|(_, observation)| observation).collect();
+        let alarms = sufficient_alarms(self.ports.alarms.as_ref(), &plan).await?;
+        let sites = assess(self.ports.clock.now(), &plan, &observations, &alarms);
+        Ok(Seen { plan, sites })
+    }
+
+    /// Judges a plan and writes what was decided. `None`: there is no such plan.
+    pub(super) async fn judge(&self, name: &str, trigger: &Trigger) -> Result<Option<Judged>, CallError> {
+        // One id for all tries: the fleet's entry, made before the execution, must name the one that is opened.
+        let execution_id = self.store.new_id(self.ports.clock.now());
+        for _ in 0..MAX_JUDGEMENTS {
+            let Some(control) = self.store.control(name).await? else { return Ok(None) };
+            let seen = self.look(&control).await?;
+            let now = self.ports.clock.now();
+            let situation = Situation { plan: &seen.plan, control: &control, sites: &seen.sites };
+            let mut decision = decide(now, trigger, situation);
+            if decision.start.as_ref().is_some_and(|chosen| chosen.trigger == TriggerKind::Automatic && chosen.kind == Kind::Failover) {
+                self.ask_fleet(name, &execution_id, now, &mut decision).await?;
+            }
+            let written = match decision.start.clone() {
+                Some(chosen) => {
+                    let execution =
+                        Execution::open(execution_id.clone(), chosen, decision.verdicts.clone(), &seen.plan, control.plan_revision, now);
+                    self.open(control, execution, now).await?
+                }
+                None => self.refuse(control, trigger, &decision, &seen, now).await?,
+            };
+            if !written {
+                // Somebody wrote first: give the clock a moment and judge what stands there now.
+                let pause = 20.0 + 80.0 * self.store.jitter();
+                self.ports.clock.sleep(SignedDuration::from_millis(pause as i64)).await;
+                continue;
+            }
+            let execution = decision.start.as_ref().map(|_| execution_id.clone());
+            if execution.is_some() {
+                metrics::counter!("ExecutionsOpened").increment(1);
+                let record = new_record(trigger, &decision, &seen, execution.clone(), now);
+                let id = self.store.new_id(now);
+                // The execution itself carries its reasons: a record that is lost here loses nothing.
+                if let Err(error) = self.store.put_once(decision_key(name, &id), &record).await {
+                    tracing::warn!(plan = name, error = error.message, "the decision record was not written");
+                }
+            }
+            tracing::info!(plan = name, trigger = trigger.sentence(), decision = decision.summary, execution, "judged");
+            return Ok(Some(Judged { plan: name.to_owned(), decision, sites: seen.sites, execution }));
+        }
+        Err(CallError::new(
+            CallErrorKind::Retryable,
+            format!("judging plan {name}: {MAX_JUDGEMENTS} tries lost against other writers; nothing was written; try again"),
+        ))
+    }
+
+    // Opens an execution over exactly the control item that was judged.
+    async fn open(&self, mut control: Control, execution: Execution, now: Timestamp) -> Result<bool, CallError> {
+        control.expire(now);
+        if execution.trigger == TriggerKind::Automatic && execution.kind == Kind::Failover {
+            let cooldown = SignedDuration::from_secs(i64::from(execution.plan.policy.cooldown_seconds));
+            control.latch = Some(Latch { until: later(now, cooldown), execution: execution.id.clone() });
+            control.automatic_failovers.push(now);
+        }
+        control.look_again_at = None;
+        control.last_refusal = None;
+        control.execution = Some(execution);
+        control.clear_decision_wake();
+        control.wake(now, Wake::Executor);
+        Ok(self.store.put_control(&mut control).await?.is_none())
+    }
+
+    // Records why not. The same refusal again counts up one record and tells nobody twice.
+    async fn refuse(
+        &self,
+        mut control: Control,
+        trigger: &Trigger,
+        decision: &Decision,
+        seen: &Seen,
+        now: Timestamp,
+    ) -> Result<bool, CallError> {
+        let by_operator = matches!(trigger, Trigger::Operator { .. });
+        let fingerprint = decision.fingerprint(trigger);
+        let known = control.last_refusal.clone().filter(|last| last.fingerprint == fingerprint);
+        let worth_a_record = decision.alert || !matches!(trigger, Trigger::Timer);
+        let decision_id = match &known {
+            Some(last) => {
+                if worth_a_record {
+                    self.count_up(&control.plan, &last.decision_id, now).await?;
+                }
+                last.decision_id.clone()
+            }
+            None => {
+                let id = self.store.new_id(now);
+                if worth_a_record {
+                    let record = new_record(trigger, decision, seen, None, now);
+                    self.store.put_once(decision_key(&control.plan, &id), &record).await?;
+                }
+                id
+            }
+        };
+        if by_operator {
+            // The person has the answer; the control item need not know.
+            return Ok(true);
+        }
+        let before = control.clone();
+        control.expire(now);
+        control.clear_decision_wake();
+        control.look_again_at = decision.look_again_at;
+        if known.is_none() && worth_a_record {
+            control.last_refusal = Some(LastRefusal { fingerprint, decision_id: decision_id.clone() });
+            if decision.alert {
+                let details: Vec<String> = decision
+                    .verdicts
+                    .iter()
+                    .filter(|verdict| !verdict.allows)
+                    .map(|verdict| format!("{}: {} ({})", verdict.guard.as_str(), verdict.facts, verdict.remedy))
+                    .collect();
+                let headline = format!("nothing moved: {}", trigger.sentence());
+                control.announce(about_plan(EventKind::Alert, &control.plan.clone(), &format!("decision:{decision_id}"), &headline, &details, now));
+                control.wake(now, Wake::Executor);
+                metrics::counter!("Alerts").increment(1);
+            }
+        }
+        if control == before {
+            return Ok(true);
+        }
+        Ok(self.store.put_control(&mut control).await?.is_none())
+    }
+
+    async fn count_up(&self, plan: &str, decision_id: &str, now: Timestamp) -> Result<(), CallError> {
+        self.store
+            .upsert(&decision_key(plan, decision_id), |record: Option<DecisionRecord>| {
+                let counted = record.map(|record| DecisionRecord { count: record.count + 1, last_at: now, ..record });
+                (counted, ())
+            })
+            .await
+    }
+
+    // The fleet's limit: the entry comes first, the execution after it. It errs towards refusing.
+    async fn ask_fleet(&self, plan: &str, execution: &str, now: Timestamp, decision: &mut Decision) -> Result<(), CallError> {
+        let key = Key { plan: "_fleet".into(), item: "velocity".into() };
+        let mut stale = Vec::new();
+        if let Some(fleet) = self.store.read::<Fleet>(&key).await? {
+            for entry in fleet.entries {
+                if later(entry.at, FLEET_PATIENCE) < now && !self.has_execution(&entry).await? {
+                    stale.push(entry.execution);
+                }
+            }
+        }
+        let hour_ago = now.checked_sub(SignedDuration::from_hours(1)).unwrap_or(Timestamp::MIN);
+        let limit = self.fleet_limit as usize;
+        let count = self
+            .store
+            .upsert(&key, |fleet: Option<Fleet>| {
+                let mut fleet = fleet.unwrap_or_default();
+                fleet.entries.retain(|entry| entry.at > hour_ago && !stale.contains(&entry.execution));
+                if let Some(mine) = fleet.entries.iter().position(|entry| entry.execution == execution) {
+                    let count = mine;
+                    return (Some(fleet), count);
+                }
+                let count = fleet.entries.len();
+                if count < limit {
+                    fleet.entries.push(FleetEntry { plan: plan.to_owned(), execution: execution.to_owned(), at: now });
+                }
+                (Some(fleet), count)
+            })
+            .await?;
+        let verdict = Verdict::when(
+            Guard::WithinFleetLimit,
+            count < limit,
+            format!("{count} of {limit} automatic failover(s) of all plans within the last hour"),
+            "move the plan by hand with `failover`; many plans failing at once is a reason to look first",
+        );
+        if !verdict.allows {
+            decision.start = None;
+            decision.alert = true;
+            decision.summary = format!("nothing moves: {}: {}", verdict.guard.as_str(), verdict.facts);
+        }
+        decision.verdicts.push(verdict);
+        Ok(())
+    }
+
+    async fn has_execution(&self, entry: &FleetEntry) -> Result<bool, CallError> {
+        let control = self.store.control(&entry.plan).await?;
+        Ok(control.is_some_and(|control| {
+            control.execution.as_ref().is_some_and(|running| running.id == entry.execution)
+                || control.latch.as_ref().is_some_and(|latch| latch.execution == entry.execution)
+                || control.last_execution.as_ref().is_some_and(|ended| ended.id == entry.execution)
+        }))
+    }
+
+    /// An alarm that no plan is bound to is recorded all the same: nothing is dropped silently.
+    pub(super) async fn record_unbound(&self, key: &Key, event: &AlarmEvent) -> Result<(), CallError> {
+        let now = self.ports.clock.now();
+        self.store
+            .upsert(key, |record: Option<Value>| {
+                let count = record.as_ref().and_then(|record| record.get("count")).and_then(Value::as_u64).unwrap_or(0) + 1;
+                (Some(json!({"event": event, "why_not": "no plan is bound to this alarm", "last_at": now, "count": count})), ())
+            })
+            .await
+    }
+}
+
+fn decision_key(plan: &str, id: &str) -> Key {
+    Key { plan: plan.to_owned(), item: format!("{DECISION}{id}") }
+}
+
+fn new_record(trigger: &Trigger, decision: &Decision, seen: &Seen, execution: Option<String>, now: Timestamp) -> DecisionRecord {
+    DecisionRecord {
+        trigger: trigger.clone(),
+        trigger_text: trigger.sentence(),
+        summary: decision.summary.clone(),
+        verdicts: decision.verdicts.clone(),
+        sites: seen.sites.clone(),
+        execution,
+        first_at: now,
+        last_at: now,
+        count: 1,
+    }
+}

@@ -1,0 +1,168 @@
+//! The decision function: the only door.
+//!
+//! Alarms, health changes, timers and people all ask it. It reads the truth, judges with
+//! [`understudy_core::decide`], writes what it decided by one compare-and-set, and answers with its reasons.
+//! What it refused is recorded too.
+//!
+//! - [`judge`] is the loop of reading, judging and writing.
+//! - [`commands`] is what people ask for; [`plans`] is `put-plan`, `delete-plan` and `validate`.
+
+mod answers;
+mod commands;
+mod judge;
+mod plans;
+
+use crate::executor::HandlerError;
+use crate::intake::{self, Incoming, MAX_PAYLOAD_BYTES, WakeRecord};
+use crate::ports::{Alarms, CallError, Clock, Functions, Invocation, Key, Random, Table};
+use crate::store::{CONTROL, OBSERVATION, Store};
+use serde_json::{Value, json};
+use std::sync::Arc;
+use understudy_core::control::Wake;
+use understudy_core::decide::Trigger;
+use understudy_core::event::AlarmEvent;
+use understudy_core::health::{AlarmReading, Observation};
+use understudy_core::plan::{AlarmEvidence, Plan};
+
+/// The ways out of the decision function.
+#[derive(Clone)]
+pub struct DecisionPorts {
+    /// The table.
+    pub table: Arc<dyn Table>,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// Randomness.
+    pub random: Arc<dyn Random>,
+    /// CloudWatch.
+    pub alarms: Arc<dyn Alarms>,
+    /// The executor, for questions.
+    pub functions: Arc<dyn Functions>,
+}
+
+/// The body of the decision function.
+pub struct DecisionMaker {
+    ports: DecisionPorts,
+    store: Store,
+    fleet_limit: u32,
+}
+
+impl DecisionMaker {
+    /// A decision function over these ports. `fleet_limit`: how many automatic failovers an hour all plans
+    /// together may make.
+    pub fn new(ports: DecisionPorts, fleet_limit: u32) -> Self {
+        let store = Store::new(ports.table.clone(), ports.clock.clone(), ports.random.clone());
+        Self { ports, store, fleet_limit }
+    }
+
+    /// Handles one invocation.
+    ///
+    /// # Errors
+    /// An alarm could not be recorded or a nudge not be served because the table is out of reach: Lambda
+    /// delivers it again. Commands and nonsense are always answered; stream batches name their failures.
+    pub async fn handle(&self, payload: Value, invocation: &Invocation) -> Result<Value, HandlerError> {
+        let bytes = payload.to_string().len();
+        if bytes > MAX_PAYLOAD_BYTES {
+            return Ok(answers::refused(&format!("the payload has {bytes} bytes; at most {MAX_PAYLOAD_BYTES} are looked at")));
+        }
+        match intake::classify(payload) {
+            Incoming::Command(value) => Ok(self.command(value, invocation).await),
+            Incoming::ResourceRequest(value) => Ok(self.resource_request(value, invocation).await),
+            Incoming::Alarms(events) => {
+                let mut answers = Vec::new();
+                for event in events {
+                    answers.push(self.alarm(event).await?);
+                }
+                Ok(json!({"ok": true, "alarms": answers}))
+            }
+            Incoming::Wakes(records) => Ok(self.wakes(records).await),
+            Incoming::Nudge(plan) => {
+                let judged = self.judge(&plan, &Trigger::Timer).await?;
+                Ok(judged.map_or_else(|| answers::no_plan(&plan), |judged| judged.answer()))
+            }
+            Incoming::Question(_) => Ok(answers::refused("questions go to the executor; send decision a command")),
+            Incoming::Unknown(why) => {
+                tracing::warn!(why, "a payload that nobody understands");
+                Ok(answers::refused(&why))
+            }
+        }
+    }
+
+    // An alarm is looked for in every plan: which plans there are is the table's to say.
+    async fn alarm(&self, event: AlarmEvent) -> Result<Value, CallError> {
+        let mut answers = Vec::new();
+        for due in self.store.table().due(None).await? {
+            let Some(control) = self.store.control(&due.plan).await? else { continue };
+            let plan = self.store.plan_of(&control).await?;
+            let Some(binding) = plan.alarms.iter().find(|alarm| alarm.alarm_name == event.alarm_name) else { continue };
+            let region = binding.region.as_deref().or(plan.region.as_deref());
+            if event.region.is_some() && region.is_some() && event.region.as_deref() != region {
+                continue;
+            }
+            let readings = self.ports.alarms.readings(region, std::slice::from_ref(&event.alarm_name)).await?;
+            let reading = readings.into_iter().find(|reading| reading.alarm_name == event.alarm_name);
+            let trigger = Trigger::Alarm { event: event.clone(), reading };
+            if let Some(judged) = self.judge(&due.plan, &trigger).await? {
+                answers.push(judged.answer());
+            }
+        }
+        if answers.is_empty() {
+            tracing::info!(alarm = event.alarm_name, "no plan is bound to this alarm");
+            let key = Key { plan: "_unbound".into(), item: format!("alarm#{}", event.alarm_name) };
+            self.record_unbound(&key, &event).await?;
+        }
+        Ok(json!({"alarm": event.alarm_name, "plans": answers}))
+    }
+
+    async fn wakes(&self, records: Vec<WakeRecord>) -> Value {
+        let mut failures = Vec::new();
+        for record in records {
+            if let Err(error) = self.wake(&record).await {
+                tracing::error!(plan = record.plan, item = record.item, error = error.message, "not judged; the stream delivers it again");
+                failures.push(json!({"itemIdentifier": record.sequence_number}));
+            }
+        }
+        json!({"batchItemFailures": failures})
+    }
+
+    async fn wake(&self, record: &WakeRecord) -> Result<(), CallError> {
+        if record.item == CONTROL {
+            self.judge(&record.plan, &Trigger::Timer).await?;
+            return Ok(());
+        }
+        if !record.item.starts_with(OBSERVATION) {
+            return Ok(());
+        }
+        let key = Key { plan: record.plan.clone(), item: record.item.clone() };
+        let Some(item) = self.store.table().get(&key).await? else { return Ok(()) };
+        if item.wake != Some(Wake::Decision) {
+            return Ok(());
+        }
+        let observation: Observation = crate::store::from_item(&item)?;
+        let trigger = Trigger::Health { site: observation.site, probe: observation.probe };
+        self.judge(&record.plan, &trigger).await?;
+        // Cleared only if nobody wrote since: a newer observation brings its own wake.
+        let cleared = self.store.item(key, item.version + 1, item.body, None, None);
+        self.store.put(&cleared, item.version).await?;
+        Ok(())
+    }
+}
+
+/// The readings of the plan's alarms whose word is sufficient, Region by Region.
+pub(crate) async fn sufficient_alarms(alarms: &dyn Alarms, plan: &Plan) -> Result<Vec<AlarmReading>, CallError> {
+    let mut readings = Vec::new();
+    let mut regions: Vec<Option<&str>> = Vec::new();
+    let sufficient = || plan.alarms.iter().filter(|alarm| alarm.evidence == AlarmEvidence::Sufficient);
+    for alarm in sufficient() {
+        let region = alarm.region.as_deref().or(plan.region.as_deref());
+        if regions.contains(&region) {
+            continue;
+        }
+        regions.push(region);
+        let names: Vec<String> = sufficient()
+            .filter(|other| other.region.as_deref().or(plan.region.as_deref()) == region)
+            .map(|other| other.alarm_name.clone())
+            .collect();
+        readings.extend(alarms.readings(region, &names).await?);
+    }
+    Ok(readings)
+}

@@ -1,0 +1,131 @@
+//! The executor: takes an execution over and carries it a turn further.
+//!
+//! 1. Read the control item; is there anything to do? A turn that finds nothing takes no lease.
+//! 2. Take the lease: one conditional write, `epoch + 1`. Held by another: leave.
+//! 3. Ask [`Execution::next`] what to do, do it, and commit the result, conditional on the epoch
+//!    ([`turn::Turn::commit`]). A commit that finds another epoch ends the turn at once: nothing more is called.
+//! 4. Before a mutating call: a commit that counts the attempt (so intent, pre-state and epoch have just been
+//!    seen durable), then a check that the whole call fits into the lease and into Lambda's time.
+//! 5. Long waits are recorded (`wake_at`) and left; the probe touches the item when they are over.
+//! 6. Publish what is to be told, then release the lease in one last write.
+//!
+//! Nothing is spawned: no task outlives its invocation, so a thawed sandbox sends nothing.
+
+pub mod question;
+mod turn;
+
+use crate::intake::{self, Incoming, WakeRecord};
+use crate::ports::{Alarms, CallError, CallErrorKind, Clock, Compute, Database, Dns, Invocation, Notifier, Random, Table, Traffic};
+use crate::steps::StepPorts;
+use crate::store::Store;
+use jiff::SignedDuration;
+use serde_json::{Value, json};
+use std::sync::Arc;
+use understudy_core::execution::Execution;
+
+/// The longest that a mutating call may take, its connection included. `shared/aws` sets its clients to it.
+pub const CALL_TIMEOUT: SignedDuration = SignedDuration::from_secs(8);
+/// When a turn stops beginning anything new.
+pub const TURN: SignedDuration = SignedDuration::from_secs(25);
+
+/// The ways out of the executor.
+#[derive(Clone)]
+pub struct ExecutorPorts {
+    /// The table.
+    pub table: Arc<dyn Table>,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// Randomness.
+    pub random: Arc<dyn Random>,
+    /// Elastic Load Balancing.
+    pub traffic: Arc<dyn Traffic>,
+    /// Route 53.
+    pub dns: Arc<dyn Dns>,
+    /// SNS.
+    pub notifier: Arc<dyn Notifier>,
+    /// EC2, for validating.
+    pub compute: Arc<dyn Compute>,
+    /// RDS, for validating.
+    pub database: Arc<dyn Database>,
+    /// CloudWatch, for gates and validating.
+    pub alarms: Arc<dyn Alarms>,
+}
+
+/// An invocation that did not do its work: whoever invoked it should try again.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct HandlerError(pub String);
+
+impl From<CallError> for HandlerError {
+    fn from(error: CallError) -> Self {
+        Self(error.message)
+    }
+}
+
+/// The body of the executor function.
+pub struct Executor {
+    ports: ExecutorPorts,
+    store: Store,
+    steps: StepPorts,
+}
+
+impl Executor {
+    /// An executor over these ports.
+    pub fn new(ports: ExecutorPorts) -> Self {
+        let store = Store::new(ports.table.clone(), ports.clock.clone(), ports.random.clone());
+        let steps = StepPorts {
+            traffic: ports.traffic.clone(),
+            dns: ports.dns.clone(),
+            alarms: ports.alarms.clone(),
+            clock: ports.clock.clone(),
+            store: store.clone(),
+        };
+        Self { ports, store, steps }
+    }
+
+    /// Handles one invocation.
+    ///
+    /// # Errors
+    /// A nudge could not be served because the table is out of reach. Stream batches name their failed
+    /// records instead; questions and nonsense are always answered.
+    pub async fn handle(&self, payload: Value, invocation: &Invocation) -> Result<Value, HandlerError> {
+        match intake::classify(payload) {
+            Incoming::Wakes(records) => Ok(self.wakes(records, invocation).await),
+            Incoming::Nudge(plan) => self.turn(&plan, invocation).await.map(|outcome| json!({"ok": true, "plan": plan, "outcome": outcome})).map_err(HandlerError::from),
+            Incoming::Question(question) => Ok(self.answer(question).await),
+            Incoming::Unknown(why) => Ok(refuse(&why)),
+            Incoming::Command(_) | Incoming::ResourceRequest(_) | Incoming::Alarms(_) => {
+                Ok(refuse("commands and alarms go to the decision function; the executor takes wakes of the stream and {\"plan\": …}"))
+            }
+        }
+    }
+
+    async fn wakes(&self, records: Vec<WakeRecord>, invocation: &Invocation) -> Value {
+        let mut failures = Vec::new();
+        for record in records {
+            if record.plan.starts_with('_') || record.item != crate::store::CONTROL {
+                continue;
+            }
+            if let Err(error) = self.turn(&record.plan, invocation).await {
+                tracing::error!(plan = record.plan, error = error.message, "the turn failed; the stream delivers the wake again");
+                failures.push(json!({"itemIdentifier": record.sequence_number}));
+            }
+        }
+        json!({"batchItemFailures": failures})
+    }
+
+    async fn turn(&self, plan: &str, invocation: &Invocation) -> Result<String, CallError> {
+        turn::run(self, plan, invocation).await
+    }
+
+    fn driver(&self, execution: &Execution, index: usize) -> Result<Box<dyn crate::steps::Driver>, CallError> {
+        let step = execution.step(index).ok_or_else(|| {
+            CallError::new(CallErrorKind::Refused, format!("execution {} has no step {index} in its plan; nothing was called", execution.id))
+        })?;
+        Ok(crate::steps::driver(&self.steps, &execution.plan, step))
+    }
+}
+
+fn refuse(why: &str) -> Value {
+    json!({"ok": false, "error": why, "changed": "nothing"})
+}

@@ -1,0 +1,246 @@
+//! What comes in, told apart by its form.
+//!
+//! One function may be invoked by EventBridge, by an alarm itself, through SNS, by the stream, by another
+//! function and by people. Each form is read with the kept event types where they exist; what fits none is
+//! [`Incoming::Unknown`], which is answered with a clear error and never retried.
+
+use aws_lambda_events::cloudwatch_alarms::CloudWatchAlarm;
+use aws_lambda_events::eventbridge::EventBridgeEvent;
+use aws_lambda_events::sns::SnsEvent;
+use serde::Deserialize;
+use serde_json::Value;
+use understudy_core::event::{AlarmEvent, alarm_state, aws_time, excerpt, excerpt_long};
+
+/// The largest payload that is looked at, in bytes. Lambda itself stops at 6 MB.
+pub const MAX_PAYLOAD_BYTES: usize = 512 * 1024;
+
+/// What came in.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Incoming {
+    /// A person's command, not read yet.
+    Command(Value),
+    /// The request form that names resources instead of a plan, not read yet.
+    ResourceRequest(Value),
+    /// Alarms that changed (an SNS batch may have several).
+    Alarms(Vec<AlarmEvent>),
+    /// Items of the table that need a function.
+    Wakes(Vec<WakeRecord>),
+    /// Look at this plan.
+    Nudge(String),
+    /// A question that only reads.
+    Question(Value),
+    /// None of these: why.
+    Unknown(String),
+}
+
+/// One record of the stream.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WakeRecord {
+    /// What a partial batch answer names it by.
+    pub sequence_number: String,
+    /// The partition key.
+    pub plan: String,
+    /// The sort key.
+    pub item: String,
+}
+
+/// Tells a payload apart.
+pub fn classify(payload: Value) -> Incoming {
+    let Some(object) = payload.as_object() else {
+        return Incoming::Unknown("the payload is not a JSON object; send {\"command\": \"list\"} to see that it works".into());
+    };
+    if object.contains_key("command") {
+        return Incoming::Command(payload);
+    }
+    if object.contains_key("read_only") {
+        return Incoming::Question(payload);
+    }
+    if object.contains_key("source_resource") || object.contains_key("target_resource") {
+        return Incoming::ResourceRequest(payload);
+    }
+    if object.contains_key("Records") {
+        return records(payload);
+    }
+    if object.contains_key("detail-type") {
+        return eventbridge(payload);
+    }
+    if object.contains_key("alarmData") {
+        return direct(payload);
+    }
+    match object.get("plan").and_then(Value::as_str) {
+        Some(plan) if object.len() == 1 && !plan.is_empty() => Incoming::Nudge(plan.to_owned()),
+        _ => Incoming::Unknown(format!(
+            "the payload is none of: a command ({{\"command\": …}}), an alarm event, a stream batch; its fields are: {}",
+            object.keys().take(10).map(|key| excerpt(key)).collect::<Vec<_>>().join(", ")
+        )),
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct AlarmChange {
+    alarm_name: String,
+    state: AlarmChangeState,
+}
+
+#[derive(Deserialize)]
+struct AlarmChangeState {
+    value: String,
+    #[serde(default)]
+    reason: String,
+    #[serde(default)]
+    timestamp: Option<String>,
+}
+
+fn eventbridge(payload: Value) -> Incoming {
+    let event: EventBridgeEvent<Value> = match serde_json::from_value(payload) {
+        Ok(event) => event,
+        Err(error) => return unreadable("EventBridge event", &error.to_string()),
+    };
+    if event.source != "aws.cloudwatch" || event.detail_type != "CloudWatch Alarm State Change" {
+        return Incoming::Unknown(format!(
+            "an EventBridge event `{}` from `{}`; only `CloudWatch Alarm State Change` from `aws.cloudwatch` is understood",
+            excerpt(&event.detail_type),
+            excerpt(&event.source)
+        ));
+    }
+    let time = event.time.map(|time| time.to_rfc3339());
+    match serde_json::from_value::<AlarmChange>(event.detail) {
+        Ok(change) => alarm(change.alarm_name, event.region, &change.state.value, change.state.timestamp.or(time), change.state.reason, "eventbridge"),
+        Err(error) => unreadable("alarm event", &error.to_string()),
+    }
+}
+
+fn direct(payload: Value) -> Incoming {
+    match serde_json::from_value::<CloudWatchAlarm<Value, Value>>(payload) {
+        Ok(event) => {
+            let Some(state) = event.alarm_data.state else { return unreadable("alarm's direct invocation", "it has no state") };
+            let word = serde_json::to_value(&state.value).ok();
+            let word = word.as_ref().and_then(Value::as_str).unwrap_or_default();
+            alarm(event.alarm_data.alarm_name, event.region, word, Some(state.timestamp.to_rfc3339()), state.reason, "direct")
+        }
+        Err(error) => unreadable("alarm's direct invocation", &error.to_string()),
+    }
+}
+
+fn records(payload: Value) -> Incoming {
+    let source = payload
+        .pointer("/Records/0/eventSource")
+        .or_else(|| payload.pointer("/Records/0/EventSource"))
+        .and_then(Value::as_str)
+        .unwrap_or_default()
+        .to_owned();
+    match source.as_str() {
+        "aws:dynamodb" => stream(&payload),
+        "aws:sns" => sns(payload),
+        other => Incoming::Unknown(format!("a batch of records from `{}`; only `aws:dynamodb` and `aws:sns` are understood", excerpt(other))),
+    }
+}
+
+// Only the keys are read: the item itself is read from the table, strongly consistent.
+#[derive(Deserialize)]
+struct StreamBatch {
+    #[serde(rename = "Records")]
+    records: Vec<StreamRecord>,
+}
+
+#[derive(Deserialize)]
+struct StreamRecord {
+    dynamodb: StreamChange,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct StreamChange {
+    keys: StreamKeys,
+    #[serde(default)]
+    sequence_number: String,
+}
+
+#[derive(Deserialize)]
+struct StreamKeys {
+    plan: Text,
+    item: Text,
+}
+
+#[derive(Deserialize)]
+struct Text {
+    #[serde(rename = "S")]
+    text: String,
+}
+
+fn stream(payload: &Value) -> Incoming {
+    match StreamBatch::deserialize(payload) {
+        Ok(batch) => Incoming::Wakes(
+            batch
+                .records
+                .into_iter()
+                .map(|record| WakeRecord {
+                    sequence_number: record.dynamodb.sequence_number,
+                    plan: record.dynamodb.keys.plan.text,
+                    item: record.dynamodb.keys.item.text,
+                })
+                .collect(),
+        ),
+        Err(error) => unreadable("stream batch", &error.to_string()),
+    }
+}
+
+// The message of an alarm's SNS notification.
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct AlarmMessage {
+    alarm_name: String,
+    new_state_value: String,
+    #[serde(default)]
+    new_state_reason: String,
+    state_change_time: String,
+    #[serde(default)]
+    alarm_arn: Option<String>,
+}
+
+fn sns(payload: Value) -> Incoming {
+    let event: SnsEvent = match serde_json::from_value(payload) {
+        Ok(event) => event,
+        Err(error) => return unreadable("SNS batch", &error.to_string()),
+    };
+    let mut alarms = Vec::new();
+    for record in event.records {
+        let message: AlarmMessage = match serde_json::from_str(&record.sns.message) {
+            Ok(message) => message,
+            Err(error) => return unreadable("SNS message (it is not an alarm's)", &error.to_string()),
+        };
+        // The `Region` of the message is a long name; the ARN has the code.
+        let region = message.alarm_arn.as_deref().and_then(|arn| arn.split(':').nth(3)).map(str::to_owned);
+        match alarm(message.alarm_name, region, &message.new_state_value, Some(message.state_change_time), message.new_state_reason, "sns") {
+            Incoming::Alarms(mut read) => alarms.append(&mut read),
+            other => return other,
+        }
+    }
+    Incoming::Alarms(alarms)
+}
+
+fn alarm(
+    alarm_name: String,
+    region: Option<String>,
+    state: &str,
+    time: Option<String>,
+    reason: impl Into<Option<String>>,
+    via: &str,
+) -> Incoming {
+    let state = match alarm_state(state) {
+        Ok(state) => state,
+        Err(error) => return unreadable("alarm event", &error),
+    };
+    let Some(time) = time else { return unreadable("alarm event", "it has no time") };
+    let at = match aws_time(&time) {
+        Ok(at) => at,
+        Err(error) => return unreadable("alarm event", &error),
+    };
+    let reason = excerpt_long(&reason.into().unwrap_or_default());
+    Incoming::Alarms(vec![AlarmEvent { alarm_name, region, state, at, reason, via: via.to_owned() }])
+}
+
+fn unreadable(what: &str, error: &str) -> Incoming {
+    Incoming::Unknown(format!("the {what} can not be read: {}", excerpt_long(error)))
+}

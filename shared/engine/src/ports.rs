@@ -1,0 +1,250 @@
+//! The ways out of the engine: small traits with our own types.
+//!
+//! An implementation translates and classifies; it decides nothing. Each read may repeat itself; no
+//! mutating call ever does ([`Traffic::set_weights`], [`Dns::change_records`]): only the executor repeats
+//! those, after reading again.
+
+use async_trait::async_trait;
+use jiff::{SignedDuration, Timestamp};
+use serde_json::Value;
+use understudy_core::control::Wake;
+use understudy_core::health::{AlarmReading, Sample};
+use understudy_core::plan::EndpointProbe;
+use understudy_core::report::Announcement;
+use understudy_core::state::{RecordChange, RecordSet, TargetWeight};
+
+/// Why a call did not give what was asked for.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct CallError {
+    /// What it means for the caller.
+    pub kind: CallErrorKind,
+    /// What was being done, to what, and what was answered. No secrets.
+    pub message: String,
+}
+
+/// What a failed call means for the caller.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CallErrorKind {
+    /// Throttled, or the service had a fault: the same call may work later.
+    Retryable,
+    /// No answer: the call may or may not have had its effect. Read before anything else.
+    Lost,
+    /// The resource does not exist.
+    NotFound,
+    /// The resource is not as the call expected it: somebody else changed it.
+    Conflict,
+    /// Refused for good: permissions, a bad argument, a wrong state.
+    Refused,
+}
+
+impl CallError {
+    /// An error of this kind.
+    pub fn new(kind: CallErrorKind, message: impl Into<String>) -> Self {
+        Self { kind, message: message.into() }
+    }
+
+    /// Whether the same thing may be tried again (after reading).
+    pub fn may_repeat(&self) -> bool {
+        matches!(self.kind, CallErrorKind::Retryable | CallErrorKind::Lost)
+    }
+}
+
+/// The key of an item: partition and sort key.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Key {
+    /// The plan, or a name that starts with `_` (no plan's does).
+    pub plan: String,
+    /// Which item of it.
+    pub item: String,
+}
+
+/// One item of the table.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Item {
+    /// Its key.
+    pub key: Key,
+    /// Grows with every write; 0 for an item that does not exist yet.
+    pub version: u64,
+    /// Of the one write that made this version: how a writer recognises its own lost reply.
+    pub write_id: String,
+    /// The version of the item's form.
+    pub schema_version: u32,
+    /// Which function it needs. The stream's filters test only this.
+    pub wake: Option<Wake>,
+    /// When it is due, for the sparse index. Only control items have one.
+    pub due_at: Option<Timestamp>,
+    /// The item itself.
+    pub body: Value,
+}
+
+/// The outcome of a conditional write.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Put {
+    /// Written.
+    Written,
+    /// Refused: this is the item that stands there (none if there is none).
+    Lost(Option<Box<Item>>),
+}
+
+/// An entry of the sparse index: a hint, the item is read again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Due {
+    /// The plan.
+    pub plan: String,
+    /// When it is due.
+    pub due_at: Timestamp,
+}
+
+/// The table: the truth. Every write is conditional, every read of an item is strongly consistent.
+#[async_trait]
+pub trait Table: Send + Sync {
+    /// Reads one item.
+    async fn get(&self, key: &Key) -> Result<Option<Item>, CallError>;
+    /// Writes `item` if the version that stands there is `expected` (0: there is none).
+    async fn put(&self, item: &Item, expected: u64) -> Result<Put, CallError>;
+    /// Deletes the item if its version is `expected`. Deleting what is not there is fine.
+    async fn delete(&self, key: &Key, expected: u64) -> Result<Put, CallError>;
+    /// The items of a plan whose sort key begins with `prefix`, at most `limit`, in order or backwards.
+    async fn query(&self, plan: &str, prefix: &str, limit: usize, newest_first: bool) -> Result<Vec<Item>, CallError>;
+    /// All plans by the sparse index, the most urgent first; with `until`, only those due by then.
+    async fn due(&self, until: Option<Timestamp>) -> Result<Vec<Due>, CallError>;
+}
+
+/// Time and waiting.
+#[async_trait]
+pub trait Clock: Send + Sync {
+    /// Now.
+    fn now(&self) -> Timestamp;
+    /// Waits.
+    async fn sleep(&self, duration: SignedDuration);
+}
+
+/// Randomness, for ids and jitter.
+pub trait Random: Send + Sync {
+    /// Ten bytes that nobody guesses and no two calls share.
+    fn bytes(&self) -> [u8; 10];
+}
+
+/// A real connection to an endpoint. Never an error: what can not be reached is a sample.
+#[async_trait]
+pub trait Endpoint: Send + Sync {
+    /// Tries once, within the probe's timeout.
+    async fn check(&self, probe: &EndpointProbe) -> Sample;
+}
+
+/// Which forward action is meant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ForwardTarget {
+    /// The default action of a listener.
+    Listener(String),
+    /// The action of a rule.
+    Rule(String),
+}
+
+/// A target of a target group, as `DescribeTargetHealth` says it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Target {
+    /// Its id.
+    pub id: String,
+    /// `healthy`, `unhealthy`, `initial`, `draining`, `unused`, `unavailable`, …
+    pub state: String,
+    /// The service's reason, if it gives one.
+    pub reason: String,
+}
+
+/// Elastic Load Balancing.
+#[async_trait]
+pub trait Traffic: Send + Sync {
+    /// The target groups and weights of the forward action.
+    async fn weights(&self, region: Option<&str>, target: &ForwardTarget) -> Result<Vec<TargetWeight>, CallError>;
+    /// Replaces them, if they are still `expected`; every other action and the stickiness are preserved.
+    async fn set_weights(
+        &self,
+        region: Option<&str>,
+        target: &ForwardTarget,
+        expected: &[TargetWeight],
+        wanted: &[TargetWeight],
+    ) -> Result<(), CallError>;
+    /// The targets of a group.
+    async fn targets(&self, region: Option<&str>, target_group_arn: &str) -> Result<Vec<Target>, CallError>;
+}
+
+/// Route 53.
+#[async_trait]
+pub trait Dns: Send + Sync {
+    /// The record sets of these (name, type) pairs that exist.
+    async fn records(&self, hosted_zone_id: &str, names: &[(String, String)]) -> Result<Vec<RecordSet>, CallError>;
+    /// One atomic batch: deletes exactly the old sets and creates the new ones. Answers the change id.
+    async fn change_records(&self, hosted_zone_id: &str, changes: &[RecordChange], comment: &str) -> Result<String, CallError>;
+    /// Whether the change has reached all name servers.
+    async fn in_sync(&self, change_id: &str) -> Result<bool, CallError>;
+}
+
+/// The status checks of an EC2 instance.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InstanceStatus {
+    /// The instance.
+    pub instance_id: String,
+    /// `running`, `stopped`, …
+    pub state: String,
+    /// `ok`, `impaired`, `initializing`, `insufficient-data`, `not-applicable`.
+    pub instance_check: String,
+    /// The same for the system underneath.
+    pub system_check: String,
+}
+
+/// EC2.
+#[async_trait]
+pub trait Compute: Send + Sync {
+    /// The status of these instances, at most 100. `NotFound` if one of them does not exist.
+    async fn instance_statuses(&self, region: Option<&str>, ids: &[String]) -> Result<Vec<InstanceStatus>, CallError>;
+}
+
+/// The status of an RDS instance.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DatabaseStatus {
+    /// The instance.
+    pub db_instance_identifier: String,
+    /// `available`, `backing-up`, …
+    pub status: String,
+}
+
+/// RDS.
+#[async_trait]
+pub trait Database: Send + Sync {
+    /// The status of these instances, at most 100. Those that do not exist are not in the answer.
+    async fn instance_statuses(&self, region: Option<&str>, ids: &[String]) -> Result<Vec<DatabaseStatus>, CallError>;
+}
+
+/// CloudWatch.
+#[async_trait]
+pub trait Alarms: Send + Sync {
+    /// These alarms, metric and composite, at most 100. Those that do not exist are not in the answer.
+    async fn readings(&self, region: Option<&str>, names: &[String]) -> Result<Vec<AlarmReading>, CallError>;
+}
+
+/// SNS.
+#[async_trait]
+pub trait Notifier: Send + Sync {
+    /// Publishes to the topic (none: the stack's own).
+    async fn publish(&self, topic_arn: Option<&str>, plan: &str, announcement: &Announcement) -> Result<(), CallError>;
+}
+
+/// Our own functions, invoked directly: for when clock and bus would fail together, and for questions.
+#[async_trait]
+pub trait Functions: Send + Sync {
+    /// Invokes and does not wait.
+    async fn nudge(&self, function: Wake, plan: &str) -> Result<(), CallError>;
+    /// Asks the executor something that only reads, and waits for the answer.
+    async fn ask_executor(&self, question: &Value) -> Result<Value, CallError>;
+}
+
+/// One invocation of a function.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Invocation {
+    /// The request id: also the name under which a lease is held.
+    pub request_id: String,
+    /// When Lambda ends the process.
+    pub deadline: Timestamp,
+}

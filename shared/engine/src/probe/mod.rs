@@ -1,0 +1,323 @@
+//! The probe: the clock of the whole, and its eyes.
+//!
+//! One invocation a minute, rounds inside it:
+//!
+//! 1. Read which plans there are, and their newest revisions.
+//! 2. Every [`ROUND`], aligned to the clock: begin every check whose slot has not been counted, unless it is
+//!    still under way (an overrunning probe skips slots, and says so). Describes are batched; each result
+//!    is counted and written as soon as it is there, so that one slow probe delays nobody.
+//! 3. Touch what is due in the table, and invoke directly what was touched twice and never taken.
+//! 4. No round begins after [`ROUNDS_END`]; what is still under way at the end is left uncounted.
+//!
+//! Memory holds the last observations only as a guess: every write is a compare-and-set, and one that is
+//! lost shows the newer item, which is then counted on instead.
+
+mod check;
+mod observations;
+mod touch;
+
+use crate::executor::HandlerError;
+use crate::ports::{Alarms, CallError, Clock, Compute, Database, Endpoint, Functions, Invocation, Key, Random, Table, Traffic};
+use crate::store::Store;
+use check::{Check, checks};
+use futures_util::future::{Either, select};
+use futures_util::stream::{FuturesUnordered, StreamExt};
+use jiff::{SignedDuration, Timestamp};
+use observations::Observations;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use tokio::sync::{Mutex, Semaphore};
+use understudy_core::control::later;
+use understudy_core::health::slot;
+use understudy_core::plan::{Plan, Probe as PlanProbe};
+
+/// How far rounds lie apart. The shortest interval of any probe.
+pub const ROUND: SignedDuration = SignedDuration::from_secs(5);
+/// How long after its start an invocation begins no further round.
+pub const ROUNDS_END: SignedDuration = SignedDuration::from_secs(50);
+/// How many describes are under way at once.
+const DESCRIBES_AT_ONCE: usize = 32;
+/// How many endpoint checks are under way at once: those that hang must not use up all the places.
+const ENDPOINTS_AT_ONCE: usize = 256;
+/// How many writes are under way at once.
+const WRITES_AT_ONCE: usize = 64;
+
+/// The ways out of the probe.
+#[derive(Clone)]
+pub struct ProbePorts {
+    /// The table.
+    pub table: Arc<dyn Table>,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// Randomness.
+    pub random: Arc<dyn Random>,
+    /// Real connections.
+    pub endpoint: Arc<dyn Endpoint>,
+    /// Elastic Load Balancing.
+    pub traffic: Arc<dyn Traffic>,
+    /// EC2.
+    pub compute: Arc<dyn Compute>,
+    /// RDS.
+    pub database: Arc<dyn Database>,
+    /// CloudWatch.
+    pub alarms: Arc<dyn Alarms>,
+    /// Our own functions.
+    pub functions: Arc<dyn Functions>,
+}
+
+/// The body of the probe function.
+pub struct Probe {
+    ports: ProbePorts,
+    store: Store,
+    observer: String,
+    // Lambda serves one invocation of a sandbox at a time; the lock is never waited for.
+    memory: Mutex<Memory>,
+    describes: Semaphore,
+    endpoints: Semaphore,
+    writes: Semaphore,
+}
+
+// What a warm sandbox remembers: only ever a guess that a write confirms.
+#[derive(Default)]
+struct Memory {
+    plans: BTreeMap<String, (String, Arc<Plan>)>,
+    observations: Observations,
+}
+
+/// What one invocation did, for the log and the heartbeat.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tally {
+    /// Rounds that were begun.
+    pub rounds: u32,
+    /// Samples that were counted.
+    pub samples: u32,
+    /// Observations that were written.
+    pub writes: u32,
+    /// Slots that were skipped because the check before was still under way.
+    pub skipped_slots: u32,
+    /// Items that were touched because they were due.
+    pub touches: u32,
+    /// Functions that were invoked directly because a wake was not taken.
+    pub nudges: u32,
+    /// Things that could not be done: the log has each.
+    pub errors: u32,
+}
+
+/// One probe of one plan.
+#[derive(Clone)]
+pub(crate) struct Asked {
+    pub(crate) plan: Arc<Plan>,
+    pub(crate) index: usize,
+}
+
+impl Asked {
+    pub(crate) fn probe(&self) -> &PlanProbe {
+        // The index comes from this very plan.
+        &self.plan.probes[self.index]
+    }
+
+    fn region(&self) -> Option<String> {
+        self.probe().common().region.clone().or_else(|| self.plan.region.clone())
+    }
+
+    fn id(&self) -> (String, String) {
+        (self.plan.name.clone(), self.probe().name().to_owned())
+    }
+}
+
+impl Probe {
+    /// A probe over these ports. `observer` names it in its observations.
+    pub fn new(ports: ProbePorts, observer: String) -> Self {
+        let store = Store::new(ports.table.clone(), ports.clock.clone(), ports.random.clone());
+        Self {
+            ports,
+            store,
+            observer,
+            memory: Mutex::default(),
+            describes: Semaphore::new(DESCRIBES_AT_ONCE),
+            endpoints: Semaphore::new(ENDPOINTS_AT_ONCE),
+            writes: Semaphore::new(WRITES_AT_ONCE),
+        }
+    }
+
+    /// Runs the rounds of one invocation.
+    ///
+    /// # Errors
+    /// The plans could not be read: nothing was observed, and the missed-heartbeat alarm will tell.
+    pub async fn handle(&self, invocation: &Invocation) -> Result<Value, HandlerError> {
+        let started = self.ports.clock.now();
+        let last_start = later(started, ROUNDS_END).min(later(invocation.deadline, -SignedDuration::from_secs(8)));
+        let end = later(invocation.deadline, -SignedDuration::from_secs(3));
+        self.rounds(last_start, end).await
+    }
+
+    /// Runs a single round and waits for all of its checks. For people and measurements: the deployed
+    /// function is asked for it with `{"rounds": 1}`.
+    ///
+    /// # Errors
+    /// As for [`Probe::handle`].
+    pub async fn single_round(&self, invocation: &Invocation) -> Result<Value, HandlerError> {
+        let now = self.ports.clock.now();
+        self.rounds(now, later(invocation.deadline, -SignedDuration::from_secs(3))).await
+    }
+
+    async fn rounds(&self, last_start: Timestamp, end: Timestamp) -> Result<Value, HandlerError> {
+        let mut tally = Tally::default();
+        let plans = self.plans(&mut tally).await?;
+        let asked = all_probes(&plans);
+        self.remember(&plans, &mut tally).await;
+
+        let mut begun: BTreeMap<(String, String), i64> = BTreeMap::new();
+        let mut under_way: BTreeSet<(String, String)> = BTreeSet::new();
+        let mut running = FuturesUnordered::new();
+        let mut next_round = self.ports.clock.now();
+        loop {
+            let now = self.ports.clock.now();
+            if now >= next_round && now <= last_start {
+                tally.rounds += 1;
+                let due = self.due_now(&asked, now, &mut begun, &under_way, &mut tally).await;
+                under_way.extend(due.iter().map(Asked::id));
+                for check in checks(due) {
+                    running.push(self.carry_out(check));
+                }
+                self.touch_due(now, &mut tally).await;
+                metrics::counter!("RoundsCompleted").increment(1);
+                next_round = aligned_after(now);
+            }
+            let more_rounds = next_round <= last_start;
+            if running.is_empty() && !more_rounds {
+                break;
+            }
+            let wake_at = if more_rounds { next_round } else { end };
+            let pause = wake_at.duration_since(self.ports.clock.now());
+            if !more_rounds && pause <= SignedDuration::ZERO {
+                tracing::warn!(count = running.len(), "checks were still under way at the end; their slots are not counted");
+                break;
+            }
+            let sleep = self.ports.clock.sleep(pause.max(SignedDuration::ZERO));
+            if running.is_empty() {
+                sleep.await;
+                continue;
+            }
+            match select(running.next(), sleep).await {
+                Either::Left((Some(done), _)) => {
+                    let done: check::Done = done;
+                    for id in &done.probes {
+                        under_way.remove(id);
+                    }
+                    tally.samples += done.samples;
+                    tally.writes += done.writes;
+                    tally.errors += done.errors;
+                }
+                Either::Left((None, _)) | Either::Right(_) => {}
+            }
+        }
+        drop(running);
+        self.beat(&tally).await;
+        metrics::counter!("ProbeErrors").increment(u64::from(tally.errors));
+        tracing::info!(rounds = tally.rounds, samples = tally.samples, writes = tally.writes, skipped = tally.skipped_slots, touches = tally.touches, "rounds done");
+        Ok(json!({"ok": true, "observer": self.observer, "plans": plans.len(), "probes": asked.len(), "tally": tally}))
+    }
+
+    // The plans that the table lists. One that can not be read must not blind the others.
+    async fn plans(&self, tally: &mut Tally) -> Result<Vec<Arc<Plan>>, CallError> {
+        let mut plans = Vec::new();
+        for due in self.store.table().due(None).await? {
+            match self.plan(&due.plan).await {
+                Ok(Some(plan)) => plans.push(plan),
+                Ok(None) => {}
+                Err(error) => {
+                    tally.errors += 1;
+                    tracing::error!(plan = due.plan, error = error.message, "the plan can not be read; it is not probed");
+                }
+            }
+        }
+        Ok(plans)
+    }
+
+    async fn plan(&self, name: &str) -> Result<Option<Arc<Plan>>, CallError> {
+        let Some(control) = self.store.control(name).await? else { return Ok(None) };
+        let known = self.memory.lock().await.plans.get(name).cloned();
+        if let Some((item, plan)) = known.filter(|(item, _)| *item == control.plan_item) {
+            tracing::trace!(item, "revision known");
+            return Ok(Some(plan));
+        }
+        let plan = Arc::new(self.store.plan_of(&control).await?);
+        self.memory.lock().await.plans.insert(name.to_owned(), (control.plan_item, plan.clone()));
+        Ok(Some(plan))
+    }
+
+    // The observations of plans that this sandbox has not seen yet.
+    async fn remember(&self, plans: &[Arc<Plan>], tally: &mut Tally) {
+        for plan in plans {
+            if self.memory.lock().await.observations.knows(&plan.name) {
+                continue;
+            }
+            match self.store.observations(&plan.name).await {
+                Ok(found) => self.memory.lock().await.observations.learn(&plan.name, found),
+                Err(error) => {
+                    tally.errors += 1;
+                    tracing::error!(plan = plan.name, error = error.message, "old observations can not be read; writing finds them");
+                }
+            }
+        }
+    }
+
+    async fn due_now(
+        &self,
+        asked: &[Asked],
+        now: Timestamp,
+        begun: &mut BTreeMap<(String, String), i64>,
+        under_way: &BTreeSet<(String, String)>,
+        tally: &mut Tally,
+    ) -> Vec<Asked> {
+        let memory = self.memory.lock().await;
+        let mut due = Vec::new();
+        for one in asked {
+            let id = one.id();
+            let slot = slot(now, one.probe().interval_seconds());
+            let counted = memory.observations.slot(one, &self.observer).is_some_and(|counted| counted >= slot);
+            if counted || begun.get(&id).is_some_and(|begun| *begun >= slot) {
+                continue;
+            }
+            begun.insert(id.clone(), slot);
+            if under_way.contains(&id) {
+                tally.skipped_slots += 1;
+                tracing::warn!(plan = id.0, probe = id.1, slot, "the check before is still under way; this slot is skipped");
+                continue;
+            }
+            due.push(one.clone());
+        }
+        due
+    }
+
+    async fn carry_out(&self, check: Check) -> check::Done {
+        check.run(self).await
+    }
+
+    // A sign of life for people; the missed-heartbeat alarm watches the metric.
+    async fn beat(&self, tally: &Tally) {
+        let key = Key { plan: format!("_observer#{}", self.observer), item: "heartbeat".into() };
+        let now = self.ports.clock.now();
+        let written = self.store.upsert(&key, |_: Option<Value>| (Some(json!({"at": now, "tally": tally})), ())).await;
+        if let Err(error) = written {
+            tracing::error!(error = error.message, "the heartbeat was not written");
+        }
+    }
+}
+
+fn all_probes(plans: &[Arc<Plan>]) -> Vec<Asked> {
+    plans
+        .iter()
+        .flat_map(|plan| (0..plan.probes.len()).map(|index| Asked { plan: plan.clone(), index }))
+        .collect()
+}
+
+// Rounds lie on multiples of ROUND of the clock, so that slots of 5 seconds are hit once each.
+fn aligned_after(now: Timestamp) -> Timestamp {
+    let step = ROUND.as_secs();
+    let next = (now.as_second().div_euclid(step) + 1) * step;
+    Timestamp::from_second(next).unwrap_or(Timestamp::MAX)
+}

@@ -1,0 +1,333 @@
+//! Typed items over the table: every change is a compare-and-set.
+//!
+//! 1. Read the item, apply a pure change to it, write it if nobody wrote in between.
+//! 2. Lost? Then look at what it lost to. The same `write_id` means that it was our own write whose reply
+//!    was lost: done. Else apply the change to the newer item and try again.
+//! 3. No answer at all? Read: the `write_id` says whether the write happened.
+//!
+//! A change that leaves the item as it is writes nothing.
+
+use crate::ports::{CallError, CallErrorKind, Clock, Item, Key, Put, Random, Table};
+use jiff::{SignedDuration, Timestamp};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use std::sync::Arc;
+use understudy_core::SCHEMA_VERSION;
+use understudy_core::control::{Control, Wake};
+use understudy_core::execution::Execution;
+use understudy_core::health::Observation;
+use understudy_core::plan::Plan;
+
+/// The sort key of the control item.
+pub const CONTROL: &str = "control";
+/// The prefix of plan revisions.
+pub const REVISION: &str = "revision#";
+/// The prefix of observations.
+pub const OBSERVATION: &str = "observation#";
+/// The prefix of decision records.
+pub const DECISION: &str = "decision#";
+/// The prefix of ended executions.
+pub const EXECUTION: &str = "execution#";
+
+/// The largest control item, in bytes of its JSON form: well under DynamoDB's 400 KB.
+pub const MAX_CONTROL_BYTES: usize = 300 * 1024;
+/// How often a compare-and-set is tried against others before the caller hears of it.
+const MAX_ATTEMPTS: u32 = 40;
+
+/// The due time of an item that waits for nothing: the index lists every plan.
+pub const NEVER: Timestamp = Timestamp::MAX;
+
+/// Why a change was not made.
+#[derive(Debug, thiserror::Error)]
+pub enum ChangeError<E> {
+    /// The change itself refused.
+    #[error("{0}")]
+    Refused(E),
+    /// There is no such plan.
+    #[error("there is no plan `{0}`; `list` shows the plans")]
+    NoPlan(String),
+    /// The table could not be read or written.
+    #[error(transparent)]
+    Table(#[from] CallError),
+}
+
+/// Typed items over the table.
+#[derive(Clone)]
+pub struct Store {
+    table: Arc<dyn Table>,
+    clock: Arc<dyn Clock>,
+    random: Arc<dyn Random>,
+}
+
+impl Store {
+    /// A store over these ports.
+    pub fn new(table: Arc<dyn Table>, clock: Arc<dyn Clock>, random: Arc<dyn Random>) -> Self {
+        Self { table, clock, random }
+    }
+
+    /// The table, for queries.
+    pub fn table(&self) -> &dyn Table {
+        self.table.as_ref()
+    }
+
+    /// An id that sorts by time: UUID version 7 of `now`.
+    pub fn new_id(&self, now: Timestamp) -> String {
+        let millis = u64::try_from(now.as_millisecond()).unwrap_or_default();
+        uuid::Builder::from_unix_timestamp_millis(millis, &self.random.bytes()).into_uuid().to_string()
+    }
+
+    /// A number from 0 to 1, for jitter.
+    pub fn jitter(&self) -> f64 {
+        let [first, second, ..] = self.random.bytes();
+        f64::from(u16::from_be_bytes([first, second])) / f64::from(u16::MAX)
+    }
+
+    /// The control item of a plan.
+    ///
+    /// # Errors
+    /// The table could not be read, or the item is of a newer form than this code.
+    pub async fn control(&self, plan: &str) -> Result<Option<Control>, CallError> {
+        self.read(&control_key(plan)).await
+    }
+
+    /// Changes the control item by compare-and-set, and answers it as written.
+    ///
+    /// `change` may run several times, each time on a newer item: it must be pure.
+    ///
+    /// # Errors
+    /// See [`ChangeError`].
+    pub async fn change<T, E>(
+        &self,
+        plan: &str,
+        mut change: impl FnMut(&mut Control) -> Result<T, E>,
+    ) -> Result<(Control, T), ChangeError<E>> {
+        let mut control = self.control(plan).await?.ok_or_else(|| ChangeError::NoPlan(plan.to_owned()))?;
+        for attempt in 0..MAX_ATTEMPTS {
+            let before = control.clone();
+            let answer = change(&mut control).map_err(ChangeError::Refused)?;
+            if control == before {
+                return Ok((control, answer));
+            }
+            match self.put_control(&mut control).await? {
+                None => return Ok((control, answer)),
+                Some(Some(newer)) => control = newer,
+                Some(None) => return Err(ChangeError::NoPlan(plan.to_owned())),
+            }
+            self.back_off(attempt).await;
+        }
+        Err(ChangeError::Table(contended(&control_key(plan))))
+    }
+
+    /// Writes a control item over the version that it was read with. `None`: written, and its version is
+    /// the new one. `Some`: somebody else wrote first; the item that stands there.
+    ///
+    /// # Errors
+    /// The table could not be written, or the item is too large.
+    pub async fn put_control(&self, control: &mut Control) -> Result<Option<Option<Control>>, CallError> {
+        let expected = control.version;
+        control.version += 1;
+        let wake = control.wake.as_ref().map(|wake| wake.function);
+        let due = control.next_due().map_or(NEVER, |(at, _)| at);
+        let body = to_body(&control_key(&control.plan), control)?;
+        let bytes = body.to_string().len();
+        if bytes > MAX_CONTROL_BYTES {
+            return Err(CallError::new(
+                CallErrorKind::Refused,
+                format!(
+                    "the control item of plan {} would be {bytes} bytes, {MAX_CONTROL_BYTES} are allowed; nothing was written; \
+                     make the plan smaller",
+                    control.plan
+                ),
+            ));
+        }
+        let item = self.item(control_key(&control.plan), control.version, body, wake, Some(due));
+        match self.put(&item, expected).await? {
+            Put::Written => Ok(None),
+            Put::Lost(None) => Ok(Some(None)),
+            Put::Lost(Some(found)) => Ok(Some(Some(from_item(&found)?))),
+        }
+    }
+
+    /// Deletes the control item, if it is still this one.
+    ///
+    /// # Errors
+    /// The table could not be written.
+    pub async fn delete_control(&self, control: &Control) -> Result<bool, CallError> {
+        Ok(self.table.delete(&control_key(&control.plan), control.version).await? == Put::Written)
+    }
+
+    /// Stores a plan in an item of its own and answers its sort key. Nothing points to it yet.
+    ///
+    /// # Errors
+    /// The table could not be written.
+    pub async fn put_revision(&self, plan: &Plan, revision: u64, now: Timestamp) -> Result<String, CallError> {
+        let name = format!("{REVISION}{revision:08}-{}", self.new_id(now));
+        let key = Key { plan: plan.name.clone(), item: name.clone() };
+        self.put_once(key, plan).await?;
+        Ok(name)
+    }
+
+    /// The plan that the control item points to.
+    ///
+    /// # Errors
+    /// The table could not be read, or the item is gone.
+    pub async fn plan_of(&self, control: &Control) -> Result<Plan, CallError> {
+        let key = Key { plan: control.plan.clone(), item: control.plan_item.clone() };
+        self.read(&key).await?.ok_or_else(|| {
+            CallError::new(
+                CallErrorKind::NotFound,
+                format!("revision {} of plan {} is not in the table ({}); put the plan again", control.plan_revision, control.plan, key.item),
+            )
+        })
+    }
+
+    /// All observations of a plan.
+    ///
+    /// # Errors
+    /// The table could not be read.
+    pub async fn observations(&self, plan: &str) -> Result<Vec<(Item, Observation)>, CallError> {
+        let items = self.table.query(plan, OBSERVATION, usize::MAX, false).await?;
+        items.into_iter().map(|item| from_item(&item).map(|observation| (item, observation))).collect()
+    }
+
+    /// Writes an item that must not exist yet. Our own earlier write of the same content counts as written.
+    ///
+    /// # Errors
+    /// The table could not be written.
+    pub async fn put_once(&self, key: Key, value: &impl Serialize) -> Result<bool, CallError> {
+        let body = to_body(&key, value)?;
+        let item = self.item(key, 1, body, None, None);
+        Ok(match self.put(&item, 0).await? {
+            Put::Written => true,
+            Put::Lost(found) => found.is_some_and(|found| found.body == item.body),
+        })
+    }
+
+    /// Copies an ended execution to the write-once history.
+    ///
+    /// # Errors
+    /// The table could not be written.
+    pub async fn archive(&self, plan: &str, execution: &Execution) -> Result<(), CallError> {
+        let key = Key { plan: plan.to_owned(), item: format!("{EXECUTION}{}", execution.id) };
+        self.put_once(key, execution).await.map(|_| ())
+    }
+
+    /// Changes any item by compare-and-set; `None` in means that there is none yet.
+    ///
+    /// # Errors
+    /// The table could not be read or written.
+    pub async fn upsert<V, T>(&self, key: &Key, mut change: impl FnMut(Option<V>) -> (Option<V>, T)) -> Result<T, CallError>
+    where
+        V: Serialize + DeserializeOwned,
+    {
+        let mut found = self.table.get(key).await?;
+        for attempt in 0..MAX_ATTEMPTS {
+            let version = found.as_ref().map_or(0, |item| item.version);
+            let current = found.as_ref().map(from_item).transpose()?;
+            let (wanted, answer) = change(current);
+            let Some(wanted) = wanted else { return Ok(answer) };
+            let item = self.item(key.clone(), version + 1, to_body(key, &wanted)?, None, None);
+            match self.put(&item, version).await? {
+                Put::Written => return Ok(answer),
+                Put::Lost(newer) => found = newer.map(|newer| *newer),
+            }
+            self.back_off(attempt).await;
+        }
+        Err(contended(key))
+    }
+
+    /// Writes `item` with its own `write_id`, and finds out what became of it if no answer came.
+    ///
+    /// # Errors
+    /// The table could not be written, or not be asked whether it was.
+    pub async fn put(&self, item: &Item, expected: u64) -> Result<Put, CallError> {
+        let outcome = match self.table.put(item, expected).await {
+            Err(error) if error.kind == CallErrorKind::Lost => {
+                let found = self.table.get(&item.key).await?;
+                match found {
+                    Some(found) if found.version == expected && expected > 0 => return Err(error),
+                    None if expected == 0 => return Err(error),
+                    found => Put::Lost(found.map(Box::new)),
+                }
+            }
+            other => other?,
+        };
+        Ok(match outcome {
+            Put::Lost(Some(found)) if found.write_id == item.write_id => Put::Written,
+            other => other,
+        })
+    }
+
+    /// An item of this content, with a new `write_id`.
+    pub fn item(&self, key: Key, version: u64, body: serde_json::Value, wake: Option<Wake>, due_at: Option<Timestamp>) -> Item {
+        let write_id = self.random.bytes().iter().map(|byte| format!("{byte:02x}")).collect();
+        Item { key, version, write_id, schema_version: SCHEMA_VERSION, wake, due_at, body }
+    }
+
+    /// Reads an item.
+    ///
+    /// # Errors
+    /// The table could not be read, or the item is not of the expected form.
+    pub async fn read<V: DeserializeOwned>(&self, key: &Key) -> Result<Option<V>, CallError> {
+        self.table.get(key).await?.as_ref().map(from_item).transpose()
+    }
+
+    async fn back_off(&self, attempt: u32) {
+        let most = (10_u32 << attempt.min(6)).min(500);
+        let millis = f64::from(most) * (0.5 + 0.5 * self.jitter());
+        self.clock.sleep(SignedDuration::from_millis(millis as i64)).await;
+    }
+}
+
+/// The key of a plan's control item.
+pub fn control_key(plan: &str) -> Key {
+    Key { plan: plan.to_owned(), item: CONTROL.to_owned() }
+}
+
+/// The key of an observation.
+pub fn observation_key(plan: &str, observation: &Observation) -> Key {
+    Key {
+        plan: plan.to_owned(),
+        item: format!("{OBSERVATION}{}#{}#{}", observation.site, observation.probe, observation.observer),
+    }
+}
+
+/// The value of an item.
+///
+/// # Errors
+/// It is of a newer form, or not of the form that its key promises.
+pub fn from_item<V: DeserializeOwned>(item: &Item) -> Result<V, CallError> {
+    let name = format!("{}/{}", item.key.plan, item.key.item);
+    if item.schema_version > SCHEMA_VERSION {
+        return Err(CallError::new(
+            CallErrorKind::Refused,
+            format!(
+                "item {name} has schema version {}; this code reads up to {SCHEMA_VERSION}; nothing was changed; deploy the newer version everywhere",
+                item.schema_version
+            ),
+        ));
+    }
+    serde_json::from_value(item.body.clone()).map_err(|error| {
+        CallError::new(CallErrorKind::Refused, format!("item {name} can not be read: {error}; nothing was changed; somebody wrote it by hand?"))
+    })
+}
+
+/// The stored form of a value.
+///
+/// # Errors
+/// It has none: a bug.
+pub fn to_body(key: &Key, value: &impl Serialize) -> Result<serde_json::Value, CallError> {
+    serde_json::to_value(value).map_err(|error| {
+        CallError::new(CallErrorKind::Refused, format!("item {}/{} can not be written: {error}; nothing was changed", key.plan, key.item))
+    })
+}
+
+fn contended(key: &Key) -> CallError {
+    CallError::new(
+        CallErrorKind::Retryable,
+        format!(
+            "writing item {}/{}: {MAX_ATTEMPTS} tries lost against other writers; nothing was written; try again",
+            key.plan, key.item
+        ),
+    )
+}

@@ -1,0 +1,2 @@
+//! The test kit.
+pub mod proxy;

@@ -1,0 +1,261 @@
+//! The real `sam build` and `sam deploy` of the real template, against the local cloud.
+//!
+//! What is up to date is not built again: `sam build` asks cargo, and cargo's fingerprints
+//! decide. Both commands run with the pinned tools first in `PATH`, root credentials of the
+//! emulator, and no configuration of the person who runs them.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+
+use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
+use tokio::process::Command;
+use understudy_testkit::proxy::function_access_key;
+
+use super::error::{CloudError, tail};
+use super::{ACCOUNT, LocalCloud, REGION, checkout, raw, tool};
+
+/// Variables by which cargo tells a test what it tests. They would make cargo believe, in a
+/// build started from a test, that something had changed.
+const CARGO_VARIABLES: &[&str] = &["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_BIN_", "CARGO_CRATE_"];
+
+/// What is deployed, under which name.
+#[derive(Clone, Debug)]
+pub struct DeployOptions {
+    /// The stack's name.
+    pub stack: String,
+    /// `ParameterKey` and value, handed to `--parameter-overrides`.
+    pub parameters: Vec<(String, String)>,
+    /// Run `sam build` first. Without it, what was built last is deployed.
+    pub build: bool,
+}
+
+impl Default for DeployOptions {
+    fn default() -> Self {
+        Self { stack: "understudy".to_owned(), parameters: Vec::new(), build: true }
+    }
+}
+
+/// A deployed function.
+#[derive(Clone, Debug)]
+pub struct Function {
+    /// Its physical name.
+    pub name: String,
+    /// Its ARN.
+    pub arn: String,
+    /// The name of its role; what the proxy's records call the caller.
+    pub role_name: String,
+    /// The ARN of its role.
+    pub role_arn: String,
+}
+
+/// What a deployment left in the cloud.
+#[derive(Clone, Debug)]
+pub struct Deployment {
+    /// The stack's name.
+    pub stack: String,
+    /// The stack's outputs.
+    pub outputs: BTreeMap<String, String>,
+    /// Logical id to (type, physical id) of every resource.
+    pub resources: BTreeMap<String, (String, String)>,
+    /// Logical id to function.
+    pub functions: BTreeMap<String, Function>,
+}
+
+impl Deployment {
+    /// An output of the stack.
+    ///
+    /// # Errors
+    /// When there is none of that name; lists those that there are.
+    pub fn output(&self, name: &str) -> Result<&str, CloudError> {
+        self.outputs.get(name).map(String::as_str).ok_or_else(|| {
+            let known: Vec<&str> = self.outputs.keys().map(String::as_str).collect();
+            CloudError::missing(
+                format!("the output {name} of stack {}", self.stack),
+                format!("not there; it has {}", known.join(", ")),
+            )
+        })
+    }
+
+    /// A function by a part of its logical id or name, upper or lower case: `decision`.
+    ///
+    /// # Errors
+    /// When none or more than one matches.
+    pub fn function(&self, part: &str) -> Result<&Function, CloudError> {
+        let part = part.to_lowercase();
+        let mut matching = self.functions.iter().filter(|(logical, function)| {
+            logical.to_lowercase().contains(&part) || function.name.to_lowercase().contains(&part)
+        });
+        match (matching.next(), matching.next()) {
+            (Some((_, function)), None) => Ok(function),
+            (first, _) => Err(CloudError::missing(
+                format!("the function `{part}` of stack {}", self.stack),
+                if first.is_some() { "more than one matches" } else { "none matches" },
+            )),
+        }
+    }
+
+    /// The physical ids of all resources of a type, for example `AWS::Events::Rule`.
+    pub fn of_type(&self, kind: &str) -> Vec<&str> {
+        let resources = self.resources.values();
+        resources.filter(|(found, _)| found == kind).map(|(_, id)| id.as_str()).collect()
+    }
+}
+
+impl LocalCloud {
+    /// Builds and deploys `template.yaml`, and registers the functions' roles with the proxy.
+    /// Every line that `sam` prints goes to `progress` and to a log file in the run's folder.
+    ///
+    /// # Errors
+    /// When `sam` is not installed or fails; the error holds the end of its log.
+    pub async fn deploy(
+        &self,
+        options: &DeployOptions,
+        progress: &mut (dyn FnMut(&str) + Send),
+    ) -> Result<Deployment, CloudError> {
+        if options.build {
+            self.sam("build", &[], progress).await?;
+        }
+        let mut arguments = vec![
+            "--resolve-s3".to_owned(),
+            "--no-confirm-changeset".to_owned(),
+            "--no-fail-on-empty-changeset".to_owned(),
+            "--no-progressbar".to_owned(),
+            "--capabilities".to_owned(),
+            "CAPABILITY_IAM".to_owned(),
+            "CAPABILITY_NAMED_IAM".to_owned(),
+            "--stack-name".to_owned(),
+            options.stack.clone(),
+            "--region".to_owned(),
+            REGION.to_owned(),
+        ];
+        if !options.parameters.is_empty() {
+            arguments.push("--parameter-overrides".to_owned());
+            let pairs = options.parameters.iter();
+            arguments.extend(pairs.map(|(key, value)| format!("{key}={value}")));
+        }
+        self.sam("deploy", &arguments, progress).await?;
+        self.deployment(&options.stack).await
+    }
+
+    /// Reads what a deployed stack consists of, and names its functions' roles to the proxy.
+    ///
+    /// # Errors
+    /// When the stack does not exist or one of its functions cannot be read.
+    pub async fn deployment(&self, stack: &str) -> Result<Deployment, CloudError> {
+        let endpoint = self.ministack_endpoint();
+        let version = "2010-05-15";
+        let name = [("StackName", stack)];
+        let xml = raw::query(endpoint, "cloudformation", version, "DescribeStacks", &name).await?;
+        let values = raw::texts(&xml, "OutputValue");
+        let outputs = raw::texts(&xml, "OutputKey").into_iter().zip(values).collect();
+        let action = "DescribeStackResources";
+        let xml = raw::query(endpoint, "cloudformation", version, action, &name).await?;
+        let kinds = raw::texts(&xml, "ResourceType");
+        let physical = raw::texts(&xml, "PhysicalResourceId");
+        let resources: BTreeMap<String, (String, String)> = raw::texts(&xml, "LogicalResourceId")
+            .into_iter()
+            .zip(kinds.into_iter().zip(physical))
+            .collect();
+        let mut functions = BTreeMap::new();
+        for (logical, (kind, id)) in &resources {
+            if kind == "AWS::Lambda::Function" {
+                functions.insert(logical.clone(), self.read_function(id).await?);
+            }
+        }
+        Ok(Deployment { stack: stack.to_owned(), outputs, resources, functions })
+    }
+
+    async fn read_function(&self, name: &str) -> Result<Function, CloudError> {
+        let read = self.clients().lambda.get_function_configuration().function_name(name).send();
+        let what = format!("GetFunctionConfiguration of {name}");
+        let found = read.await.map_err(CloudError::call(what))?;
+        let arn = found.function_arn().unwrap_or_default().to_owned();
+        let role_arn = found.role().unwrap_or_default().to_owned();
+        let role_name = role_arn.rsplit('/').next().unwrap_or_default().to_owned();
+        self.proxy().callers().name(function_access_key(&arn, &role_arn), role_name.clone());
+        let name = found.function_name().unwrap_or(name).to_owned();
+        Ok(Function { name, arn, role_name, role_arn })
+    }
+
+    async fn sam(
+        &self,
+        step: &'static str,
+        arguments: &[String],
+        progress: &mut (dyn FnMut(&str) + Send),
+    ) -> Result<(), CloudError> {
+        let program = tool("sam", "sam")?;
+        let log = self.folder().join(format!("sam-{step}.log"));
+        let opening = || CloudError::system(format!("opening {}", log.display()));
+        let mut file = File::options().create(true).append(true).open(&log).map_err(opening())?;
+        let mut command = Command::new(&program);
+        command.arg(step).args(arguments).current_dir(checkout());
+        self.set_sam_environment(&mut command, &program);
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        // A build that nobody waits for any more must not go on.
+        command.kill_on_drop(true);
+        let starting = CloudError::system(format!("starting {}", program.display()));
+        let mut child = command.spawn().map_err(starting)?;
+        let (sender, mut lines) = tokio::sync::mpsc::channel(64);
+        forward_lines(child.stdout.take(), sender.clone());
+        forward_lines(child.stderr.take(), sender);
+        while let Some(line) = lines.recv().await {
+            use std::io::Write;
+            // The log is for reading after a failure; a full disk fails `sam` itself first.
+            let _ = writeln!(file, "{line}");
+            progress(&line);
+        }
+        let waiting = CloudError::system(format!("waiting for `sam {step}`"));
+        let status = child.wait().await.map_err(waiting)?;
+        if status.success() {
+            return Ok(());
+        }
+        let tail = tail(&log);
+        Err(CloudError::Sam { step, status: status.to_string(), log, tail })
+    }
+
+    fn set_sam_environment(&self, command: &mut Command, program: &Path) {
+        for (name, _) in std::env::vars_os() {
+            let name = name.to_string_lossy().into_owned();
+            let of_cargo = CARGO_VARIABLES.iter().any(|prefix| name.starts_with(prefix));
+            if of_cargo || name.starts_with("AWS_") || name == "CARGO" || name == "LD_LIBRARY_PATH" {
+                command.env_remove(name);
+            }
+        }
+        let first = program.parent().map(Path::to_path_buf).into_iter();
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        let rest = std::env::split_paths(&path).collect::<Vec<PathBuf>>();
+        if let Ok(path) = std::env::join_paths(first.chain(rest)) {
+            command.env("PATH", path);
+        }
+        let nowhere = self.folder().join("no-aws-configuration");
+        command
+            .env("AWS_ENDPOINT_URL", self.ministack_endpoint())
+            .env("AWS_ACCESS_KEY_ID", raw::ROOT.0)
+            .env("AWS_SECRET_ACCESS_KEY", raw::ROOT.1)
+            .env("AWS_DEFAULT_REGION", REGION)
+            .env("AWS_ACCOUNT_ID", ACCOUNT)
+            .env("AWS_EC2_METADATA_DISABLED", "true")
+            .env("AWS_CONFIG_FILE", &nowhere)
+            .env("AWS_SHARED_CREDENTIALS_FILE", &nowhere)
+            .env("SAM_CLI_TELEMETRY", "0")
+            .env("PYTHONUNBUFFERED", "1");
+    }
+}
+
+fn forward_lines(
+    stream: Option<impl AsyncRead + Send + Unpin + 'static>,
+    sender: tokio::sync::mpsc::Sender<String>,
+) {
+    let Some(stream) = stream else { return };
+    tokio::spawn(async move {
+        let mut lines = BufReader::new(stream).split(b'\n');
+        while let Ok(Some(line)) = lines.next_segment().await {
+            let line = String::from_utf8_lossy(&line).trim_end().to_owned();
+            if sender.send(line).await.is_err() {
+                break;
+            }
+        }
+    });
+}

@@ -1,0 +1,136 @@
+//! One role a function, and in each only what its function does.
+
+use serde_json::Value;
+
+use super::{FUNCTIONS, at, resource, resources_of, texts};
+
+/// First words of the actions that read. Whatever begins otherwise counts as changing something.
+const READING: [&str; 5] = ["Describe", "Get", "List", "Query", "Simulate"];
+
+/// Every statement of a role's inline policies, those under a condition (`!If [condition, statement, nothing]`) too.
+pub fn statements(role: &Value) -> Vec<Value> {
+    fn unwrapped(value: &Value) -> Vec<Value> {
+        match value {
+            Value::Object(_) => vec![value.clone()],
+            Value::Array(branches) => branches.iter().flat_map(unwrapped).collect(),
+            _ => Vec::new(),
+        }
+    }
+    let policies = at(role, "/Properties/Policies", "role")
+        .as_array()
+        .expect("Policies is a list")
+        .clone();
+    policies
+        .iter()
+        .flat_map(|policy| unwrapped(at(policy, "/PolicyDocument/Statement", "policy")))
+        .collect()
+}
+
+fn reads_only(action: &str) -> bool {
+    action
+        .split_once(':')
+        .is_some_and(|(_, verb)| READING.iter().any(|word| verb.starts_with(word)))
+}
+
+#[test]
+fn each_function_has_a_role_of_its_own_and_no_managed_policy() {
+    for (function, _) in FUNCTIONS {
+        let role = function.replace("Function", "Role");
+        assert_eq!(
+            resource(function)["Properties"]["Role"],
+            format!("{role}.Arn"),
+            "{function}"
+        );
+        assert!(
+            resource(&role)["Properties"]["ManagedPolicyArns"].is_null(),
+            "{role}: managed policies grant more than is needed"
+        );
+    }
+    assert_eq!(resources_of("AWS::IAM::Role").len(), FUNCTIONS.len(), "one role each");
+}
+
+#[test]
+fn no_role_may_change_anything_on_every_resource() {
+    for (name, role) in resources_of("AWS::IAM::Role") {
+        for statement in statements(&role) {
+            assert_eq!(statement["Effect"], "Allow", "{name}");
+            assert!(
+                statement["NotAction"].is_null() && statement["NotResource"].is_null(),
+                "{name}: say what is allowed, not what is not: {statement:#}"
+            );
+            let everywhere = texts(&statement["Resource"]).iter().any(|resource| resource == "*");
+            for action in texts(&statement["Action"]) {
+                assert!(
+                    !action.contains('*'),
+                    "{name} allows {action}: name the actions one by one"
+                );
+                assert!(
+                    !everywhere || reads_only(&action),
+                    "{name} allows {action} on every resource: scope it"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn only_the_executor_may_change_workloads() {
+    /// Changes to Understudy's own things: its table, its queues, its logs, its functions, its key.
+    const OWN: [&str; 5] = ["dynamodb:", "sqs:", "logs:", "lambda:", "kms:"];
+    let outside = |role: &str| -> Vec<String> {
+        let mut found: Vec<String> = statements(&resource(role))
+            .iter()
+            .flat_map(|statement| texts(&statement["Action"]))
+            .filter(|action| !reads_only(action) && !OWN.iter().any(|own| action.starts_with(own)))
+            .collect();
+        found.sort();
+        found.dedup();
+        found
+    };
+    assert_eq!(
+        outside("ProbeRole"),
+        Vec::<String>::new(),
+        "the probe reads and never changes"
+    );
+    assert_eq!(
+        outside("DecisionRole"),
+        Vec::<String>::new(),
+        "decision changes the table and nothing else"
+    );
+    assert_eq!(
+        outside("ExecutorRole"),
+        [
+            "elasticloadbalancing:ModifyListener",
+            "elasticloadbalancing:ModifyRule",
+            "route53:ChangeResourceRecordSets",
+            "sns:Publish"
+        ]
+    );
+}
+
+#[test]
+fn no_role_may_change_the_table_other_than_by_conditional_puts_and_deletes() {
+    for (name, role) in resources_of("AWS::IAM::Role") {
+        for action in statements(&role)
+            .iter()
+            .flat_map(|statement| texts(&statement["Action"]))
+        {
+            let known = [
+                "PutItem",
+                "DeleteItem",
+                "GetItem",
+                "Query",
+                "DescribeStream",
+                "GetRecords",
+                "GetShardIterator",
+                "ListStreams",
+            ];
+            if let Some(verb) = action.strip_prefix("dynamodb:") {
+                assert!(
+                    known.contains(&verb),
+                    "{name} allows {action}: the table's protocol does not know it"
+                );
+            }
+        }
+    }
+}
