@@ -13,7 +13,7 @@ use hyper::body::{Bytes, Incoming};
 use hyper::service::service_fn;
 use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 
@@ -48,8 +48,12 @@ impl Site {
     /// When no port can be opened.
     pub async fn start(name: &str) -> Result<Self, CloudError> {
         let address = SocketAddr::from(([127, 0, 0, 1], free_port()?));
-        let mut site =
-            Self { name: name.into(), address, mood: watch::Sender::new(Mood::Dead), serving: None };
+        let mut site = Self {
+            name: name.into(),
+            address,
+            mood: watch::Sender::new(Mood::Dead),
+            serving: None,
+        };
         site.come_back().await?;
         Ok(site)
     }
@@ -82,6 +86,14 @@ impl Site {
             serving.abort();
             // The listener is closed when the task is gone, and not before.
             let _ = serving.await;
+            // A child that another thread is just starting holds a copy of every open socket for
+            // the moment between its fork and its exec. Until then the kernel still accepts.
+            for _ in 0..1_000 {
+                if TcpStream::connect(self.address).await.is_err() {
+                    break;
+                }
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
         }
     }
 
@@ -112,9 +124,12 @@ impl Site {
     async fn become_mood(&mut self, mood: Mood) -> Result<(), CloudError> {
         self.mood.send_replace(mood);
         if self.serving.is_none() {
-            let listener = TcpListener::bind(self.address).await.map_err(CloudError::system(
-                format!("opening {} for the site {}", self.address, self.name),
-            ))?;
+            let listener = TcpListener::bind(self.address)
+                .await
+                .map_err(CloudError::system(format!(
+                    "opening {} for the site {}",
+                    self.address, self.name
+                )))?;
             let serving = serve(listener, Arc::clone(&self.name), self.mood.subscribe());
             self.serving = Some(tokio::spawn(serving));
         }
@@ -144,8 +159,7 @@ async fn serve(listener: TcpListener, name: Arc<str>, mood: watch::Receiver<Mood
         };
         let (name, mood) = (Arc::clone(&name), mood.clone());
         connections.spawn(async move {
-            let service =
-                service_fn(move |request| answer(request, Arc::clone(&name), mood.clone()));
+            let service = service_fn(move |request| answer(request, Arc::clone(&name), mood.clone()));
             let _ = hyper::server::conn::http1::Builder::new()
                 .serve_connection(TokioIo::new(stream), service)
                 .await;

@@ -3,7 +3,9 @@
 
 use serde_json::json;
 use understudy_tests::local_cloud::{
-    LocalCloud, OPERATOR, alarm::{AlarmChange, alarm_state_change_event}, processes_of_group,
+    LocalCloud, OPERATOR,
+    alarm::{AlarmChange, alarm_state_change_event},
+    processes_of_group,
 };
 use understudy_tests::sites::{Mood, Site};
 use understudy_tests::world::{ALARM, BLUE_HOST, World};
@@ -36,7 +38,10 @@ async fn a_world_is_made_read_back_and_leaves_no_process() {
 
     let calls = cloud.proxy().calls();
     let created = calls.iter().find(|call| call.operation == "CreateListener").unwrap();
-    assert_eq!((created.upstream.as_str(), created.caller.as_deref()), ("moto", Some(OPERATOR)));
+    assert_eq!(
+        (created.upstream.as_str(), created.caller.as_deref()),
+        ("moto", Some(OPERATOR))
+    );
     let described = calls.iter().find(|call| call.operation == "DescribeAlarms").unwrap();
     assert_eq!(described.upstream, "ministack");
     assert!(calls.iter().all(|call| call.succeeded()), "{calls:#?}");
@@ -45,6 +50,46 @@ async fn a_world_is_made_read_back_and_leaves_no_process() {
     assert!(groups.iter().all(|group| !processes_of_group(*group).is_empty()));
     cloud.stop();
     assert!(groups.iter().all(|group| processes_of_group(*group).is_empty()));
+}
+
+/// Set in the process that the next test starts and kills.
+const VICTIM: &str = "UNDERSTUDY_SMOKE_VICTIM";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cloud_does_not_outlive_a_process_that_was_killed() {
+    if std::env::var_os(VICTIM).is_some() {
+        let cloud = LocalCloud::start().await.unwrap();
+        let [ministack, moto] = cloud.process_groups();
+        println!("groups {ministack} {moto} end");
+        std::future::pending::<()>().await;
+    }
+    use std::io::BufRead;
+    let mut victim = std::process::Command::new(std::env::current_exe().unwrap())
+        .args([
+            "--exact",
+            "a_cloud_does_not_outlive_a_process_that_was_killed",
+            "--nocapture",
+        ])
+        .env(VICTIM, "1")
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let output = std::io::BufReader::new(victim.stdout.take().unwrap());
+    let mut lines = output.lines().map_while(Result::ok);
+    let line = lines.find(|line| line.contains("groups ")).unwrap();
+    let (_, groups) = line.split_once("groups ").unwrap();
+    let groups: Vec<u32> = groups.split(' ').map_while(|group| group.parse().ok()).collect();
+    assert_eq!(groups.len(), 2);
+    assert!(groups.iter().all(|group| !processes_of_group(*group).is_empty()));
+    // On Unix this is SIGKILL: nothing in the victim gets to clean up.
+    victim.kill().unwrap();
+    victim.wait().unwrap();
+    let mut turns = 0;
+    while groups.iter().any(|group| !processes_of_group(*group).is_empty()) {
+        turns += 1;
+        assert!(turns < 2_000, "still alive: {groups:?}");
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    }
 }
 
 #[tokio::test]
@@ -85,7 +130,10 @@ fn an_alarm_event_has_the_shape_that_aws_sends() {
     );
     assert_eq!(event["detail-type"], "CloudWatch Alarm State Change");
     assert_eq!(event["time"], "2026-11-21T10:00:01Z");
-    assert_eq!(event["resources"], json!(["arn:aws:cloudwatch:us-east-1:123456789012:alarm:a"]));
+    assert_eq!(
+        event["resources"],
+        json!(["arn:aws:cloudwatch:us-east-1:123456789012:alarm:a"])
+    );
     assert_eq!(event["detail"]["state"]["value"], "ALARM");
     assert_eq!(event["detail"]["state"]["timestamp"], "2026-11-21T10:00:01.250+0000");
     assert_eq!(event["detail"]["previousState"]["value"], "OK");

@@ -13,7 +13,7 @@ use understudy_engine::decision::{DecisionMaker, DecisionPorts};
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_runtime::Error> {
     let telemetry = Telemetry::start("decision");
-    let settings = DecisionSettings::from_env()?;
+    let settings = DecisionSettings::from_env().inspect_err(|error| tracing::error!(error = %error, "not started"))?;
     let config = AwsConfig::load().await;
     let ports = DecisionPorts {
         table: Arc::new(DynamoTable::new(&config, settings.table)),

@@ -17,7 +17,7 @@ use understudy_engine::executor::{Executor, ExecutorPorts};
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_runtime::Error> {
     let telemetry = Telemetry::start("executor");
-    let settings = ExecutorSettings::from_env()?;
+    let settings = ExecutorSettings::from_env().inspect_err(|error| tracing::error!(error = %error, "not started"))?;
     let config = AwsConfig::load().await;
     let ports = ExecutorPorts {
         table: Arc::new(DynamoTable::new(&config, settings.table)),

@@ -18,7 +18,7 @@ use understudy_engine::probe::{Probe, ProbePorts};
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_runtime::Error> {
     let telemetry = Telemetry::start("probe");
-    let settings = ProbeSettings::from_env()?;
+    let settings = ProbeSettings::from_env().inspect_err(|error| tracing::error!(error = %error, "not started"))?;
     let config = AwsConfig::load().await;
     let decision = Some(settings.decision_function);
     let executor = Some(settings.executor_function);

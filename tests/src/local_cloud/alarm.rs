@@ -138,11 +138,7 @@ impl LocalCloud {
     ///
     /// # Errors
     /// When no deployed rule matches: on AWS the event would go nowhere.
-    pub async fn deliver_event(
-        &self,
-        deployment: &Deployment,
-        event: &Value,
-    ) -> Result<Vec<String>, CloudError> {
+    pub async fn deliver_event(&self, deployment: &Deployment, event: &Value) -> Result<Vec<String>, CloudError> {
         let mut delivered = Vec::new();
         for rule in self.matching_rules(deployment, event).await? {
             let answer = self.events("ListTargetsByRule", json!({ "Rule": rule })).await?;
@@ -167,11 +163,7 @@ impl LocalCloud {
     ///
     /// # Errors
     /// When a rule cannot be read.
-    pub async fn matching_rules(
-        &self,
-        deployment: &Deployment,
-        event: &Value,
-    ) -> Result<Vec<String>, CloudError> {
+    pub async fn matching_rules(&self, deployment: &Deployment, event: &Value) -> Result<Vec<String>, CloudError> {
         let mut matching = Vec::new();
         for rule in deployment.of_type("AWS::Events::Rule") {
             // A physical id may be `bus|rule`; the default bus leaves the rule's name alone.
@@ -195,8 +187,12 @@ impl LocalCloud {
 
     async fn read_alarm(&self, name: &str) -> Result<MetricAlarm, CloudError> {
         let call = self.clients().cloudwatch.describe_alarms().alarm_names(name).send();
-        let found = call.await.map_err(CloudError::call(format!("DescribeAlarms of {name}")))?;
+        let found = call
+            .await
+            .map_err(CloudError::call(format!("DescribeAlarms of {name}")))?;
         let mut alarms = found.metric_alarms.unwrap_or_default();
-        alarms.pop().ok_or_else(|| CloudError::missing(format!("the alarm {name}"), "not there"))
+        alarms
+            .pop()
+            .ok_or_else(|| CloudError::missing(format!("the alarm {name}"), "not there"))
     }
 }

@@ -53,7 +53,9 @@ impl Clients {
 }
 
 fn config(endpoint: &str) -> SdkConfig {
-    let http = Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https();
+    let http = Builder::new()
+        .tls_provider(Provider::Rustls(CryptoMode::Ring))
+        .build_https();
     // Above a function's longest timeout: the operator waits for its answer.
     let timeouts = TimeoutConfig::builder()
         .connect_timeout(Duration::from_secs(5))

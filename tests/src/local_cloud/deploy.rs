@@ -33,7 +33,11 @@ pub struct DeployOptions {
 
 impl Default for DeployOptions {
     fn default() -> Self {
-        Self { stack: "understudy".to_owned(), parameters: Vec::new(), build: true }
+        Self {
+            stack: "understudy".to_owned(),
+            parameters: Vec::new(),
+            build: true,
+        }
     }
 }
 
@@ -91,7 +95,11 @@ impl Deployment {
             (Some((_, function)), None) => Ok(function),
             (first, _) => Err(CloudError::missing(
                 format!("the function `{part}` of stack {}", self.stack),
-                if first.is_some() { "more than one matches" } else { "none matches" },
+                if first.is_some() {
+                    "more than one matches"
+                } else {
+                    "none matches"
+                },
             )),
         }
     }
@@ -99,7 +107,10 @@ impl Deployment {
     /// The physical ids of all resources of a type, for example `AWS::Events::Rule`.
     pub fn of_type(&self, kind: &str) -> Vec<&str> {
         let resources = self.resources.values();
-        resources.filter(|(found, _)| found == kind).map(|(_, id)| id.as_str()).collect()
+        resources
+            .filter(|(found, _)| found == kind)
+            .map(|(_, id)| id.as_str())
+            .collect()
     }
 }
 
@@ -164,19 +175,36 @@ impl LocalCloud {
                 functions.insert(logical.clone(), self.read_function(id).await?);
             }
         }
-        Ok(Deployment { stack: stack.to_owned(), outputs, resources, functions })
+        Ok(Deployment {
+            stack: stack.to_owned(),
+            outputs,
+            resources,
+            functions,
+        })
     }
 
     async fn read_function(&self, name: &str) -> Result<Function, CloudError> {
-        let read = self.clients().lambda.get_function_configuration().function_name(name).send();
+        let read = self
+            .clients()
+            .lambda
+            .get_function_configuration()
+            .function_name(name)
+            .send();
         let what = format!("GetFunctionConfiguration of {name}");
         let found = read.await.map_err(CloudError::call(what))?;
         let arn = found.function_arn().unwrap_or_default().to_owned();
         let role_arn = found.role().unwrap_or_default().to_owned();
         let role_name = role_arn.rsplit('/').next().unwrap_or_default().to_owned();
-        self.proxy().callers().name(function_access_key(&arn, &role_arn), role_name.clone());
+        self.proxy()
+            .callers()
+            .name(function_access_key(&arn, &role_arn), role_name.clone());
         let name = found.function_name().unwrap_or(name).to_owned();
-        Ok(Function { name, arn, role_name, role_arn })
+        Ok(Function {
+            name,
+            arn,
+            role_name,
+            role_arn,
+        })
     }
 
     async fn sam(
@@ -188,11 +216,18 @@ impl LocalCloud {
         let program = tool("sam", "sam")?;
         let log = self.folder().join(format!("sam-{step}.log"));
         let opening = || CloudError::system(format!("opening {}", log.display()));
-        let mut file = File::options().create(true).append(true).open(&log).map_err(opening())?;
+        let mut file = File::options()
+            .create(true)
+            .append(true)
+            .open(&log)
+            .map_err(opening())?;
         let mut command = Command::new(&program);
         command.arg(step).args(arguments).current_dir(checkout());
         self.set_sam_environment(&mut command, &program);
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
         // A build that nobody waits for any more must not go on.
         command.kill_on_drop(true);
         let starting = CloudError::system(format!("starting {}", program.display()));
@@ -212,7 +247,12 @@ impl LocalCloud {
             return Ok(());
         }
         let tail = tail(&log);
-        Err(CloudError::Sam { step, status: status.to_string(), log, tail })
+        Err(CloudError::Sam {
+            step,
+            status: status.to_string(),
+            log,
+            tail,
+        })
     }
 
     fn set_sam_environment(&self, command: &mut Command, program: &Path) {
@@ -244,10 +284,7 @@ impl LocalCloud {
     }
 }
 
-fn forward_lines(
-    stream: Option<impl AsyncRead + Send + Unpin + 'static>,
-    sender: tokio::sync::mpsc::Sender<String>,
-) {
+fn forward_lines(stream: Option<impl AsyncRead + Send + Unpin + 'static>, sender: tokio::sync::mpsc::Sender<String>) {
     let Some(stream) = stream else { return };
     tokio::spawn(async move {
         let mut lines = BufReader::new(stream).split(b'\n');

@@ -21,6 +21,9 @@ cat > /dev/null
 kill -9 -$$
 "#;
 
+/// How long the kernel may take to end a killed group on a busy machine.
+const STOP_DEADLINE: Duration = Duration::from_secs(10);
+
 /// A running emulator.
 #[derive(Debug)]
 pub struct Emulator {
@@ -89,7 +92,12 @@ impl Emulator {
     }
 
     fn failed(&self, what: String) -> CloudError {
-        CloudError::Emulator { name: self.name, what, log: self.log.clone(), tail: tail(&self.log) }
+        CloudError::Emulator {
+            name: self.name,
+            what,
+            log: self.log.clone(),
+            tail: tail(&self.log),
+        }
     }
 
     /// Ends the emulator and everything that it started, and waits until it is gone.
@@ -97,6 +105,12 @@ impl Emulator {
         // Closing the pipe is the signal. `Child::wait` closes it too; this says it out loud.
         drop(self.child.stdin.take());
         let _ = self.child.wait();
+        // The leader may be gone a moment before the others: SIGKILL does not wait for anybody.
+        let group = self.process_group();
+        let started = Instant::now();
+        while !processes_of_group(group).is_empty() && started.elapsed() < STOP_DEADLINE {
+            std::thread::sleep(Duration::from_millis(5));
+        }
     }
 }
 
@@ -108,7 +122,9 @@ impl Drop for Emulator {
 
 /// The processes of a group that are still alive, zombies not counted.
 pub fn processes_of_group(group: u32) -> Vec<u32> {
-    let Ok(entries) = std::fs::read_dir("/proc") else { return Vec::new() };
+    let Ok(entries) = std::fs::read_dir("/proc") else {
+        return Vec::new();
+    };
     entries
         .flatten()
         .filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok())

@@ -92,7 +92,10 @@ impl CloudError {
 
     /// An answer that lacks something it must hold.
     pub(crate) fn missing(what: impl Into<String>, found: impl Into<String>) -> Self {
-        Self::Unexpected { what: what.into(), found: found.into() }
+        Self::Unexpected {
+            what: what.into(),
+            found: found.into(),
+        }
     }
 }
 

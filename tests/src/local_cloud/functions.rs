@@ -42,7 +42,10 @@ impl LocalCloud {
                 CloudError::missing(format!("the answer of {function}"), format!("{error}: {text}"))
             })?
         };
-        Ok(Answer { payload, function_error: output.function_error().map(str::to_owned) })
+        Ok(Answer {
+            payload,
+            function_error: output.function_error().map(str::to_owned),
+        })
     }
 
     /// Invokes a function asynchronously: returns when Lambda has taken the event.
@@ -68,7 +71,9 @@ impl LocalCloud {
         let [ministack, _] = self.process_groups();
         let runs_it = |process: &u32| {
             let environment = std::fs::read(format!("/proc/{process}/environ")).unwrap_or_default();
-            environment.split(|byte| *byte == 0).any(|variable| variable == wanted.as_bytes())
+            environment
+                .split(|byte| *byte == 0)
+                .any(|variable| variable == wanted.as_bytes())
         };
         processes_of_group(ministack).into_iter().filter(runs_it).collect()
     }

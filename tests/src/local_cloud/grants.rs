@@ -42,7 +42,11 @@ impl LocalCloud {
             if call.upstream == "moto" {
                 for (action, resource) in permissions(&call) {
                     let role_name = call.caller.clone().unwrap_or_default();
-                    used.insert(Denied { role_name, action, resource });
+                    used.insert(Denied {
+                        role_name,
+                        action,
+                        resource,
+                    });
                 }
             }
         }
@@ -54,7 +58,10 @@ impl LocalCloud {
                 continue;
             };
             check.checked += 1;
-            if !self.simulate(&function.role_arn, &permission.action, &permission.resource).await? {
+            if !self
+                .simulate(&function.role_arn, &permission.action, &permission.resource)
+                .await?
+            {
                 check.denied.push(permission);
             }
         }
@@ -65,12 +72,7 @@ impl LocalCloud {
     ///
     /// # Errors
     /// When the simulator does not answer.
-    pub async fn simulate(
-        &self,
-        role_arn: &str,
-        action: &str,
-        resource: &str,
-    ) -> Result<bool, CloudError> {
+    pub async fn simulate(&self, role_arn: &str, action: &str, resource: &str) -> Result<bool, CloudError> {
         let parameters = [
             ("PolicySourceArn", role_arn),
             ("ActionNames.member.1", action),
@@ -79,7 +81,9 @@ impl LocalCloud {
         let endpoint = self.ministack_endpoint();
         let operation = "SimulatePrincipalPolicy";
         let xml = raw::query(endpoint, "iam", "2010-05-08", operation, &parameters).await?;
-        Ok(raw::texts(&xml, "EvalDecision").first().is_some_and(|decision| decision == "allowed"))
+        Ok(raw::texts(&xml, "EvalDecision")
+            .first()
+            .is_some_and(|decision| decision == "allowed"))
     }
 
     /// Every recorded call, of anybody, that was refused for want of a permission.
@@ -87,8 +91,12 @@ impl LocalCloud {
         let denied = |call: &CallRecord| {
             call.error_code().is_some_and(|code| {
                 code.starts_with("AccessDenied")
-                    || ["UnauthorizedOperation", "AuthorizationError", "AuthorizationErrorException"]
-                        .contains(&code)
+                    || [
+                        "UnauthorizedOperation",
+                        "AuthorizationError",
+                        "AuthorizationErrorException",
+                    ]
+                    .contains(&code)
             })
         };
         self.proxy().calls().into_iter().filter(denied).collect()
@@ -101,9 +109,7 @@ fn permissions(call: &CallRecord) -> Vec<(String, String)> {
     let action = format!("{}:{}", call.service.as_deref().unwrap_or("unknown"), call.operation);
     let resources: Vec<String> = match (call.service.as_deref(), call.operation.as_str()) {
         // No resource-level permissions for these reads.
-        (Some("ec2" | "elasticloadbalancing" | "autoscaling"), operation)
-            if operation.starts_with("Describe") =>
-        {
+        (Some("ec2" | "elasticloadbalancing" | "autoscaling"), operation) if operation.starts_with("Describe") => {
             Vec::new()
         }
         (Some("rds"), _) => {
@@ -111,13 +117,24 @@ fn permissions(call: &CallRecord) -> Vec<(String, String)> {
             if call.resources.is_empty() {
                 vec![format!("{prefix}:db:*")]
             } else {
-                call.resources.iter().map(|name| format!("{prefix}:db:{name}")).collect()
+                call.resources
+                    .iter()
+                    .map(|name| format!("{prefix}:db:{name}"))
+                    .collect()
             }
         }
-        _ => call.resources.iter().filter(|name| name.starts_with("arn:")).cloned().collect(),
+        _ => call
+            .resources
+            .iter()
+            .filter(|name| name.starts_with("arn:"))
+            .cloned()
+            .collect(),
     };
     if resources.is_empty() {
         return vec![(action, "*".to_owned())];
     }
-    resources.into_iter().map(|resource| (action.clone(), resource)).collect()
+    resources
+        .into_iter()
+        .map(|resource| (action.clone(), resource))
+        .collect()
 }

@@ -108,10 +108,21 @@ impl LocalCloud {
             &["-H", "127.0.0.1", "-p", &port],
             &moto_environment(&folder),
         )?;
-        ministack.wait_until_ready(ministack_port, "/_ministack/health", READY_DEADLINE).await?;
-        moto.wait_until_ready(moto_port, "/moto-api/data.json", READY_DEADLINE).await?;
+        ministack
+            .wait_until_ready(ministack_port, "/_ministack/health", READY_DEADLINE)
+            .await?;
+        moto.wait_until_ready(moto_port, "/moto-api/data.json", READY_DEADLINE)
+            .await?;
         let clients = Clients::new(&proxy.endpoint_url());
-        Ok(Self { ministack, moto, proxy, clients, ministack_endpoint, moto_endpoint, folder })
+        Ok(Self {
+            ministack,
+            moto,
+            proxy,
+            clients,
+            ministack_endpoint,
+            moto_endpoint,
+            folder,
+        })
     }
 
     /// The recording proxy: records, latency, callers' names.
@@ -199,5 +210,8 @@ fn moto_environment(folder: &RunFolder) -> Vec<(String, String)> {
 }
 
 fn pairs(environment: &[(&str, &str)]) -> Vec<(String, String)> {
-    environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+    environment
+        .iter()
+        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+        .collect()
 }

@@ -29,7 +29,10 @@ pub fn tool(folder: &'static str, program: &str) -> Result<PathBuf, CloudError> 
     let other = std::env::var_os("UNDERSTUDY_TOOLS").map(|tools| PathBuf::from(tools).join(inside));
     match other {
         Some(path) if path.exists() => Ok(path),
-        other => Err(CloudError::ToolMissing { tool: folder, path: other.unwrap_or(own) }),
+        other => Err(CloudError::ToolMissing {
+            tool: folder,
+            path: other.unwrap_or(own),
+        }),
     }
 }
 
@@ -53,7 +56,10 @@ pub fn free_port() -> Result<u16, CloudError> {
             return Ok(port);
         }
     }
-    Err(CloudError::missing("the free ports of 127.0.0.1", "none between 20000 and 32000"))
+    Err(CloudError::missing(
+        "the free ports of 127.0.0.1",
+        "none between 20000 and 32000",
+    ))
 }
 
 /// The folder of one run: logs at the top, and `scratch`, which is deleted when the run ends.
@@ -70,8 +76,7 @@ impl RunFolder {
     pub fn create() -> Result<Self, CloudError> {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let all = checkout().join("target").join("local-cloud");
-        std::fs::create_dir_all(&all)
-            .map_err(CloudError::system(format!("making the folder {}", all.display())))?;
+        std::fs::create_dir_all(&all).map_err(CloudError::system(format!("making the folder {}", all.display())))?;
         forget_old_runs(&all);
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
@@ -120,7 +125,11 @@ fn forget_old_runs(all: &Path) {
     dead.sort();
     let surplus = dead.len().saturating_sub(KEPT_RUNS);
     for (position, path) in dead.iter().enumerate() {
-        let what = if position < surplus { path.clone() } else { path.join("scratch") };
+        let what = if position < surplus {
+            path.clone()
+        } else {
+            path.join("scratch")
+        };
         let _ = std::fs::remove_dir_all(what);
     }
 }

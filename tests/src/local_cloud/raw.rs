@@ -39,12 +39,7 @@ pub(super) async fn query(
 }
 
 /// Calls a JSON service; `target` is the whole `X-Amz-Target`, for example `AWSEvents.ListRules`.
-pub(super) async fn json(
-    endpoint: &str,
-    service: &str,
-    target: &str,
-    body: &Value,
-) -> Result<Value, CloudError> {
+pub(super) async fn json(endpoint: &str, service: &str, target: &str, body: &Value) -> Result<Value, CloudError> {
     let headers = [("content-type", "application/x-amz-json-1.1"), ("x-amz-target", target)];
     let answer = send(endpoint, service, target, &headers, body.to_string()).await?;
     if answer.is_empty() {
@@ -61,14 +56,18 @@ async fn send(
     headers: &[(&str, &str)],
     body: String,
 ) -> Result<String, CloudError> {
-    let refused = |reason: String| CloudError::Call { what: what.to_owned(), reason };
+    let refused = |reason: String| CloudError::Call {
+        what: what.to_owned(),
+        reason,
+    };
     let url = format!("{endpoint}/");
     let mut request = Request::post(&url);
     for (name, value) in headers {
         request = request.header(*name, *value);
     }
-    let mut request =
-        request.body(Full::new(Bytes::from(body.clone()))).map_err(|e| refused(e.to_string()))?;
+    let mut request = request
+        .body(Full::new(Bytes::from(body.clone())))
+        .map_err(|e| refused(e.to_string()))?;
     let identity = Credentials::new(ROOT.0, ROOT.1, None, None, "understudy-tests").into();
     let parameters = v4::SigningParams::builder()
         .identity(&identity)
@@ -79,25 +78,42 @@ async fn send(
         .build()
         .map_err(|e| refused(e.to_string()))?
         .into();
-    let signable =
-        SignableRequest::new("POST", &url, headers.iter().copied(), SignableBody::Bytes(body.as_bytes()))
-            .map_err(|e| refused(e.to_string()))?;
-    let (instructions, _) =
-        sign(signable, &parameters).map_err(|e| refused(e.to_string()))?.into_parts();
+    let signable = SignableRequest::new(
+        "POST",
+        &url,
+        headers.iter().copied(),
+        SignableBody::Bytes(body.as_bytes()),
+    )
+    .map_err(|e| refused(e.to_string()))?;
+    let (instructions, _) = sign(signable, &parameters)
+        .map_err(|e| refused(e.to_string()))?
+        .into_parts();
     instructions.apply_to_request_http1x(&mut request);
     let client = Client::builder(TokioExecutor::new()).build_http();
     let response = client.request(request).await.map_err(|e| refused(format!("{e:?}")))?;
     let status = response.status();
-    let body = response.into_body().collect().await.map_err(|e| refused(e.to_string()))?.to_bytes();
+    let body = response
+        .into_body()
+        .collect()
+        .await
+        .map_err(|e| refused(e.to_string()))?
+        .to_bytes();
     let text = String::from_utf8_lossy(&body).into_owned();
-    if status == StatusCode::OK { Ok(text) } else { Err(refused(format!("{status}: {text}"))) }
+    if status == StatusCode::OK {
+        Ok(text)
+    } else {
+        Err(refused(format!("{status}: {text}")))
+    }
 }
 
 /// The status of an unsigned GET; `None` when nobody answers within a second.
 pub(super) async fn get_status(port: u16, path: &str) -> Option<u16> {
     let client = Client::builder(TokioExecutor::new()).build_http::<Full<Bytes>>();
     let url = format!("http://127.0.0.1:{port}{path}").parse().ok()?;
-    let response = tokio::time::timeout(Duration::from_secs(1), client.get(url)).await.ok()?.ok()?;
+    let response = tokio::time::timeout(Duration::from_secs(1), client.get(url))
+        .await
+        .ok()?
+        .ok()?;
     Some(response.status().as_u16())
 }
 
@@ -107,12 +123,16 @@ pub(super) fn texts(xml: &str, tag: &str) -> Vec<String> {
     let mut found = Vec::new();
     let mut rest = xml;
     while let Some((_, after)) = rest.split_once(&open) {
-        let Some((text, next)) = after.split_once(&close) else { break };
+        let Some((text, next)) = after.split_once(&close) else {
+            break;
+        };
         found.push(
             text.replace("&lt;", "<")
                 .replace("&gt;", ">")
                 .replace("&quot;", "\"")
                 .replace("&apos;", "'")
+                .replace("&#x27;", "'")
+                .replace("&#39;", "'")
                 .replace("&amp;", "&"),
         );
         rest = next;

@@ -4,12 +4,9 @@ use std::collections::HashMap;
 
 use aws_sdk_cloudwatch::types::{ComparisonOperator, Dimension, Statistic};
 use aws_sdk_elasticloadbalancingv2::types::{
-    Action, ActionTypeEnum, ForwardActionConfig, ProtocolEnum, TargetDescription, TargetGroupTuple,
-    TargetTypeEnum,
+    Action, ActionTypeEnum, ForwardActionConfig, ProtocolEnum, TargetDescription, TargetGroupTuple, TargetTypeEnum,
 };
-use aws_sdk_route53::types::{
-    Change, ChangeAction, ChangeBatch, ResourceRecord, ResourceRecordSet, RrType,
-};
+use aws_sdk_route53::types::{Change, ChangeAction, ChangeBatch, ResourceRecord, ResourceRecordSet, RrType};
 use aws_sdk_sqs::types::QueueAttributeName;
 
 use super::{ALARM, BLUE_HOST, DATABASE, RECORD, RECORD_TTL_SECONDS, ZONE};
@@ -77,7 +74,9 @@ impl World {
 }
 
 fn id(what: &str, found: Option<&str>) -> Result<String, CloudError> {
-    found.map(str::to_owned).ok_or_else(|| CloudError::missing(what, "an answer without an id"))
+    found
+        .map(str::to_owned)
+        .ok_or_else(|| CloudError::missing(what, "an answer without an id"))
 }
 
 async fn network(clients: &Clients) -> Result<(String, [String; 2]), CloudError> {
@@ -85,8 +84,9 @@ async fn network(clients: &Clients) -> Result<(String, [String; 2]), CloudError>
     let made = made.map_err(CloudError::call("CreateVpc"))?;
     let vpc_id = id("CreateVpc", made.vpc().and_then(|vpc| vpc.vpc_id()))?;
     let mut subnets = [String::new(), String::new()];
-    for (subnet, (zone, block)) in
-        subnets.iter_mut().zip([("us-east-1a", "10.20.1.0/24"), ("us-east-1b", "10.20.2.0/24")])
+    for (subnet, (zone, block)) in subnets
+        .iter_mut()
+        .zip([("us-east-1a", "10.20.1.0/24"), ("us-east-1b", "10.20.2.0/24")])
     {
         let call = clients.ec2.create_subnet().vpc_id(&vpc_id).cidr_block(block);
         let made = call.availability_zone(zone).send().await;
@@ -109,7 +109,10 @@ async fn target_group(clients: &Clients, name: &str, vpc_id: &str) -> Result<Str
         .send()
         .await
         .map_err(CloudError::call(format!("CreateTargetGroup {name}")))?;
-    id("CreateTargetGroup", made.target_groups().first().and_then(|group| group.target_group_arn()))
+    id(
+        "CreateTargetGroup",
+        made.target_groups().first().and_then(|group| group.target_group_arn()),
+    )
 }
 
 async fn listener(
@@ -122,15 +125,19 @@ async fn listener(
     let made = call.set_subnets(Some(subnets.to_vec())).send().await;
     let made = made.map_err(CloudError::call("CreateLoadBalancer shop"))?;
     let balancer = made.load_balancers().first();
-    let balancer = id("CreateLoadBalancer", balancer.and_then(|found| found.load_balancer_arn()))?;
-    let weight = |arn: &str, weight| {
-        TargetGroupTuple::builder().target_group_arn(arn).weight(weight).build()
-    };
+    let balancer = id(
+        "CreateLoadBalancer",
+        balancer.and_then(|found| found.load_balancer_arn()),
+    )?;
+    let weight = |arn: &str, weight| TargetGroupTuple::builder().target_group_arn(arn).weight(weight).build();
     let forward = ForwardActionConfig::builder()
         .target_groups(weight(blue, 100))
         .target_groups(weight(green, 0))
         .build();
-    let action = Action::builder().r#type(ActionTypeEnum::Forward).forward_config(forward).build();
+    let action = Action::builder()
+        .r#type(ActionTypeEnum::Forward)
+        .forward_config(forward)
+        .build();
     let made = clients
         .elb
         .create_listener()
@@ -146,19 +153,41 @@ async fn listener(
 }
 
 async fn instance(clients: &Clients, subnet: &str, group: &str) -> Result<String, CloudError> {
-    let call = clients.ec2.run_instances().image_id("ami-12c6146b").min_count(1).max_count(1);
-    let made = call.subnet_id(subnet).send().await.map_err(CloudError::call("RunInstances"))?;
+    let call = clients
+        .ec2
+        .run_instances()
+        .image_id("ami-12c6146b")
+        .min_count(1)
+        .max_count(1);
+    let made = call
+        .subnet_id(subnet)
+        .send()
+        .await
+        .map_err(CloudError::call("RunInstances"))?;
     let found = made.instances().first().and_then(|instance| instance.instance_id());
     let instance = id("RunInstances", found)?;
     let target = TargetDescription::builder().id(&instance).port(80).build();
-    let call = clients.elb.register_targets().target_group_arn(group).targets(target).send();
-    call.await.map_err(CloudError::call(format!("RegisterTargets {instance} in {group}")))?;
+    let call = clients
+        .elb
+        .register_targets()
+        .target_group_arn(group)
+        .targets(target)
+        .send();
+    call.await
+        .map_err(CloudError::call(format!("RegisterTargets {instance} in {group}")))?;
     Ok(instance)
 }
 
 async fn hosted_zone(clients: &Clients) -> Result<String, CloudError> {
-    let call = clients.route53.create_hosted_zone().name(ZONE).caller_reference("understudy");
-    let made = call.send().await.map_err(CloudError::call(format!("CreateHostedZone {ZONE}")))?;
+    let call = clients
+        .route53
+        .create_hosted_zone()
+        .name(ZONE)
+        .caller_reference("understudy");
+    let made = call
+        .send()
+        .await
+        .map_err(CloudError::call(format!("CreateHostedZone {ZONE}")))?;
     let zone = id("CreateHostedZone", made.hosted_zone().map(|zone| zone.id()))?;
     let zone = zone.trim_start_matches("/hostedzone/").to_owned();
     let bad = |error: aws_sdk_route53::error::BuildError| {
@@ -173,7 +202,10 @@ async fn hosted_zone(clients: &Clients) -> Result<String, CloudError> {
         .build()
         .map_err(bad)?;
     let change = Change::builder().action(ChangeAction::Create).resource_record_set(set);
-    let batch = ChangeBatch::builder().changes(change.build().map_err(bad)?).build().map_err(bad)?;
+    let batch = ChangeBatch::builder()
+        .changes(change.build().map_err(bad)?)
+        .build()
+        .map_err(bad)?;
     let call = clients.route53.change_resource_record_sets().hosted_zone_id(&zone);
     let made = call.change_batch(batch).send().await;
     made.map_err(CloudError::call(format!("ChangeResourceRecordSets: create {RECORD}")))?;
@@ -181,7 +213,12 @@ async fn hosted_zone(clients: &Clients) -> Result<String, CloudError> {
 }
 
 async fn subscriber(clients: &Clients, topic_arn: &str) -> Result<String, CloudError> {
-    let made = clients.sqs.create_queue().queue_name("understudy-subscriber").send().await;
+    let made = clients
+        .sqs
+        .create_queue()
+        .queue_name("understudy-subscriber")
+        .send()
+        .await;
     let made = made.map_err(CloudError::call("CreateQueue understudy-subscriber"))?;
     let url = id("CreateQueue", made.queue_url())?;
     let call = clients.sqs.get_queue_attributes().queue_url(&url);
@@ -202,8 +239,15 @@ async fn subscriber(clients: &Clients, topic_arn: &str) -> Result<String, CloudE
     let call = clients.sqs.set_queue_attributes().queue_url(&url);
     let set = call.set_attributes(Some(attributes)).send().await;
     set.map_err(CloudError::call(format!("SetQueueAttributes of {url}")))?;
-    let call = clients.sns.subscribe().topic_arn(topic_arn).protocol("sqs").endpoint(arn);
-    call.send().await.map_err(CloudError::call(format!("Subscribe to {topic_arn}")))?;
+    let call = clients
+        .sns
+        .subscribe()
+        .topic_arn(topic_arn)
+        .protocol("sqs")
+        .endpoint(arn);
+    call.send()
+        .await
+        .map_err(CloudError::call(format!("Subscribe to {topic_arn}")))?;
     Ok(url)
 }
 
@@ -222,7 +266,10 @@ async fn database(clients: &Clients) -> Result<String, CloudError> {
         .await
         .map_err(CloudError::call(format!("CreateDBInstance {DATABASE}")))?;
     let found = made.db_instance();
-    id("CreateDBInstance", found.and_then(|database| database.db_instance_arn()))
+    id(
+        "CreateDBInstance",
+        found.and_then(|database| database.db_instance_arn()),
+    )
 }
 
 async fn alarm(clients: &Clients, balancer: &str, group: &str) -> Result<String, CloudError> {
@@ -248,6 +295,11 @@ async fn alarm(clients: &Clients, balancer: &str, group: &str) -> Result<String,
         .await
         .map_err(CloudError::call(format!("PutMetricAlarm {ALARM}")))?;
     let call = clients.cloudwatch.describe_alarms().alarm_names(ALARM).send();
-    let read = call.await.map_err(CloudError::call(format!("DescribeAlarms of {ALARM}")))?;
-    id("DescribeAlarms", read.metric_alarms().first().and_then(|alarm| alarm.alarm_arn()))
+    let read = call
+        .await
+        .map_err(CloudError::call(format!("DescribeAlarms of {ALARM}")))?;
+    id(
+        "DescribeAlarms",
+        read.metric_alarms().first().and_then(|alarm| alarm.alarm_arn()),
+    )
 }

@@ -29,7 +29,11 @@ impl World {
     /// # Errors
     /// When the listener cannot be read or does not forward by weight.
     pub async fn listener_weights(&self, cloud: &LocalCloud) -> Result<Weights, CloudError> {
-        let call = cloud.clients().elb.describe_listeners().listener_arns(&self.listener_arn);
+        let call = cloud
+            .clients()
+            .elb
+            .describe_listeners()
+            .listener_arns(&self.listener_arn);
         let what = format!("DescribeListeners {}", self.listener_arn);
         let found = call.send().await.map_err(CloudError::call(&what))?;
         let actions = found.listeners().first().map(|listener| listener.default_actions());
@@ -63,7 +67,11 @@ impl World {
         let mut sets = found.resource_record_sets().iter();
         let set = sets.find(|set| set.name().trim_end_matches('.') == RECORD);
         let set = set.ok_or_else(|| CloudError::missing(what, format!("no {RECORD}")))?;
-        Ok(set.resource_records().iter().map(|record| record.value().to_owned()).collect())
+        Ok(set
+            .resource_records()
+            .iter()
+            .map(|record| record.value().to_owned())
+            .collect())
     }
 
     /// Takes the messages that the subscriber has got so far, waiting up to `wait_seconds`
@@ -71,17 +79,15 @@ impl World {
     ///
     /// # Errors
     /// When the queue cannot be read, or holds something that SNS would not send.
-    pub async fn take_messages(
-        &self,
-        cloud: &LocalCloud,
-        wait_seconds: i32,
-    ) -> Result<Vec<Message>, CloudError> {
+    pub async fn take_messages(&self, cloud: &LocalCloud, wait_seconds: i32) -> Result<Vec<Message>, CloudError> {
         let mut messages = Vec::new();
         let mut wait_seconds = wait_seconds;
         loop {
             let call = cloud.clients().sqs.receive_message().queue_url(&self.queue_url);
             let call = call.max_number_of_messages(10).wait_time_seconds(wait_seconds).send();
-            let got = call.await.map_err(CloudError::call("ReceiveMessage of the subscriber"))?;
+            let got = call
+                .await
+                .map_err(CloudError::call("ReceiveMessage of the subscriber"))?;
             if got.messages().is_empty() {
                 return Ok(messages);
             }
@@ -98,16 +104,13 @@ impl World {
 }
 
 fn parse(text: &str) -> Result<Message, CloudError> {
-    let envelope: Value = serde_json::from_str(text).map_err(|error| {
-        CloudError::missing("the subscriber's message", format!("{error} in {text}"))
-    })?;
+    let envelope: Value = serde_json::from_str(text)
+        .map_err(|error| CloudError::missing("the subscriber's message", format!("{error} in {text}")))?;
     let attributes = envelope["MessageAttributes"].as_object();
     let attributes = attributes
         .into_iter()
         .flatten()
-        .map(|(name, value)| {
-            (name.clone(), value["Value"].as_str().unwrap_or_default().to_owned())
-        })
+        .map(|(name, value)| (name.clone(), value["Value"].as_str().unwrap_or_default().to_owned()))
         .collect();
     Ok(Message {
         subject: envelope["Subject"].as_str().map(str::to_owned),

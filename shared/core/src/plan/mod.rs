@@ -1,7 +1,7 @@
 //! A plan: what fails over together, and how.
 //!
-//! A plan is kept in Git as YAML (or JSON) and stored in the table revision by revision. [`parse`] reads it
-//! strictly and reports *every* problem at once, each with its path; [`schema`] publishes the JSON Schema
+//! A plan is kept in Git as YAML (or JSON) and stored in the table revision by revision. [`parse()`] reads it
+//! strictly and reports *every* problem at once, each with its path; [`json_schema`] publishes the JSON Schema
 //! that is generated from these very types.
 //!
 //! Defaults are chosen to be slow rather than wrong: a site must be unhealthy by all of its probes, for
@@ -110,6 +110,7 @@ pub struct Alarm {
     pub evidence: AlarmEvidence,
     /// The alarm's Region, if it is not the plan's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(regex(pattern = r"^[a-z]{2}(-[a-z]+)+-[0-9]$"))]
     pub region: Option<String>,
 }
 
@@ -159,14 +160,27 @@ impl Plan {
         let mut owners = BTreeSet::new();
         for site in &self.sites {
             let listed = site.resources.iter().any(|known| known == resource) || site.name == resource;
-            let probed = self.probes_of(&site.name).any(|probe| probe.resource() == Some(resource));
-            let alarmed = self.alarms.iter().any(|alarm| alarm.site == site.name && alarm.alarm_name == resource);
-            let stepped = self.steps.iter().any(|step| step.resources_of(&site.name).contains(&resource));
+            let probed = self
+                .probes_of(&site.name)
+                .any(|probe| probe.resource() == Some(resource));
+            let alarmed = self
+                .alarms
+                .iter()
+                .any(|alarm| alarm.site == site.name && alarm.alarm_name == resource);
+            let stepped = self
+                .steps
+                .iter()
+                .any(|step| step.resources_of(&site.name).contains(&resource));
             if listed || probed || alarmed || stepped {
                 owners.insert(site.name.as_str());
             }
         }
-        if owners.is_empty() && self.steps.iter().any(|step| step.shared_resources().contains(&resource)) {
+        if owners.is_empty()
+            && self
+                .steps
+                .iter()
+                .any(|step| step.shared_resources().contains(&resource))
+        {
             owners.extend(self.sites.iter().map(|site| site.name.as_str()));
         }
         owners

@@ -66,11 +66,14 @@ pub struct ElbWeights {
     #[schemars(regex(pattern = r"^arn:aws[a-z-]*:elasticloadbalancing:[a-z0-9-]+:[0-9]{12}:listener-rule/.+$"))]
     pub rule_arn: Option<String>,
     /// The target group of each site.
-    #[schemars(length(min = 2))]
+    #[schemars(extend("minProperties" = 2, "additionalProperties" = {
+        "type": "string",
+        "pattern": r"^arn:aws[a-z-]*:elasticloadbalancing:[a-z0-9-]+:[0-9]{12}:targetgroup/.+$"
+    }))]
     pub target_groups: BTreeMap<String, String>,
     /// The weight of a site's group while that site is active; the others get 0. Without it: 100.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    #[schemars(inner(range(min = 1, max = 999)))]
+    #[schemars(extend("additionalProperties" = {"type": "integer", "minimum": 1, "maximum": 999}))]
     pub weights: BTreeMap<String, u32>,
 }
 
@@ -104,7 +107,7 @@ pub struct DnsRecord {
     #[schemars(range(min = 1, max = 60))]
     pub ttl_seconds: Option<u32>,
     /// What the record says for each site.
-    #[schemars(length(min = 2))]
+    #[schemars(extend("minProperties" = 2))]
     pub sites: BTreeMap<String, DnsSite>,
 }
 
@@ -230,7 +233,12 @@ impl Step {
     /// The resources that the step names for the whole plan: a listener, a zone, a record.
     pub fn shared_resources(&self) -> Vec<&str> {
         match self {
-            Self::ElbWeights(step) => step.listener_arn.iter().chain(&step.rule_arn).map(String::as_str).collect(),
+            Self::ElbWeights(step) => step
+                .listener_arn
+                .iter()
+                .chain(&step.rule_arn)
+                .map(String::as_str)
+                .collect(),
             Self::DnsRecords(step) => std::iter::once(step.hosted_zone_id.as_str())
                 .chain(step.records.iter().map(|record| record.name.as_str()))
                 .collect(),

@@ -30,6 +30,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use tokio::sync::{Mutex, Semaphore};
 use understudy_core::control::later;
+use understudy_core::execution::Status;
 use understudy_core::health::slot;
 use understudy_core::plan::{Plan, Probe as PlanProbe};
 
@@ -239,6 +240,10 @@ impl Probe {
 
     async fn plan(&self, name: &str) -> Result<Option<Arc<Plan>>, CallError> {
         let Some(control) = self.store.control(name).await? else { return Ok(None) };
+        if control.execution.as_ref().is_some_and(|execution| execution.status == Status::Stuck) {
+            // Told every minute for as long as it lasts: the alarm on it stays until a person has resolved it.
+            metrics::counter!("ExecutionsStuck").increment(1);
+        }
         let known = self.memory.lock().await.plans.get(name).cloned();
         if let Some((item, plan)) = known.filter(|(item, _)| *item == control.plan_item) {
             tracing::trace!(item, "revision known");

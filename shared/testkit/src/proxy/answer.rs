@@ -13,7 +13,9 @@ pub fn error_code(headers: &HeaderMap, body: &[u8]) -> Option<String> {
         return Some(plain(code));
     }
     if let Ok(serde_json::Value::Object(answer)) = serde_json::from_slice(body) {
-        let code = ["__type", "code", "Code"].iter().find_map(|name| answer.get(*name)?.as_str());
+        let code = ["__type", "code", "Code"]
+            .iter()
+            .find_map(|name| answer.get(*name)?.as_str());
         return code.map(plain);
     }
     cbor_type(body).or_else(|| xml_code(body)).map(|code| plain(&code))
@@ -22,7 +24,12 @@ pub fn error_code(headers: &HeaderMap, body: &[u8]) -> Option<String> {
 /// `com.amazonaws#ThrottlingException:http://…` and `Code;Sender` are both just a name here.
 fn plain(code: &str) -> String {
     let without_namespace = code.rsplit_once('#').map_or(code, |(_, name)| name);
-    without_namespace.split([':', ';']).next().unwrap_or(without_namespace).trim().to_owned()
+    without_namespace
+        .split([':', ';'])
+        .next()
+        .unwrap_or(without_namespace)
+        .trim()
+        .to_owned()
 }
 
 fn xml_code(body: &[u8]) -> Option<String> {
@@ -41,5 +48,6 @@ fn cbor_type(body: &[u8]) -> Option<String> {
         0x78 => (usize::from(*after.get(1)?), after.get(2..)?),
         _ => return None,
     };
-    text.get(..length).map(|code| String::from_utf8_lossy(code).into_owned())
+    text.get(..length)
+        .map(|code| String::from_utf8_lossy(code).into_owned())
 }

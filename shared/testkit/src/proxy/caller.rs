@@ -27,7 +27,11 @@ impl CallerRegistry {
 
     /// The role behind an access key id, if it was registered.
     pub fn name_of(&self, access_key_id: &str) -> Option<String> {
-        self.names.read().unwrap_or_else(PoisonError::into_inner).get(access_key_id).cloned()
+        self.names
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(access_key_id)
+            .cloned()
     }
 }
 

@@ -77,7 +77,11 @@ async fn call(shared: Arc<Shared>, parts: Parts, body: Bytes) -> Response<Full<B
     let latency = before_forwarding(&shared, &record);
     record.latency_injected_milliseconds = milliseconds(latency);
     let upstream = shared.routes.upstream(record.service.as_deref()).clone();
-    let name = format!("{} {}", record.service.as_deref().unwrap_or("unsigned"), record.operation);
+    let name = format!(
+        "{} {}",
+        record.service.as_deref().unwrap_or("unsigned"),
+        record.operation
+    );
     let number = shared.log.arrived(record);
     if !latency.is_zero() {
         tokio::time::sleep(latency).await;
@@ -142,7 +146,9 @@ fn describe(shared: &Shared, parts: &Parts, body: &[u8]) -> CallRecord {
         operation,
         resources,
         table_key,
-        caller: scope.as_ref().and_then(|scope| shared.callers.name_of(&scope.access_key_id)),
+        caller: scope
+            .as_ref()
+            .and_then(|scope| shared.callers.name_of(&scope.access_key_id)),
         access_key_id: scope.as_ref().map(|scope| scope.access_key_id.clone()),
         region: scope.map(|scope| scope.region),
         upstream: shared.routes.upstream(service.as_deref()).name.clone(),

@@ -65,7 +65,11 @@ pub struct ProxySettings {
 impl ProxySettings {
     /// Settings with no record file and room for an invocation of five minutes.
     pub fn new(routes: RoutingTable) -> Self {
-        Self { routes, record_file: None, upstream_timeout: Duration::from_secs(300) }
+        Self {
+            routes,
+            record_file: None,
+            upstream_timeout: Duration::from_secs(300),
+        }
     }
 }
 
@@ -111,8 +115,9 @@ impl RecordingProxy {
     /// # Errors
     /// When no port or the record file can be opened; nothing is left running then.
     pub async fn start(settings: ProxySettings) -> Result<Self, ProxyError> {
-        let log = CallLog::with_file(settings.record_file.as_deref()).map_err(|source| {
-            ProxyError::RecordFile { path: settings.record_file.unwrap_or_default(), source }
+        let log = CallLog::with_file(settings.record_file.as_deref()).map_err(|source| ProxyError::RecordFile {
+            path: settings.record_file.unwrap_or_default(),
+            source,
         })?;
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.map_err(ProxyError::Listen)?;
         let address = listener.local_addr().map_err(ProxyError::Listen)?;
@@ -131,7 +136,11 @@ impl RecordingProxy {
             upstream_timeout: settings.upstream_timeout,
         });
         let accepting = tokio::spawn(accept(listener, Arc::clone(&shared)));
-        Ok(Self { address, shared, accepting })
+        Ok(Self {
+            address,
+            shared,
+            accepting,
+        })
     }
 
     /// Where it listens.

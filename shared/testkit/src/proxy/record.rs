@@ -54,7 +54,9 @@ impl CallRecord {
 
     /// Whether the call was answered with a 2xx status.
     pub fn succeeded(&self) -> bool {
-        self.outcome.as_ref().is_some_and(|outcome| (200..300).contains(&outcome.status))
+        self.outcome
+            .as_ref()
+            .is_some_and(|outcome| (200..300).contains(&outcome.status))
     }
 }
 
@@ -92,7 +94,12 @@ impl CallLog {
         let file = path
             .map(|path| File::options().create(true).append(true).open(path))
             .transpose()?;
-        Ok(Self { inner: Mutex::new(Inner { file, ..Inner::default() }) })
+        Ok(Self {
+            inner: Mutex::new(Inner {
+                file,
+                ..Inner::default()
+            }),
+        })
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -116,12 +123,16 @@ impl CallLog {
     /// Completes a call's record. A record that has been dropped since is left alone.
     pub(super) fn ended(&self, number: u64, outcome: CallOutcome) {
         let mut inner = self.lock();
-        let Some(first) = inner.records.front().map(|record| record.number) else { return };
+        let Some(first) = inner.records.front().map(|record| record.number) else {
+            return;
+        };
         let Some(position) = number.checked_sub(first).and_then(|p| usize::try_from(p).ok()) else {
             return;
         };
         let Inner { records, file, .. } = &mut *inner;
-        let Some(record) = records.get_mut(position) else { return };
+        let Some(record) = records.get_mut(position) else {
+            return;
+        };
         record.outcome = Some(outcome);
         if let (Some(file), Ok(mut line)) = (file.as_mut(), serde_json::to_vec(record)) {
             line.push(b'\n');
@@ -135,7 +146,12 @@ impl CallLog {
     }
 
     pub(super) fn since(&self, mark: Mark) -> Vec<CallRecord> {
-        self.lock().records.iter().filter(|record| record.number >= mark.0).cloned().collect()
+        self.lock()
+            .records
+            .iter()
+            .filter(|record| record.number >= mark.0)
+            .cloned()
+            .collect()
     }
 
     pub(super) fn all(&self) -> Vec<CallRecord> {
@@ -146,9 +162,7 @@ impl CallLog {
         self.lock()
             .records
             .iter()
-            .filter(|record| {
-                record.service.as_deref() == Some(service) && record.operation == operation
-            })
+            .filter(|record| record.service.as_deref() == Some(service) && record.operation == operation)
             .count()
     }
 }

@@ -60,11 +60,16 @@ pub fn from_json(body: &[u8]) -> (Vec<String>, Option<TableKey>) {
     let Ok(body) = serde_json::from_slice::<Value>(body) else {
         return (Vec::new(), None);
     };
-    let resources =
-        JSON_MEMBERS.iter().filter_map(|name| body.get(name)?.as_str()).map(str::to_owned).collect();
+    let resources = JSON_MEMBERS
+        .iter()
+        .filter_map(|name| body.get(name)?.as_str())
+        .map(str::to_owned)
+        .collect();
     let key = body.get("Key").or_else(|| body.get("Item"));
     let text = |name: &str| key?.get(name)?.get("S")?.as_str().map(str::to_owned);
-    let table_key = text("plan").zip(text("item")).map(|(plan, item)| TableKey { plan, item });
+    let table_key = text("plan")
+        .zip(text("item"))
+        .map(|(plan, item)| TableKey { plan, item });
     (resources, table_key)
 }
 
@@ -83,5 +88,7 @@ pub fn from_path(service: Option<&str>, path: &str) -> Vec<String> {
 
 fn form_decoded(text: &str) -> String {
     // A path part has no `=` or `&` of its own: both arrive percent-encoded.
-    form_urlencoded::parse(text.as_bytes()).next().map_or_else(String::new, |(name, _)| name.into_owned())
+    form_urlencoded::parse(text.as_bytes())
+        .next()
+        .map_or_else(String::new, |(name, _)| name.into_owned())
 }

@@ -59,7 +59,10 @@ pub struct Upstream {
 impl Upstream {
     /// An emulator of this name at `host:port`.
     pub fn new(name: impl Into<String>, authority: impl Into<String>) -> Self {
-        Self { name: name.into(), authority: authority.into() }
+        Self {
+            name: name.into(),
+            authority: authority.into(),
+        }
     }
 }
 
@@ -73,7 +76,10 @@ pub struct RoutingTable {
 impl RoutingTable {
     /// A table that sends everything to one emulator.
     pub fn new(default: Upstream) -> Self {
-        Self { default, by_service: BTreeMap::new() }
+        Self {
+            default,
+            by_service: BTreeMap::new(),
+        }
     }
 
     /// Sends these services (signing names) to `upstream` instead of the default.
@@ -87,6 +93,8 @@ impl RoutingTable {
 
     /// The emulator that answers for `service`; unsigned calls have no service.
     pub fn upstream(&self, service: Option<&str>) -> &Upstream {
-        service.and_then(|name| self.by_service.get(name)).unwrap_or(&self.default)
+        service
+            .and_then(|name| self.by_service.get(name))
+            .unwrap_or(&self.default)
     }
 }

@@ -28,9 +28,7 @@ async fn upstream(name: &'static str) -> Upstream {
                 let answer = service_fn(move |request: Request<Incoming>| async move {
                     let (parts, body) = request.into_parts();
                     let body = body.collect().await.unwrap().to_bytes();
-                    let header = |key: &str| {
-                        parts.headers.get(key).map(|v| v.to_str().unwrap().to_owned())
-                    };
+                    let header = |key: &str| parts.headers.get(key).map(|v| v.to_str().unwrap().to_owned());
                     let seen = json!({
                         "upstream": name, "host": header("host"), "path": parts.uri.to_string(),
                         "body": String::from_utf8_lossy(&body), "expect": header("expect"),
@@ -81,9 +79,11 @@ fn form(text: &'static str) -> Full<Bytes> {
 #[tokio::test]
 async fn the_service_in_the_signature_decides_the_upstream() {
     let proxy = proxy().await;
-    for (service, expected) in
-        [("dynamodb", "ministack"), ("elasticloadbalancing", "moto"), ("never-heard-of", "ministack")]
-    {
+    for (service, expected) in [
+        ("dynamodb", "ministack"),
+        ("elasticloadbalancing", "moto"),
+        ("never-heard-of", "ministack"),
+    ] {
         let (_, seen) = send(request(&proxy, service, "/").body(form("")).unwrap()).await;
         assert_eq!(seen["upstream"], expected, "{service}");
     }
@@ -114,7 +114,9 @@ async fn a_query_call_is_recorded_with_operation_resource_and_caller() {
     let mark = proxy.mark();
     let call = request(&proxy, "elasticloadbalancing", "/")
         .header("content-type", "application/x-www-form-urlencoded; charset=utf-8")
-        .body(form("Action=ModifyListener&ListenerArn=arn%3Aaws%3Ax%3Alistener%2Fapp%2Fa&Other=1"))
+        .body(form(
+            "Action=ModifyListener&ListenerArn=arn%3Aaws%3Ax%3Alistener%2Fapp%2Fa&Other=1",
+        ))
         .unwrap();
     send(call).await;
     let calls = proxy.calls_since(mark);
@@ -136,7 +138,9 @@ async fn a_table_write_is_recorded_with_its_key_and_its_refusal() {
         .header("x-amz-target", "DynamoDB_20120810.PutItem")
         .header("content-type", "application/x-amz-json-1.0")
         .header("x-wanted-status", "400")
-        .body(form(r#"{"TableName":"t","Item":{"plan":{"S":"shop"},"item":{"S":"control"}}}"#))
+        .body(form(
+            r#"{"TableName":"t","Item":{"plan":{"S":"shop"},"item":{"S":"control"}}}"#,
+        ))
         .unwrap();
     assert_eq!(send(call).await.0, 400);
     let record = proxy.calls().pop().unwrap();
@@ -158,8 +162,11 @@ async fn latency_is_added_where_it_was_asked_for() {
     }
     proxy.latency().clear();
     send(request(&proxy, "sns", "/").body(form("")).unwrap()).await;
-    let injected: Vec<u64> =
-        proxy.calls().iter().map(|record| record.latency_injected_milliseconds).collect();
+    let injected: Vec<u64> = proxy
+        .calls()
+        .iter()
+        .map(|record| record.latency_injected_milliseconds)
+        .collect();
     assert_eq!(injected, [5, 2, 0]);
 }
 
@@ -194,7 +201,10 @@ async fn an_upstream_that_is_down_is_a_502_with_the_reason() {
     assert_eq!(status, 502);
     assert_eq!(answer["__type"], "ProxyUpstreamUnreachable");
     let message = answer["message"].as_str().unwrap();
-    assert!(message.contains("ministack") && message.contains(&closed.to_string()), "{message}");
+    assert!(
+        message.contains("ministack") && message.contains(&closed.to_string()),
+        "{message}"
+    );
     assert_eq!(proxy.calls()[0].error_code(), Some("ProxyUpstreamUnreachable"));
 }
 
@@ -211,7 +221,10 @@ async fn a_caller_that_hangs_up_leaves_its_call_on_record_and_the_proxy_alive() 
     }
     drop(stream);
     let mut garbage = tokio::net::TcpStream::connect(proxy.address()).await.unwrap();
-    garbage.write_all(b"\x16\x03\x01 this is not HTTP\r\n\r\n").await.unwrap();
+    garbage
+        .write_all(b"\x16\x03\x01 this is not HTTP\r\n\r\n")
+        .await
+        .unwrap();
     drop(garbage);
     while proxy.calls()[0].outcome.is_none() {
         tokio::time::sleep(Duration::from_millis(1)).await;
@@ -243,17 +256,51 @@ async fn ended_calls_are_also_lines_of_json() {
 #[test]
 fn operations_are_named_in_every_protocol() {
     let plain = RequestShape {
-        service: None, method: "GET", path: "/", target: None, action: None,
+        service: None,
+        method: "GET",
+        path: "/",
+        target: None,
+        action: None,
     };
-    let rest = |service, method, path| RequestShape { service: Some(service), method, path, ..plain };
+    let rest = |service, method, path| RequestShape {
+        service: Some(service),
+        method,
+        path,
+        ..plain
+    };
     for (request, expected) in [
-        (rest("route53", "POST", "/2013-04-01/hostedzone/Z1/rrset/"), "ChangeResourceRecordSets"),
+        (
+            rest("route53", "POST", "/2013-04-01/hostedzone/Z1/rrset/"),
+            "ChangeResourceRecordSets",
+        ),
         (rest("route53", "GET", "/2013-04-01/change/C1"), "GetChange"),
-        (rest("lambda", "POST", "/2015-03-31/functions/decision/invocations"), "Invoke"),
-        (rest("monitoring", "POST", "/service/GraniteServiceVersion20100801/operation/DescribeAlarms"), "DescribeAlarms"),
+        (
+            rest("lambda", "POST", "/2015-03-31/functions/decision/invocations"),
+            "Invoke",
+        ),
+        (
+            rest(
+                "monitoring",
+                "POST",
+                "/service/GraniteServiceVersion20100801/operation/DescribeAlarms",
+            ),
+            "DescribeAlarms",
+        ),
         (rest("route53", "PATCH", "/2013-04-01/new"), "PATCH /2013-04-01/new"),
-        (RequestShape { action: Some("Publish"), ..plain }, "Publish"),
-        (RequestShape { target: Some("AmazonSQS.SendMessage"), ..plain }, "SendMessage"),
+        (
+            RequestShape {
+                action: Some("Publish"),
+                ..plain
+            },
+            "Publish",
+        ),
+        (
+            RequestShape {
+                target: Some("AmazonSQS.SendMessage"),
+                ..plain
+            },
+            "SendMessage",
+        ),
     ] {
         assert_eq!(operation_name(request), expected);
     }
@@ -263,8 +310,14 @@ fn operations_are_named_in_every_protocol() {
 fn error_codes_are_found_in_every_protocol() {
     let none = hyper::HeaderMap::new();
     for (body, expected) in [
-        (&br#"{"__type":"com.amazon#AccessDeniedException"}"#[..], "AccessDeniedException"),
-        (b"<ErrorResponse><Error><Code>AccessDenied</Code></Error></ErrorResponse>", "AccessDenied"),
+        (
+            &br#"{"__type":"com.amazon#AccessDeniedException"}"#[..],
+            "AccessDeniedException",
+        ),
+        (
+            b"<ErrorResponse><Error><Code>AccessDenied</Code></Error></ErrorResponse>",
+            "AccessDenied",
+        ),
         (b"\xa1\x66__type\x73com.amazon#Throttle", "Throttle"),
     ] {
         assert_eq!(error_code(&none, body).as_deref(), Some(expected), "{body:?}");
@@ -282,7 +335,13 @@ fn a_scope_is_read_from_header_and_presigned_query_and_nothing_else() {
     assert_eq!(scope.access_key_id, "ASIA0123456789ABCDEF");
     let query = "a=b&X-Amz-Credential=test%2F20261121%2Feu-west-1%2Fs3%2Faws4_request";
     assert_eq!(CredentialScope::parse_query(query).unwrap().region, "eu-west-1");
-    for bad in ["", "Bearer x", "Credential=", "Credential=a/b/c", "Credential=a/b/c/d/other"] {
+    for bad in [
+        "",
+        "Bearer x",
+        "Credential=",
+        "Credential=a/b/c",
+        "Credential=a/b/c/d/other",
+    ] {
         assert_eq!(CredentialScope::parse(bad), None, "{bad}");
     }
 }

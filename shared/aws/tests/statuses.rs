@@ -1,0 +1,206 @@
+//! What EC2, RDS and CloudWatch say, and what they do not know.
+
+#![cfg(all(feature = "ec2", feature = "rds", feature = "cloudwatch"))]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod common;
+
+use common::{Answer, Script, says};
+use understudy_aws::cloudwatch::CloudWatchAlarms;
+use understudy_aws::ec2::Ec2Compute;
+use understudy_aws::rds::RdsDatabase;
+use understudy_core::health::AlarmState;
+use understudy_engine::ports::{Alarms, CallErrorKind, Compute, Database, DatabaseStatus, InstanceStatus};
+
+fn ids(ids: &[&str]) -> Vec<String> {
+    ids.iter().map(|id| (*id).to_owned()).collect()
+}
+
+fn ec2_failed(status: u16, code: &str) -> Answer {
+    says(
+        status,
+        format!("<Response><Errors><Error><Code>{code}</Code><Message>as scripted</Message></Error></Errors><RequestID>r</RequestID></Response>"),
+    )
+}
+
+#[tokio::test]
+async fn stopped_instances_are_asked_for_too() {
+    let script = Script::new([says(
+        200,
+        "<DescribeInstanceStatusResponse><instanceStatusSet><item><instanceId>i-1</instanceId>\
+         <instanceState><code>16</code><name>running</name></instanceState>\
+         <systemStatus><status>impaired</status></systemStatus><instanceStatus><status>ok</status></instanceStatus></item>\
+         <item><instanceId>i-2</instanceId><instanceState><name>stopped</name></instanceState></item>\
+         </instanceStatusSet></DescribeInstanceStatusResponse>",
+    )]);
+    let found = Ec2Compute::new(&script.config()).instance_statuses(None, &ids(&["i-1", "i-2"])).await.unwrap();
+    let status = |id: &str, state: &str, instance: &str, system: &str| InstanceStatus {
+        instance_id: id.into(),
+        state: state.into(),
+        instance_check: instance.into(),
+        system_check: system.into(),
+    };
+    assert_eq!(found, [status("i-1", "running", "ok", "impaired"), status("i-2", "stopped", "unknown", "unknown")]);
+    let sent = &script.sent()[0];
+    assert_eq!(sent.field("IncludeAllInstances").as_deref(), Some("true"));
+    assert_eq!(sent.field("InstanceId.2").as_deref(), Some("i-2"));
+}
+
+#[tokio::test]
+async fn what_a_failed_instance_read_means() {
+    let cases = [
+        (ec2_failed(400, "InvalidInstanceID.NotFound"), CallErrorKind::NotFound),
+        (ec2_failed(400, "InvalidInstanceID.Malformed"), CallErrorKind::NotFound),
+        (ec2_failed(503, "RequestLimitExceeded"), CallErrorKind::Retryable),
+        (ec2_failed(500, "InternalError"), CallErrorKind::Retryable),
+        (ec2_failed(403, "UnauthorizedOperation"), CallErrorKind::Refused),
+        (Answer::Silent, CallErrorKind::Lost),
+    ];
+    for (answer, kind) in cases {
+        let script = Script::new([answer]);
+        let error = Ec2Compute::new(&script.config()).instance_statuses(None, &ids(&["i-1"])).await.unwrap_err();
+        assert_eq!(error.kind, kind, "{error}");
+        assert!(error.message.contains("i-1"), "{error}");
+        assert!(error.message.ends_with("nothing was changed"), "{error}");
+    }
+}
+
+fn rds_page(instances: &[(&str, &str)], marker: Option<&str>) -> Answer {
+    let instances: String = instances
+        .iter()
+        .map(|(id, status)| {
+            format!("<DBInstance><DBInstanceIdentifier>{id}</DBInstanceIdentifier><DBInstanceStatus>{status}</DBInstanceStatus></DBInstance>")
+        })
+        .collect();
+    let marker = marker.map(|marker| format!("<Marker>{marker}</Marker>")).unwrap_or_default();
+    says(
+        200,
+        format!(
+            "<DescribeDBInstancesResponse><DescribeDBInstancesResult><DBInstances>{instances}</DBInstances>{marker}\
+             </DescribeDBInstancesResult></DescribeDBInstancesResponse>"
+        ),
+    )
+}
+
+fn rds_failed(status: u16, code: &str) -> Answer {
+    says(status, format!("<ErrorResponse><Error><Code>{code}</Code><Message>as scripted</Message></Error></ErrorResponse>"))
+}
+
+fn database(id: &str, status: &str) -> DatabaseStatus {
+    DatabaseStatus { db_instance_identifier: id.into(), status: status.into() }
+}
+
+#[tokio::test]
+async fn databases_are_read_page_by_page_in_the_plans_spelling() {
+    let script = Script::new([rds_page(&[("orders", "available")], Some("m")), rds_page(&[("stock", "backing-up")], None)]);
+    let found = RdsDatabase::new(&script.config()).instance_statuses(None, &ids(&["Orders", "stock"])).await.unwrap();
+    assert_eq!(found, [database("Orders", "available"), database("stock", "backing-up")]);
+    let sent = script.sent();
+    assert_eq!(sent[0].field("Filters.Filter.1.Name").as_deref(), Some("db-instance-id"));
+    assert_eq!(sent[0].field("Filters.Filter.1.Values.Value.1").as_deref(), Some("orders"));
+    assert_eq!(sent[1].field("Marker").as_deref(), Some("m"));
+}
+
+#[tokio::test]
+async fn one_unknown_database_does_not_hide_the_others() {
+    let missing = || rds_failed(404, "DBInstanceNotFound");
+    let script = Script::new([missing(), missing(), rds_page(&[("stock", "available")], None)]);
+    let found = RdsDatabase::new(&script.config()).instance_statuses(None, &ids(&["gone", "stock"])).await.unwrap();
+    assert_eq!(found, [database("stock", "available")]);
+    let script = Script::new([missing()]);
+    assert!(RdsDatabase::new(&script.config()).instance_statuses(None, &ids(&["gone"])).await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn what_a_failed_database_read_means() {
+    let cases = [
+        (rds_failed(400, "Throttling"), CallErrorKind::Retryable),
+        (rds_failed(503, "ServiceUnavailable"), CallErrorKind::Retryable),
+        (rds_failed(403, "AccessDenied"), CallErrorKind::Refused),
+        (Answer::Silent, CallErrorKind::Lost),
+    ];
+    for (answer, kind) in cases {
+        let script = Script::new([answer]);
+        let error = RdsDatabase::new(&script.config()).instance_statuses(None, &ids(&["a"])).await.unwrap_err();
+        assert_eq!(error.kind, kind, "{error}");
+    }
+}
+
+// CloudWatch speaks CBOR. These few forms are all that its answers need.
+fn head(major: u8, length: usize) -> Vec<u8> {
+    match u8::try_from(length).unwrap() {
+        short @ 0..24 => vec![major << 5 | short],
+        long => vec![major << 5 | 24, long],
+    }
+}
+
+fn text(text: &str) -> Vec<u8> {
+    [head(3, text.len()), text.as_bytes().to_vec()].concat()
+}
+
+fn list(items: &[Vec<u8>]) -> Vec<u8> {
+    [head(4, items.len()), items.concat()].concat()
+}
+
+fn map(entries: &[(&str, Vec<u8>)]) -> Vec<u8> {
+    let entries_bytes = entries.iter().flat_map(|(name, value)| [text(name), value.clone()].concat());
+    head(5, entries.len()).into_iter().chain(entries_bytes).collect()
+}
+
+fn time(seconds: f64) -> Vec<u8> {
+    [vec![0xc1, 0xfb], seconds.to_be_bytes().to_vec()].concat()
+}
+
+fn cbor(status: u16, body: Vec<u8>) -> Answer {
+    Answer::SaysWith(status, "smithy-protocol", "rpc-v2-cbor", body)
+}
+
+#[tokio::test]
+async fn metric_and_composite_alarms_are_read() {
+    let metric = map(&[
+        ("AlarmName", text("high")),
+        ("StateValue", text("ALARM")),
+        ("StateReason", text("too much")),
+        ("StateUpdatedTimestamp", time(1_700_000_100.0)),
+        ("StateTransitionedTimestamp", time(1_700_000_000.0)),
+    ]);
+    let composite = map(&[
+        ("AlarmName", text("all")),
+        ("StateValue", text("OK")),
+        ("StateUpdatedTimestamp", time(1_700_000_200.0)),
+    ]);
+    let first = map(&[("MetricAlarms", list(&[metric])), ("NextToken", text("n"))]);
+    let second = map(&[("CompositeAlarms", list(&[composite]))]);
+    let script = Script::new([cbor(200, first), cbor(200, second)]);
+    let alarms = CloudWatchAlarms::new(&script.config());
+    let found = alarms.readings(Some("us-east-1"), &ids(&["high", "all", "gone"])).await.unwrap();
+    assert_eq!(found.len(), 2);
+    assert_eq!((found[0].alarm_name.as_str(), found[0].state, found[0].since.as_second()), ("high", AlarmState::Alarm, 1_700_000_000));
+    assert_eq!(found[0].reason, "too much");
+    assert_eq!((found[1].alarm_name.as_str(), found[1].state, found[1].since.as_second()), ("all", AlarmState::Ok, 1_700_000_200));
+    let sent = script.sent();
+    assert!(sent[0].uri.contains("us-east-1"), "{}", sent[0].uri);
+    assert!(sent[0].body.contains("MetricAlarm") && sent[0].body.contains("CompositeAlarm"), "{}", sent[0].body);
+}
+
+#[tokio::test]
+async fn no_name_is_not_every_alarm() {
+    let script = Script::new([]);
+    assert!(CloudWatchAlarms::new(&script.config()).readings(None, &[]).await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn what_a_failed_alarm_read_means() {
+    let failed = |code: &str| map(&[("__type", text(code)), ("message", text("as scripted"))]);
+    let cases = [
+        (cbor(400, failed("com.amazonaws.cloudwatch#Throttling")), CallErrorKind::Retryable),
+        (cbor(500, failed("com.amazonaws.cloudwatch#InternalServiceFault")), CallErrorKind::Retryable),
+        (cbor(403, failed("com.amazonaws.cloudwatch#AccessDenied")), CallErrorKind::Refused),
+        (Answer::Silent, CallErrorKind::Lost),
+    ];
+    for (answer, kind) in cases {
+        let script = Script::new([answer]);
+        let error = CloudWatchAlarms::new(&script.config()).readings(None, &ids(&["a"])).await.unwrap_err();
+        assert_eq!(error.kind, kind, "{error}");
+    }
+}

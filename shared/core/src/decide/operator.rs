@@ -1,0 +1,94 @@
+//! Moves that a person asks for. A person goes over health (`force`), pause, latch and budget, never over a
+//! running execution.
+
+use super::{Decision, Move, Situation, no_execution};
+use crate::command::{Failover, RollbackPlan};
+use crate::execution::{Kind, TriggerKind};
+use crate::guard::{Guard, Verdict};
+use crate::health::{Health, SiteHealth};
+
+pub(super) fn decide_operator(asked: &Failover, kind: Kind, situation: Situation<'_>) -> Decision {
+    let Situation { plan, control, sites } = situation;
+    let active = control.active_site.as_str();
+    let mut verdicts = vec![no_execution(control)];
+    let primary = plan.primary().map(|site| site.name.as_str()).unwrap_or_default();
+    if kind == Kind::Failback {
+        verdicts.push(Verdict::when(
+            Guard::AwayFromHome,
+            active != primary,
+            format!("the active site is {active}, the primary is {primary}"),
+            "nothing: the plan is at home",
+        ));
+    }
+    let healthy = |name: &str| sites.get(name).is_some_and(|site| site.health == Health::Healthy);
+    let others: Vec<&str> =
+        plan.sites_by_priority().into_iter().map(|site| site.name.as_str()).filter(|name| *name != active).collect();
+    let to = match (&asked.to, kind) {
+        (Some(to), _) => to.as_str(),
+        (None, Kind::Failback) => primary,
+        (None, Kind::Failover) => {
+            others.iter().copied().find(|name| healthy(name)).or(others.first().copied()).unwrap_or_default()
+        }
+    };
+    let names: Vec<&str> = plan.sites.iter().map(|site| site.name.as_str()).collect();
+    verdicts.push(Verdict::when(
+        Guard::TargetKnown,
+        plan.site(to).is_some() && (kind == Kind::Failover || to == primary),
+        if kind == Kind::Failback && to != primary {
+            format!("failback goes to the primary, {primary}, not to {}", crate::event::excerpt(to))
+        } else {
+            format!("the destination is {}; the plan's sites are {}", crate::event::excerpt(to), names.join(", "))
+        },
+        "name a site of the plan in `to`, or leave it out",
+    ));
+    if kind == Kind::Failover && asked.to.is_none() {
+        // A second `failover` without a destination, pressed twice or late, must not move the plan back.
+        verdicts.push(Verdict::when(
+            Guard::AtHome,
+            active == primary,
+            format!("the active site is {active}, the primary is {primary}"),
+            "say where to in `to`, or bring the plan home with `failback`",
+        ));
+    }
+    verdicts.push(Verdict::when(
+        Guard::TargetDiffers,
+        to != active,
+        format!("the active site is {active}"),
+        "nothing: the plan is where you want it",
+    ));
+    let health = sites.get(to).map_or_else(|| "unknown".to_owned(), SiteHealth::sentence);
+    verdicts.push(
+        Verdict::when(
+            Guard::TargetHealthy,
+            healthy(to),
+            format!("site {} is {health}", crate::event::excerpt(to)),
+            "mend it, or say `\"force\": true` to go there all the same",
+        )
+        .override_if(asked.force),
+    );
+    if verdicts.iter().any(|verdict| !verdict.allows) {
+        let summary = format!("refused: {}", crate::guard::refusals(&verdicts));
+        return Decision { look_again_at: control.look_again_at, ..Decision::nothing(summary, verdicts) };
+    }
+    let return_after_seconds = match asked.rollback_plan {
+        Some(RollbackPlan { auto_rollback: true, rollback_delay }) => Some(rollback_delay),
+        _ => None,
+    };
+    Decision {
+        summary: format!("{kind} {active} → {to}, asked by {}: {}", asked.operator, asked.reason),
+        start: Some(Move {
+            kind,
+            trigger: TriggerKind::Manual,
+            style: asked.style,
+            from: active.to_owned(),
+            to: to.to_owned(),
+            reason: asked.reason.clone(),
+            operator: Some(asked.operator.clone()),
+            detected_at: None,
+            return_after_seconds,
+        }),
+        verdicts,
+        alert: false,
+        look_again_at: None,
+    }
+}

@@ -1,0 +1,320 @@
+//! One run of a plan, as a state machine.
+//!
+//! [`Execution::next`] says what to do; the executor does it and reports the result to one of the
+//! transition methods, which is then written by compare-and-set. Neither half knows the other's business:
+//! this one makes no call, that one takes no decision.
+//!
+//! ```text
+//! step:  pending ─ read ─▶ satisfied                         (it was as wanted)
+//!                    └───▶ intended ─ call ─▶ applied ─ read ─▶ done
+//!                             │ (pre-state and intent are durable before the call)
+//!                             └─ can not be done ─▶ failed ─▶ roll back, or halt
+//! undo:  done | applied | intended | failed ─ restore the pre-state, read ─▶ undone
+//! ```
+//!
+//! What follows is in [`mod@next`], what a result means in [`mod@transitions`]. A transition that is not in the
+//! drawing is an [`IllegalTransition`]: a bug, or an item written by somebody else. It is never "repaired" here.
+
+pub mod next;
+pub mod transitions;
+
+pub use next::Next;
+pub use transitions::IllegalTransition;
+
+use crate::decide::Move;
+use crate::guard::Verdict;
+use crate::plan::{Plan, Step};
+use crate::state::ResourceState;
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+
+/// What an execution is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    /// Away from a site.
+    Failover,
+    /// Home to the primary.
+    Failback,
+}
+
+/// What started it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TriggerKind {
+    /// The guards.
+    Automatic,
+    /// A person.
+    Manual,
+}
+
+/// Whether the source still works.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Style {
+    /// The source works; the move is graceful.
+    Planned,
+    /// The source does not.
+    Unplanned,
+}
+
+macro_rules! words {
+    ($type:ty { $($variant:ident => $word:literal),+ $(,)? }) => {
+        impl $type {
+            /// The word, as JSON and logs spell it.
+            pub fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $word),+ }
+            }
+        }
+        impl std::fmt::Display for $type {
+            fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                formatter.write_str(self.as_str())
+            }
+        }
+    };
+}
+
+words!(Kind { Failover => "failover", Failback => "failback" });
+words!(TriggerKind { Automatic => "automatic", Manual => "manual" });
+words!(Style { Planned => "planned", Unplanned => "unplanned" });
+words!(Status {
+    Pending => "pending", InProgress => "in_progress", Waiting => "waiting", Completed => "completed",
+    Failed => "failed", RolledBack => "rolled_back", Cancelled => "cancelled", Stuck => "stuck",
+});
+words!(StepState {
+    Pending => "pending", Intended => "intended", Applied => "applied", Done => "done",
+    Satisfied => "satisfied", Failed => "failed", Undone => "undone",
+});
+
+/// Where an execution stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Status {
+    /// Opened; no executor has taken it yet.
+    Pending,
+    /// An executor works on it.
+    InProgress,
+    /// It waits for a time ([`Execution::wake_at`]).
+    Waiting,
+    /// Every step is done.
+    Completed,
+    /// It ended without reaching its goal, and was not undone.
+    Failed,
+    /// A step failed and every change was undone.
+    RolledBack,
+    /// A person stopped it and every change was undone.
+    Cancelled,
+    /// A person must look.
+    Stuck,
+}
+
+impl Status {
+    /// Whether the execution has ended.
+    pub fn is_final(self) -> bool {
+        matches!(self, Self::Completed | Self::Failed | Self::RolledBack | Self::Cancelled)
+    }
+}
+
+/// Where a step stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StepState {
+    /// Not begun.
+    Pending,
+    /// Pre-state and intent are durable; the call may or may not have been made.
+    Intended,
+    /// The call was answered; not yet seen to have worked.
+    Applied,
+    /// Seen to have worked.
+    Done,
+    /// It was as wanted before anything was called.
+    Satisfied,
+    /// It could not be done.
+    Failed,
+    /// Its pre-state is restored.
+    Undone,
+}
+
+/// One step of one execution.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct StepRun {
+    /// The step's name.
+    pub name: String,
+    /// Its kind.
+    pub kind: String,
+    /// Where it stands.
+    pub state: StepState,
+    /// When it was begun.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub started_at: Option<Timestamp>,
+    /// When it must be done.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deadline: Option<Timestamp>,
+    /// When it ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended_at: Option<Timestamp>,
+    /// What undo restores, recorded before the first call.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pre_state: Option<ResourceState>,
+    /// What the step made, as read when it was done.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wanted: Option<ResourceState>,
+    /// What the API answered and verifying asks about (a change id).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub receipt: Option<String>,
+    /// How many mutating calls were begun.
+    #[serde(default)]
+    pub attempts: u32,
+    /// How many of them were made by undo.
+    #[serde(default)]
+    pub undo_attempts: u32,
+    /// How often something of it failed and was put off.
+    #[serde(default)]
+    pub retries: u32,
+    /// That it waits has been announced.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub wait_told: bool,
+    /// What happened last, for people.
+    #[serde(default)]
+    pub detail: String,
+}
+
+impl StepRun {
+    /// A step that has not begun.
+    pub fn new(step: &Step) -> Self {
+        Self {
+            name: step.name().to_owned(),
+            kind: step.kind().to_owned(),
+            state: StepState::Pending,
+            started_at: None,
+            deadline: None,
+            ended_at: None,
+            pre_state: None,
+            wanted: None,
+            receipt: None,
+            attempts: 0,
+            undo_attempts: 0,
+            retries: 0,
+            wait_told: false,
+            detail: String::new(),
+        }
+    }
+}
+
+/// Which way an execution goes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Direction {
+    /// Through its steps.
+    #[default]
+    Forward,
+    /// Back through them.
+    Back,
+}
+
+/// One run of a plan. It carries its own copy of the plan: `put-plan` affects the next one.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Execution {
+    /// Its id, unique for ever.
+    pub id: String,
+    /// What it is for.
+    pub kind: Kind,
+    /// What started it.
+    pub trigger: TriggerKind,
+    /// Whether the source still worked.
+    pub style: Style,
+    /// The site that carried the plan.
+    pub from: String,
+    /// The site that shall.
+    pub to: String,
+    /// Why, for people.
+    pub reason: String,
+    /// Who asked, for a manual one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub operator: Option<String>,
+    /// The guards' verdicts when it was opened.
+    #[serde(default)]
+    pub verdicts: Vec<Verdict>,
+    /// The revision of the plan.
+    pub plan_revision: u64,
+    /// The plan.
+    pub plan: Plan,
+    /// Where it stands.
+    pub status: Status,
+    /// Which way it goes.
+    #[serde(default)]
+    pub direction: Direction,
+    /// When the trouble began, by the evidence.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub detected_at: Option<Timestamp>,
+    /// When decision opened it.
+    pub created_at: Timestamp,
+    /// When an executor took it first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub started_at: Option<Timestamp>,
+    /// When it ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended_at: Option<Timestamp>,
+    /// When it becomes stuck.
+    pub deadline: Timestamp,
+    /// The steps, in order.
+    pub steps: Vec<StepRun>,
+    /// When the executor looks again, and what for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wake_at: Option<Timestamp>,
+    /// Why it turned back, failed or is stuck.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failure: Option<String>,
+    /// A person asked to stop it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cancel: Option<crate::control::Word>,
+    /// Seconds after its completion at which it comes home by itself (`rollback_plan`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub return_after_seconds: Option<u32>,
+    /// Takeovers of an unreleased lease since the last progress.
+    #[serde(default)]
+    pub takeovers_without_progress: u32,
+}
+
+impl Execution {
+    /// Opens an execution: every step pending, nothing called yet.
+    pub fn open(id: String, chosen: Move, verdicts: Vec<Verdict>, plan: &Plan, plan_revision: u64, now: Timestamp) -> Self {
+        let longest = SignedDuration::from_secs(i64::from(plan.policy.max_duration_seconds));
+        Self {
+            id,
+            kind: chosen.kind,
+            trigger: chosen.trigger,
+            style: chosen.style,
+            from: chosen.from,
+            to: chosen.to,
+            reason: chosen.reason,
+            operator: chosen.operator,
+            verdicts,
+            plan_revision,
+            plan: plan.clone(),
+            status: Status::Pending,
+            direction: Direction::Forward,
+            detected_at: chosen.detected_at,
+            created_at: now,
+            started_at: None,
+            ended_at: None,
+            deadline: crate::control::later(now, longest),
+            steps: plan.steps.iter().map(StepRun::new).collect(),
+            wake_at: None,
+            failure: None,
+            cancel: None,
+            return_after_seconds: chosen.return_after_seconds,
+            takeovers_without_progress: 0,
+        }
+    }
+
+    /// The plan's step of this index.
+    pub fn step(&self, index: usize) -> Option<&Step> {
+        self.plan.steps.get(index)
+    }
+
+    /// The sites in one arrow: `blue → green`.
+    pub fn route(&self) -> String {
+        format!("{} → {}", self.from, self.to)
+    }
+}

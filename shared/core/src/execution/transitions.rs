@@ -1,0 +1,268 @@
+//! What a result means: every change of an execution, each refused where the drawing does not have it.
+
+use super::{Direction, Execution, Status, StepRun, StepState};
+use crate::state::ResourceState;
+use jiff::{SignedDuration, Timestamp};
+
+/// A transition that the drawing does not have.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("execution {execution}: {transition} is not possible while {found}; nothing was changed")]
+pub struct IllegalTransition {
+    /// The execution.
+    pub execution: String,
+    /// What was tried.
+    pub transition: &'static str,
+    /// What was found.
+    pub found: String,
+}
+
+impl Execution {
+    /// An executor has taken it.
+    ///
+    /// # Errors
+    /// It has begun already.
+    pub fn begin(&mut self, now: Timestamp) -> Result<(), IllegalTransition> {
+        self.expect(self.status == Status::Pending, "begin", || format!("it is {}", self.status))?;
+        self.status = Status::InProgress;
+        self.started_at = Some(now);
+        self.takeovers_without_progress = 0;
+        Ok(())
+    }
+
+    /// The resource is as wanted already: nothing is called.
+    ///
+    /// # Errors
+    /// The step is past that.
+    pub fn satisfied(&mut self, index: usize, now: Timestamp, detail: &str) -> Result<(), IllegalTransition> {
+        self.move_step("satisfied", index, &[StepState::Pending], StepState::Satisfied)?;
+        self.end_step(index, now, detail);
+        Ok(())
+    }
+
+    /// Records intent and pre-state. Only after this is durable may anything be called.
+    ///
+    /// # Errors
+    /// The step has begun already.
+    pub fn intend(
+        &mut self,
+        index: usize,
+        now: Timestamp,
+        pre_state: ResourceState,
+        wanted: ResourceState,
+        detail: &str,
+    ) -> Result<(), IllegalTransition> {
+        self.move_step("intend", index, &[StepState::Pending], StepState::Intended)?;
+        let timeout = self.step(index).map_or(0, |step| step.common().timeout_seconds);
+        if let Some(run) = self.steps.get_mut(index) {
+            run.started_at.get_or_insert(now);
+            run.deadline.get_or_insert(crate::control::later(now, SignedDuration::from_secs(i64::from(timeout))));
+            run.pre_state = Some(pre_state);
+            run.wanted = Some(wanted);
+            run.detail = detail.to_owned();
+        }
+        self.progress();
+        Ok(())
+    }
+
+    /// A mutating call is about to be made.
+    ///
+    /// # Errors
+    /// There is no durable intent.
+    pub fn attempt(&mut self, index: usize) -> Result<(), IllegalTransition> {
+        let direction = self.direction;
+        let run = self.run("attempt", index)?;
+        if run.pre_state.is_none() {
+            return Err(IllegalTransition {
+                execution: run.name.clone(),
+                transition: "attempt",
+                found: "no pre-state is recorded".into(),
+            });
+        }
+        run.attempts += 1;
+        if direction == Direction::Back {
+            run.undo_attempts += 1;
+        }
+        Ok(())
+    }
+
+    /// The call was answered, or the resource was found as wanted after a lost reply.
+    ///
+    /// # Errors
+    /// There was no intent.
+    pub fn applied(&mut self, index: usize, receipt: Option<String>, detail: &str) -> Result<(), IllegalTransition> {
+        self.move_step("applied", index, &[StepState::Intended, StepState::Applied], StepState::Applied)?;
+        if let Some(run) = self.steps.get_mut(index) {
+            run.receipt = receipt.or(run.receipt.take());
+            run.detail = detail.to_owned();
+        }
+        self.progress();
+        Ok(())
+    }
+
+    /// The step has been seen to have worked.
+    ///
+    /// # Errors
+    /// It was not applied.
+    pub fn done(&mut self, index: usize, now: Timestamp, detail: &str) -> Result<(), IllegalTransition> {
+        self.move_step("done", index, &[StepState::Intended, StepState::Applied], StepState::Done)?;
+        self.end_step(index, now, detail);
+        Ok(())
+    }
+
+    /// The step can not be done; `why` says what was being done, to what, and what was found.
+    ///
+    /// # Errors
+    /// It has ended already.
+    pub fn fail_step(&mut self, index: usize, now: Timestamp, why: &str) -> Result<(), IllegalTransition> {
+        self.move_step("fail", index, &[StepState::Pending, StepState::Intended, StepState::Applied], StepState::Failed)?;
+        self.end_step(index, now, why);
+        Ok(())
+    }
+
+    /// The pre-state of the step has been seen to be restored.
+    ///
+    /// # Errors
+    /// The execution does not go back.
+    pub fn undone(&mut self, index: usize, now: Timestamp, detail: &str) -> Result<(), IllegalTransition> {
+        self.expect(self.direction == Direction::Back, "undone", || "the execution goes forward".into())?;
+        let from = [StepState::Intended, StepState::Applied, StepState::Done, StepState::Failed];
+        self.move_step("undone", index, &from, StepState::Undone)?;
+        self.end_step(index, now, detail);
+        Ok(())
+    }
+
+    /// Notes what happened and when to look again; the step stays where it is. Its time begins to run.
+    pub fn wait(&mut self, index: usize, now: Timestamp, until: Timestamp, detail: &str) {
+        let timeout = self.step(index).map_or(0, |step| step.common().timeout_seconds);
+        if let Some(run) = self.steps.get_mut(index) {
+            run.started_at.get_or_insert(now);
+            run.deadline.get_or_insert(crate::control::later(now, SignedDuration::from_secs(i64::from(timeout))));
+            run.retries += 1;
+            run.detail = detail.to_owned();
+        }
+        self.wake_at = Some(until);
+        self.status = Status::Waiting;
+    }
+
+    /// Turns round: from now on the steps are undone, the last first.
+    ///
+    /// # Errors
+    /// It goes back already.
+    pub fn turn_back(&mut self, why: &str) -> Result<(), IllegalTransition> {
+        self.expect(self.direction == Direction::Forward, "turn back", || "it goes back already".into())?;
+        self.direction = Direction::Back;
+        self.failure = Some(why.to_owned());
+        self.status = Status::InProgress;
+        self.wake_at = None;
+        self.takeovers_without_progress = 0;
+        Ok(())
+    }
+
+    /// A person must look.
+    ///
+    /// # Errors
+    /// It has ended.
+    pub fn stick(&mut self, why: &str) -> Result<(), IllegalTransition> {
+        self.expect(!self.status.is_final(), "stick", || format!("it is {}", self.status))?;
+        self.status = Status::Stuck;
+        self.wake_at = None;
+        self.failure = Some(why.to_owned());
+        Ok(())
+    }
+
+    /// The end.
+    ///
+    /// # Errors
+    /// It has ended.
+    pub fn finish(&mut self, now: Timestamp, status: Status) -> Result<(), IllegalTransition> {
+        self.expect(!self.status.is_final() && status.is_final(), "finish", || format!("it is {}", self.status))?;
+        self.status = status;
+        self.ended_at = Some(now);
+        self.wake_at = None;
+        Ok(())
+    }
+
+    /// A person lets a stuck execution go on, forward or back, with a new deadline.
+    ///
+    /// # Errors
+    /// It is not stuck.
+    pub fn unstick(&mut self, now: Timestamp, direction: Direction) -> Result<(), IllegalTransition> {
+        self.expect(self.status == Status::Stuck, "resolve", || format!("it is {}", self.status))?;
+        self.status = Status::InProgress;
+        self.direction = direction;
+        self.wake_at = None;
+        self.takeovers_without_progress = 0;
+        self.deadline = crate::control::later(now, SignedDuration::from_secs(i64::from(self.plan.policy.max_duration_seconds)));
+        for (index, run) in self.steps.iter_mut().enumerate() {
+            let timeout = self.plan.steps.get(index).map_or(0, |step| step.common().timeout_seconds);
+            let restarted = crate::control::later(now, SignedDuration::from_secs(i64::from(timeout)));
+            match (direction, run.state) {
+                // A failed step is tried afresh: from its read if nothing was called, else from its intent.
+                (Direction::Forward, StepState::Failed) if run.pre_state.is_none() => {
+                    run.state = StepState::Pending;
+                    run.deadline = None;
+                }
+                (Direction::Forward, StepState::Failed) => {
+                    run.state = StepState::Intended;
+                    run.deadline = Some(restarted);
+                }
+                (_, StepState::Pending) => run.deadline = None,
+                (_, StepState::Intended | StepState::Applied) => run.deadline = Some(restarted),
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn progress(&mut self) {
+        self.takeovers_without_progress = 0;
+        self.wake_at = None;
+        self.status = Status::InProgress;
+    }
+
+    fn end_step(&mut self, index: usize, now: Timestamp, detail: &str) {
+        if let Some(run) = self.steps.get_mut(index) {
+            run.started_at.get_or_insert(now);
+            run.ended_at = Some(now);
+            run.detail = detail.to_owned();
+        }
+        self.progress();
+    }
+
+    fn run(&mut self, transition: &'static str, index: usize) -> Result<&mut StepRun, IllegalTransition> {
+        let execution = self.id.clone();
+        self.steps.get_mut(index).ok_or_else(|| IllegalTransition {
+            execution,
+            transition,
+            found: format!("there is no step {index}"),
+        })
+    }
+
+    fn move_step(
+        &mut self,
+        transition: &'static str,
+        index: usize,
+        from: &[StepState],
+        to: StepState,
+    ) -> Result<(), IllegalTransition> {
+        let execution = self.id.clone();
+        let run = self.run(transition, index)?;
+        if !from.contains(&run.state) {
+            return Err(IllegalTransition { execution, transition, found: format!("step {} is {}", run.name, run.state) });
+        }
+        run.state = to;
+        Ok(())
+    }
+
+    fn expect(
+        &self,
+        allowed: bool,
+        transition: &'static str,
+        found: impl FnOnce() -> String,
+    ) -> Result<(), IllegalTransition> {
+        if allowed {
+            return Ok(());
+        }
+        Err(IllegalTransition { execution: self.id.clone(), transition, found: found() })
+    }
+}

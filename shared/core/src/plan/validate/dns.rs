@@ -1,0 +1,208 @@
+//! Rules of `dns_records`: values that fit their type, and a difference between the sites.
+
+use super::super::parse::{Path, Problems};
+use super::super::{DnsRecord, DnsSite, RecordType, Step};
+use super::{Draft, every_site, sound, text};
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::{Ipv4Addr, Ipv6Addr};
+
+/// How long one TXT value may be, in characters: Route 53's limit.
+const MAX_TXT: usize = 4000;
+
+/// Adds the problems of all steps of this kind.
+pub(super) fn check(draft: &Draft<'_>, problems: &mut Problems) {
+    // Zone and name of every record so far, with its type and place.
+    let mut known: BTreeMap<(&str, String), Vec<(RecordType, Path)>> = BTreeMap::new();
+    for (path, step) in sound(&draft.steps, "steps") {
+        let Step::DnsRecords(step) = step else { continue };
+        for (index, record) in step.records.iter().enumerate() {
+            let path = path.key("records").at(index);
+            let others = known
+                .entry((step.hosted_zone_id.as_str(), normal_name(&record.name)))
+                .or_default();
+            for (other_type, other) in others.iter() {
+                if *other_type == record.record_type {
+                    let message = format!(
+                        "{other} is the same record ({} {}); name it once",
+                        record.name,
+                        record.record_type.as_str()
+                    );
+                    problems.add(path.key("name"), message);
+                } else if RecordType::Cname == record.record_type || RecordType::Cname == *other_type {
+                    let message =
+                        format!("{other} is a record of the same name, and a CNAME allows no other beside it");
+                    problems.add(path.key("name"), message);
+                }
+            }
+            others.push((record.record_type, path.clone()));
+            one(draft, record, &path, problems);
+        }
+    }
+}
+
+fn one(draft: &Draft<'_>, record: &DnsRecord, path: &Path, problems: &mut Problems) {
+    if let Some(refusal) = text::name_refusal(&record.name, true) {
+        problems.add(
+            path.key("name"),
+            format!("{refusal}; found {}", text::quoted(&record.name)),
+        );
+    }
+    let sites_path = path.key("sites");
+    if let Some(names) = draft.site_names() {
+        every_site(&names, &record.sites, &sites_path, "say what the record is", problems);
+    }
+    for (name, site) in &record.sites {
+        content(record.record_type, site, &sites_path.key(name), problems);
+    }
+    time_to_live(record, path, problems);
+    set_identifiers(record, &sites_path, problems);
+    difference(record, &sites_path, problems);
+}
+
+/// Values or an alias, and values as the type wants them.
+fn content(record_type: RecordType, site: &DnsSite, path: &Path, problems: &mut Problems) {
+    match (&site.alias, site.values.is_empty()) {
+        (Some(_), false) => problems.add(path.clone(), "has values and an alias; a record is one of them"),
+        (None, true) => problems.add(path.clone(), "needs values or an alias"),
+        _ => {}
+    }
+    if let Some(alias) = &site.alias {
+        if record_type == RecordType::Cname {
+            problems.add(path.key("alias"), "a CNAME can not be an alias; use type A or AAAA");
+        }
+        if let Some(refusal) = text::name_refusal(&alias.dns_name, false) {
+            problems.add(
+                path.key("alias").key("dns_name"),
+                format!("{refusal}; found {}", text::quoted(&alias.dns_name)),
+            );
+        }
+    }
+    if record_type == RecordType::Cname && site.values.len() > 1 {
+        problems.add(
+            path.key("values"),
+            format!("a CNAME has exactly one value; found {}", site.values.len()),
+        );
+    }
+    let mut seen = BTreeSet::new();
+    for (index, value) in site.values.iter().enumerate() {
+        let path = path.key("values").at(index);
+        if let Some(refusal) = value_refusal(record_type, value) {
+            problems.add(path, format!("{refusal}; found {}", text::quoted(value)));
+        } else if !seen.insert(normal_value(record_type, value)) {
+            problems.add(path, "is there twice; Route 53 refuses that");
+        }
+    }
+    if let Some(identifier) = &site.set_identifier {
+        text::no_control(identifier, path.key("set_identifier"), problems);
+    } else if site.weight.is_some() {
+        problems.add(
+            path.key("weight"),
+            "needs a set_identifier: only weighted record sets have a weight",
+        );
+    }
+}
+
+fn value_refusal(record_type: RecordType, value: &str) -> Option<String> {
+    match record_type {
+        RecordType::A if value.parse::<Ipv4Addr>().is_err() => {
+            Some("must be an IPv4 address, as the type is A".to_owned())
+        }
+        RecordType::Aaaa if value.parse::<Ipv6Addr>().is_err() => {
+            Some("must be an IPv6 address, as the type is AAAA".to_owned())
+        }
+        RecordType::A | RecordType::Aaaa => None,
+        RecordType::Cname => text::name_refusal(value, false),
+        RecordType::Txt if value.chars().any(char::is_control) => Some("must have no control characters".to_owned()),
+        RecordType::Txt if value.is_empty() || value.chars().count() > MAX_TXT => {
+            Some(format!("must have 1 to {MAX_TXT} characters"))
+        }
+        RecordType::Txt => None,
+    }
+}
+
+/// Values need a time to live, aliases have that of their target.
+fn time_to_live(record: &DnsRecord, path: &Path, problems: &mut Problems) {
+    let has_values = record.sites.values().any(|site| !site.values.is_empty());
+    let has_alias = record.sites.values().any(|site| site.alias.is_some());
+    match record.ttl_seconds {
+        None if has_values => problems.add(
+            path.key("ttl_seconds"),
+            "is missing: values need one, at most 60 seconds, or a move is not seen",
+        ),
+        Some(_) if has_alias && !has_values => {
+            problems.add(
+                path.key("ttl_seconds"),
+                "an alias has the time to live of its target; leave it out",
+            );
+        }
+        _ => {}
+    }
+}
+
+/// All sites of a record are weighted sets, each its own, or none is.
+fn set_identifiers(record: &DnsRecord, path: &Path, problems: &mut Problems) {
+    let mut first: BTreeMap<&str, &str> = BTreeMap::new();
+    for (name, site) in &record.sites {
+        let Some(identifier) = &site.set_identifier else {
+            continue;
+        };
+        if let Some(other) = first.get(identifier.as_str()) {
+            problems.add(
+                path.key(name).key("set_identifier"),
+                format!("{other} has this one too; each site needs its own set"),
+            );
+        } else {
+            first.insert(identifier, name);
+        }
+    }
+    if first.is_empty() {
+        return;
+    }
+    for (name, _) in record.sites.iter().filter(|(_, site)| site.set_identifier.is_none()) {
+        let message =
+            "is missing: other sites of this record have one, and Route 53 does not mix simple and weighted sets";
+        problems.add(path.key(name).key("set_identifier"), message);
+    }
+}
+
+/// Two sites with the same answer: a move between them would change nothing.
+fn difference(record: &DnsRecord, path: &Path, problems: &mut Problems) {
+    let mut first = BTreeMap::new();
+    for (name, site) in &record.sites {
+        let values: BTreeSet<String> = site
+            .values
+            .iter()
+            .map(|value| normal_value(record.record_type, value))
+            .collect();
+        let alias = site
+            .alias
+            .as_ref()
+            .map(|alias| (normal_name(&alias.dns_name), alias.hosted_zone_id.clone()));
+        if values.is_empty() && alias.is_none() {
+            continue;
+        }
+        if let Some(other) = first.get(&(values.clone(), alias.clone())) {
+            problems.add(
+                path.key(name),
+                format!("says the same as {other}: moving between them would change nothing"),
+            );
+        } else {
+            first.insert((values, alias), name);
+        }
+    }
+}
+
+/// Names are the same with and without the last dot, in small letters and capitals.
+fn normal_name(name: &str) -> String {
+    name.strip_suffix('.').unwrap_or(name).to_ascii_lowercase()
+}
+
+fn normal_value(record_type: RecordType, value: &str) -> String {
+    match record_type {
+        RecordType::Aaaa => value
+            .parse::<Ipv6Addr>()
+            .map_or_else(|_| value.to_owned(), |address| address.to_string()),
+        RecordType::Cname => normal_name(value),
+        RecordType::A | RecordType::Txt => value.to_owned(),
+    }
+}

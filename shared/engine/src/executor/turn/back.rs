@@ -1,0 +1,81 @@
+//! Back through the steps: ordinary work, repeated like applying. What cannot be undone calls a person.
+
+use super::{Flow, Stop, Turn, intent_of};
+use crate::ports::CallError;
+use understudy_core::control::{Control, later};
+
+/// After this many calls of one undo, a person must look.
+const MAX_UNDO_ATTEMPTS: u32 = 8;
+
+impl Turn<'_> {
+    pub(super) async fn undo(&mut self, control: &mut Control, index: usize) -> Result<Flow, Stop> {
+        let Some(execution) = &control.execution else { return Ok(Flow::Leave) };
+        let Some((pre_state, wanted, _)) = intent_of(execution, index) else { return Ok(Flow::Leave) };
+        let Some(run) = execution.steps.get(index).cloned() else { return Ok(Flow::Leave) };
+        let (driver, reading) = match self.read(execution, index).await {
+            Ok(found) => found,
+            Err(error) => return self.put_off_undo(control, index, &error).await,
+        };
+        if reading.current.same_as(&pre_state) {
+            let settled = match &run.receipt {
+                Some(receipt) if run.undo_attempts > 0 => driver.settled(receipt).await,
+                _ => Ok(true),
+            };
+            return match settled {
+                Ok(true) => {
+                    let detail = format!("restored: {}", pre_state.sentence());
+                    *control = self.commit_execution(|execution, now| execution.undone(index, now, &detail)).await?;
+                    Ok(Flow::On)
+                }
+                Ok(false) => self.look_again(control, index, "the restored state has not reached everybody yet").await,
+                Err(error) => self.put_off_undo(control, index, &error).await,
+            };
+        }
+        if !reading.current.same_as(&wanted) {
+            if run.attempts == run.undo_attempts {
+                let detail = format!("left as somebody else made it: {}; it was never changed here", reading.current.sentence());
+                *control = self.commit_execution(|execution, now| execution.undone(index, now, &detail)).await?;
+                return Ok(Flow::On);
+            }
+            let why = format!(
+                "undoing step {}: somebody else changed the resource meanwhile: it was {}, this execution made it {}, it is {}; \
+                 it was not overwritten",
+                run.name,
+                pre_state.sentence(),
+                wanted.sentence(),
+                reading.current.sentence()
+            );
+            return self.stick(control, &why).await;
+        }
+        match self.call(driver.as_ref(), control, index, &reading.current, &pre_state).await? {
+            None => Ok(Flow::Leave),
+            Some(Ok(receipt)) => {
+                *control = self.commit_execution(|execution, _| {
+                    if let (Some(run), Some(receipt)) = (execution.steps.get_mut(index), &receipt) {
+                        run.receipt = Some(receipt.clone());
+                    }
+                    Ok(())
+                })
+                .await?;
+                Ok(Flow::On)
+            }
+            Some(Err(error)) => self.put_off_undo(control, index, &error).await,
+        }
+    }
+
+    async fn put_off_undo(&mut self, control: &mut Control, index: usize, error: &CallError) -> Result<Flow, Stop> {
+        let run = control.execution.as_ref().and_then(|execution| execution.steps.get(index)).cloned();
+        let tried = run.as_ref().map_or(0, |run| run.undo_attempts);
+        if error.may_repeat() && tried < MAX_UNDO_ATTEMPTS {
+            let pause = self.pause(control, index);
+            *control = self.commit_execution(|execution, now| {
+                execution.wait(index, now, later(now, pause), &error.message);
+                Ok(())
+            })
+            .await?;
+            return Ok(Flow::On);
+        }
+        let name = run.map(|run| run.name).unwrap_or_default();
+        self.stick(control, &format!("step {name} can not be undone: {}", error.message)).await
+    }
+}

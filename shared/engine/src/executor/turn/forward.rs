@@ -1,0 +1,125 @@
+//! Through the steps: read, intend, call, verify.
+
+use super::{Flow, Stop, Turn, intent_of};
+use crate::ports::{CallError, CallErrorKind};
+use crate::steps::{Driver, Reading};
+use understudy_core::control::{Control, later};
+use understudy_core::execution::Execution;
+use understudy_core::report::{EventKind, about_execution};
+use understudy_core::state::ResourceState;
+
+impl Turn<'_> {
+    pub(super) async fn begin(&self, control: &mut Control) -> Result<Flow, Stop> {
+        *control = self
+            .commit(|control, now| {
+                let (plan, epoch) = (control.plan.clone(), control.epoch);
+                if let Some(execution) = &mut control.execution {
+                    execution.begin(now)?;
+                    let announcement = about_execution(EventKind::Started, &plan, epoch, execution, now);
+                    control.announce(announcement);
+                }
+                Ok(())
+            })
+            .await?;
+        metrics::counter!("ExecutionsStarted").increment(1);
+        Ok(Flow::On)
+    }
+
+    // Reads the resource, and records that it is as wanted or what is intended.
+    pub(super) async fn prepare(&mut self, control: &mut Control, index: usize) -> Result<Flow, Stop> {
+        let Some(execution) = &control.execution else { return Ok(Flow::Leave) };
+        let reading = match self.read(execution, index).await {
+            Ok((_, reading)) => reading,
+            Err(error) => return self.put_off(control, index, &error).await,
+        };
+        *control = if reading.is_satisfied() {
+            self.commit_execution(|execution, now| execution.satisfied(index, now, &reading.note)).await?
+        } else {
+            let detail = format!("{} → {}", reading.current.sentence(), reading.wanted.sentence());
+            let detail = if reading.current == ResourceState::Gate { reading.note.clone() } else { detail };
+            self.commit_execution(|execution, now| {
+                execution.intend(index, now, reading.current.clone(), reading.wanted.clone(), &detail)
+            })
+            .await?
+        };
+        Ok(Flow::On)
+    }
+
+    // The intent is durable. Read again: it may have been applied before a reply or an executor was lost.
+    pub(super) async fn apply(&mut self, control: &mut Control, index: usize) -> Result<Flow, Stop> {
+        let Some(execution) = &control.execution else { return Ok(Flow::Leave) };
+        let (driver, reading) = match self.read(execution, index).await {
+            Ok(found) => found,
+            Err(error) => return self.put_off(control, index, &error).await,
+        };
+        let Some((pre_state, wanted, detail)) = intent_of(execution, index) else { return Ok(Flow::Leave) };
+        if wanted == ResourceState::Gate || reading.current.same_as(&wanted) {
+            *control = self.commit_execution(|execution, _| execution.applied(index, None, &detail)).await?;
+            return Ok(Flow::On);
+        }
+        if !reading.current.same_as(&pre_state) {
+            let error = CallError::new(
+                CallErrorKind::Conflict,
+                format!(
+                    "somebody else changed the resource: it was {}, it is {}; it was not overwritten",
+                    pre_state.sentence(),
+                    reading.current.sentence()
+                ),
+            );
+            return self.put_off(control, index, &error).await;
+        }
+        match self.call(driver.as_ref(), control, index, &reading.current, &wanted).await? {
+            None => Ok(Flow::Leave),
+            Some(Ok(receipt)) => {
+                *control = self.commit_execution(|execution, _| execution.applied(index, receipt.clone(), &detail)).await?;
+                Ok(Flow::On)
+            }
+            Some(Err(error)) => self.put_off(control, index, &error).await,
+        }
+    }
+
+    pub(super) async fn verify(&mut self, control: &mut Control, index: usize) -> Result<Flow, Stop> {
+        let Some(execution) = &control.execution else { return Ok(Flow::Leave) };
+        let found = match self.read(execution, index).await {
+            Ok((driver, reading)) => self.is_done(driver.as_ref(), execution, index, &reading).await.map(|done| (done, reading)),
+            Err(error) => Err(error),
+        };
+        let (done, reading) = match found {
+            Ok(found) => found,
+            Err(error) => return self.put_off(control, index, &error).await,
+        };
+        if done {
+            let detail = if reading.current == ResourceState::Gate { reading.note.clone() } else { reading.current.sentence() };
+            *control = self.commit_execution(|execution, now| execution.done(index, now, &detail)).await?;
+            return Ok(Flow::On);
+        }
+        self.look_again(control, index, &reading.note).await
+    }
+
+    async fn is_done(&self, driver: &dyn Driver, execution: &Execution, index: usize, reading: &Reading) -> Result<bool, CallError> {
+        let Some(run) = execution.steps.get(index) else { return Ok(false) };
+        let as_intended = run.wanted.as_ref().is_some_and(|wanted| reading.current.same_as(wanted));
+        if !(as_intended && reading.open) {
+            return Ok(false);
+        }
+        match &run.receipt {
+            Some(receipt) => driver.settled(receipt).await,
+            None => Ok(true),
+        }
+    }
+
+    // What may pass is tried again later, with jitter, inside the step's deadline; what will not, fails the step.
+    pub(super) async fn put_off(&mut self, control: &mut Control, index: usize, error: &CallError) -> Result<Flow, Stop> {
+        *control = if error.may_repeat() {
+            let pause = self.pause(control, index);
+            self.commit_execution(|execution, now| {
+                execution.wait(index, now, later(now, pause), &error.message);
+                Ok(())
+            })
+            .await?
+        } else {
+            self.commit_execution(|execution, now| execution.fail_step(index, now, &error.message)).await?
+        };
+        Ok(Flow::On)
+    }
+}

@@ -1,0 +1,266 @@
+//! The acts of the story.
+
+use super::timeline::seconds_between;
+use super::{Narrator, Stage, text};
+use crate::local_cloud::CloudError;
+use crate::world::Message;
+use jiff::Timestamp;
+use serde_json::{Value, json};
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+/// The longest that any wait of the story takes on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(240);
+
+/// The seconds of one move.
+#[derive(Clone, Copy, Debug)]
+pub struct Told {
+    /// From the cause to the first settled evidence.
+    pub detection_seconds: f64,
+    /// From there to the decision.
+    pub decision_seconds: f64,
+    /// From the decision to the last step.
+    pub execution_seconds: f64,
+    /// From the cause to the last step.
+    pub recovery_seconds: f64,
+}
+
+impl Stage {
+    /// Waits until both sites are seen to be healthy.
+    ///
+    /// # Errors
+    /// They are not, within the story's patience.
+    pub async fn everything_is_well(&mut self, narrator: &mut dyn Narrator) -> Result<(), CloudError> {
+        narrator.act("Everything is well");
+        self.kick_probe().await?;
+        let status = self
+            .wait_until("the probe to see both sites healthy", PATIENCE, narrator, |status, _| {
+                ["blue", "green"].iter().all(|site| text(status, &format!("/sites/{site}/health")) == "healthy")
+            })
+            .await?;
+        narrator.event(text(&status, "/summary"));
+        narrator.event(&format!("read back: {}", self.expect_everything_at("blue").await?));
+        self.timeline.now("both sites are seen to be healthy");
+        self.world.take_messages(&self.cloud, 0).await?;
+        Ok(())
+    }
+
+    /// The primary dies, and the work moves to its standby by itself.
+    ///
+    /// # Errors
+    /// With the claim that does not hold.
+    pub async fn primary_dies(&mut self, narrator: &mut dyn Narrator) -> Result<Told, CloudError> {
+        narrator.act("The primary dies");
+        self.blue.die().await;
+        let died = self.timeline.now("blue's server is killed");
+        narrator.event(&format!("blue's server at {} is killed; nobody tells Understudy", self.blue.address()));
+        let (told, execution) = self.follow_move(died, "failover", narrator).await?;
+        narrator.event(&format!("read back: {}", self.expect_everything_at("green").await?));
+        self.timeline.now("read back: traffic and name point to green");
+        self.expect(&execution, "/trigger", &json!("automatic"), "the failover")?;
+        self.hear(&execution, &["started", "completed"], narrator).await?;
+        Ok(told)
+    }
+
+    /// The primary returns, and the work comes home by itself after the stability window.
+    ///
+    /// # Errors
+    /// With the claim that does not hold.
+    pub async fn primary_returns(&mut self, narrator: &mut dyn Narrator) -> Result<Told, CloudError> {
+        narrator.act("The primary returns");
+        self.blue.come_back().await?;
+        let returned = self.timeline.now("blue's server is back");
+        narrator.event("blue's server is back on its old port; Understudy waits until it has been well for a while");
+        let (told, execution) = self.follow_move(returned, "failback", narrator).await?;
+        narrator.event(&format!("read back: {}", self.expect_everything_at("blue").await?));
+        self.timeline.now("read back: traffic and name point to blue");
+        self.hear(&execution, &["started", "completed"], narrator).await?;
+        Ok(told)
+    }
+
+    /// A planned move by hand: a dry run that changes nothing, the move itself, and home again.
+    ///
+    /// # Errors
+    /// With the claim that does not hold.
+    pub async fn planned_move(&mut self, narrator: &mut dyn Narrator) -> Result<(), CloudError> {
+        narrator.act("A planned failover by hand, first as a dry run");
+        let mut asked = json!({"command": "failover", "plan": "shop", "to": "green", "operator": "mia", "reason": "kernel update on blue", "dry_run": true});
+        let before = self.really().await?;
+        narrator.show(&format!("  $ invoke decision with\n  {asked}"));
+        let dry = self.command(asked.clone()).await?;
+        self.expect(&dry, "/ok", &json!(true), "the dry run")?;
+        narrator.show(&dry_run_text(&dry));
+        if self.really().await? != before || text(&dry, "/changed") != "nothing" {
+            return Err(CloudError::missing("the dry run", "it has changed something"));
+        }
+        narrator.event("read back: nothing has changed");
+        narrator.act("The same for real");
+        if let Some(fields) = asked.as_object_mut() {
+            fields.remove("dry_run");
+            fields.insert("wait_seconds".into(), json!(45));
+        }
+        self.timeline.now("mia asks for a planned failover to green");
+        let moved = self.command(asked).await?;
+        self.expect(&moved, "/status", &json!("completed"), "the planned failover")?;
+        self.tell_steps(moved.pointer("/waited_for").unwrap_or(&Value::Null), narrator);
+        narrator.event(&format!("read back: {}", self.expect_everything_at("green").await?));
+        self.timeline.now("read back: traffic and name point to green");
+        let home = self
+            .command(json!({"command": "failback", "plan": "shop", "operator": "mia", "reason": "blue is updated", "wait_seconds": 45}))
+            .await?;
+        self.expect(&home, "/status", &json!("completed"), "the planned failback")?;
+        narrator.event(&format!("failback by hand; read back: {}", self.expect_everything_at("blue").await?));
+        self.timeline.now("home again, by hand");
+        self.hear(home.pointer("/waited_for").unwrap_or(&Value::Null), &["completed"], narrator).await
+    }
+
+    // Watches the status until a move of this kind has completed, telling what changes on the way.
+    async fn follow_move(
+        &mut self,
+        cause: Timestamp,
+        kind: &str,
+        narrator: &mut dyn Narrator,
+    ) -> Result<(Told, Value), CloudError> {
+        let mut seen = Seen::default();
+        let last = text(&self.status().await?, "/last_execution/id").to_owned();
+        let waiting = if kind == "failover" { "the rounds, the hold time and the move" } else { "the rounds, the stability window and the move" };
+        let status = self
+            .wait_until(waiting, PATIENCE, narrator, |status, narrator| {
+                seen.tell(status, narrator);
+                let ended = text(status, "/last_execution/id");
+                ended != last && !ended.is_empty()
+            })
+            .await?;
+        let id = text(&status, "/last_execution/id").to_owned();
+        let history = self.command(json!({"command": "history", "plan": "shop", "limit": 5})).await?;
+        let executions = history.pointer("/executions").and_then(Value::as_array).cloned().unwrap_or_default();
+        let execution = executions.into_iter().find(|execution| text(execution, "/id") == id).unwrap_or_default();
+        self.expect(&execution, "/kind", &json!(kind), "the move")?;
+        self.expect(&execution, "/status", &json!("completed"), "the move")?;
+        self.tell_reasons(&execution, narrator);
+        self.tell_steps(&execution, narrator);
+        let told = self.times(cause, &execution)?;
+        Ok((told, execution))
+    }
+
+    fn times(&mut self, cause: Timestamp, execution: &Value) -> Result<Told, CloudError> {
+        let at = |pointer: &str| {
+            let found = text(execution, pointer);
+            found.parse::<Timestamp>().map_err(|error| CloudError::missing(format!("{pointer} of the execution"), format!("{error}: {found}")))
+        };
+        let (created, ended) = (at("/created_at")?, at("/ended_at")?);
+        let detected = at("/detected_at").unwrap_or(created);
+        let route = format!("{} {} to {}", text(execution, "/kind"), text(execution, "/from"), text(execution, "/to"));
+        self.timeline.at(detected, format!("the evidence is settled ({})", text(execution, "/kind")));
+        self.timeline.at(created, format!("decision: {route}"));
+        self.timeline.at(ended, format!("{route} has completed"));
+        Ok(Told {
+            detection_seconds: seconds_between(cause, detected),
+            decision_seconds: seconds_between(detected, created),
+            execution_seconds: seconds_between(created, ended),
+            recovery_seconds: seconds_between(cause, ended),
+        })
+    }
+
+    fn tell_reasons(&self, execution: &Value, narrator: &mut dyn Narrator) {
+        narrator.event(&format!("decided: {}", text(execution, "/reason")));
+        for verdict in execution.pointer("/verdicts").and_then(Value::as_array).into_iter().flatten() {
+            let mark = if verdict["allows"] == true { "lets go" } else { "stops" };
+            narrator.show(&format!("      {:<30} {mark}: {}", text(verdict, "/guard"), text(verdict, "/facts")));
+        }
+    }
+
+    fn tell_steps(&self, execution: &Value, narrator: &mut dyn Narrator) {
+        for step in execution.pointer("/steps").and_then(Value::as_array).into_iter().flatten() {
+            let times = (text(step, "/started_at").parse::<Timestamp>(), text(step, "/ended_at").parse::<Timestamp>());
+            let took = if let (Ok(from), Ok(to)) = times { format!("{:.2} s", seconds_between(from, to)) } else { String::new() };
+            narrator.event(&format!("step {:<16} {:<10} {took:>7}  {}", text(step, "/name"), text(step, "/state"), text(step, "/detail")));
+        }
+    }
+
+    // The messages about an execution, as the subscriber got them.
+    async fn hear(&mut self, execution: &Value, events: &[&str], narrator: &mut dyn Narrator) -> Result<(), CloudError> {
+        let id = text(execution, "/id").to_owned();
+        let mut heard: BTreeSet<String> = BTreeSet::new();
+        let begun = std::time::Instant::now();
+        while !events.iter().all(|event| heard.contains(*event)) {
+            if begun.elapsed() > Duration::from_secs(90) {
+                return Err(CloudError::missing(
+                    format!("the messages {} about execution {id}", events.join(", ")),
+                    format!("the subscriber has got {heard:?}"),
+                ));
+            }
+            for message in self.world.take_messages(&self.cloud, 2).await? {
+                if message.attributes.get("execution").map(String::as_str) == Some(id.as_str()) {
+                    let event = message.attributes.get("event").cloned().unwrap_or_default();
+                    narrator.event(&format!("SNS → subscriber: {}", sentence(&message)));
+                    self.timeline.now(format!("the subscriber was told: {event}"));
+                    heard.insert(event);
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+fn sentence(message: &Message) -> String {
+    let attributes: Vec<String> = message.attributes.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    format!("\"{}\" [{}]", message.subject.as_deref().unwrap_or("(no subject)"), attributes.join(" "))
+}
+
+// What has been told already, so that each change is told once.
+#[derive(Default)]
+struct Seen {
+    lines: BTreeSet<String>,
+}
+
+impl Seen {
+    fn tell(&mut self, status: &Value, narrator: &mut dyn Narrator) {
+        for (site, health) in status.pointer("/sites").and_then(Value::as_object).into_iter().flatten() {
+            for witness in health.pointer("/witnesses").and_then(Value::as_array).into_iter().flatten() {
+                let line = format!("round: {site} is {} ({}: {})", text(health, "/health"), text(witness, "/probe"), text(witness, "/reason"));
+                self.once(line, narrator);
+            }
+        }
+        let next = text(status, "/next");
+        if !next.is_empty() && status["execution"].is_null() {
+            self.once(format!("decision: {next}"), narrator);
+        }
+        if let Some(execution) = status.pointer("/execution").filter(|execution| !execution.is_null()) {
+            let line = format!(
+                "executor: {} {} → {} is {}",
+                text(execution, "/kind"),
+                text(execution, "/from"),
+                text(execution, "/to"),
+                text(execution, "/status")
+            );
+            self.once(line, narrator);
+        }
+    }
+
+    fn once(&mut self, line: String, narrator: &mut dyn Narrator) {
+        if self.lines.insert(line.clone()) {
+            narrator.event(&line);
+        }
+    }
+}
+
+fn dry_run_text(dry: &Value) -> String {
+    let mut lines = vec![format!("  would: {}", text(dry, "/summary"))];
+    for verdict in dry.pointer("/verdicts").and_then(Value::as_array).into_iter().flatten() {
+        let mark = if verdict["allows"] == true { "lets go" } else { "stops" };
+        lines.push(format!("    guard {:<26} {mark}: {}", text(verdict, "/guard"), text(verdict, "/facts")));
+    }
+    for step in dry.pointer("/steps").and_then(Value::as_array).into_iter().flatten() {
+        lines.push(format!("    step {} ({}, {} plane, {})", text(step, "/name"), text(step, "/kind"), text(step, "/plane"), text(step, "/reversibility")));
+        lines.push(format!("      now    {}", text(step, "/current")));
+        match step.pointer("/calls").and_then(Value::as_array) {
+            Some(calls) if !calls.is_empty() => {
+                lines.push(format!("      wanted {}", text(step, "/wanted")));
+                lines.extend(calls.iter().filter_map(Value::as_str).map(|call| format!("      call   {call}")));
+            }
+            _ => lines.push(format!("      would  {}", text(step, "/would"))),
+        }
+    }
+    lines.join("\n")
+}

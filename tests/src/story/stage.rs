@@ -1,0 +1,222 @@
+//! The stage: a cloud with the deployed stack, a world, two sites and a stored plan.
+
+use super::{Narrator, Timeline, text};
+use crate::local_cloud::{Answer, CloudError, DeployOptions, Deployment, LocalCloud};
+use crate::sites::Site;
+use crate::world::{ALARM, World};
+use serde_json::{Value, json};
+use std::time::Duration;
+
+/// How the stage is set.
+#[derive(Clone, Debug)]
+pub struct StageOptions {
+    /// Run `sam build` first.
+    pub build: bool,
+    /// Whether the probe's schedule is on. Off, rounds are asked for one by one.
+    pub scheduled: bool,
+}
+
+impl Default for StageOptions {
+    fn default() -> Self {
+        Self { build: true, scheduled: true }
+    }
+}
+
+/// Everything that the story plays on.
+#[derive(Debug)]
+pub struct Stage {
+    /// The cloud.
+    pub cloud: LocalCloud,
+    /// The deployed stack.
+    pub deployment: Deployment,
+    /// What there is to fail over.
+    pub world: World,
+    /// The primary site.
+    pub blue: Site,
+    /// Its standby.
+    pub green: Site,
+    /// What happened when.
+    pub timeline: Timeline,
+}
+
+/// The plan of `infra/demo/plan.yaml`, filled in with the ids of a world.
+///
+/// # Errors
+/// The file can not be read.
+pub fn plan_text(world: &World, blue: &Site, green: &Site) -> Result<String, CloudError> {
+    let path = crate::local_cloud::checkout().join("infra/demo/plan.yaml");
+    let template =
+        std::fs::read_to_string(&path).map_err(CloudError::system(format!("reading {}", path.display())))?;
+    Ok([
+        ("blue_instance_id", world.blue_instance_id.as_str()),
+        ("green_instance_id", &world.green_instance_id),
+        ("blue_port", &blue.address().port().to_string()),
+        ("green_port", &green.address().port().to_string()),
+        ("alarm_name", ALARM),
+        ("listener_arn", &world.listener_arn),
+        ("blue_target_group_arn", &world.blue_target_group_arn),
+        ("green_target_group_arn", &world.green_target_group_arn),
+        ("hosted_zone_id", &world.hosted_zone_id),
+    ]
+    .into_iter()
+    .fold(template, |text, (name, value)| text.replace(&format!("${{{name}}}"), value)))
+}
+
+impl Stage {
+    /// Starts everything and stores the plan.
+    ///
+    /// # Errors
+    /// With what did not start; nothing is left running.
+    pub async fn set(options: &StageOptions, narrator: &mut dyn Narrator) -> Result<Self, CloudError> {
+        narrator.act("Setting the stage: a cloud on this machine, and the real stack in it");
+        let cloud = LocalCloud::start().await?;
+        narrator.event(&format!("the local cloud answers at {} (roles are enforced)", cloud.endpoint_url()));
+        narrator.event("sam build, then sam deploy of template.yaml: the first time this compiles for some minutes");
+        let mut last = String::new();
+        let deploy = DeployOptions {
+            build: options.build,
+            parameters: vec![
+                ("DeletionProtection".into(), "false".into()),
+                ("ProbeScheduleState".into(), if options.scheduled { "ENABLED" } else { "DISABLED" }.into()),
+            ],
+            ..DeployOptions::default()
+        };
+        let deployment = cloud
+            .deploy(&deploy, &mut |line| {
+                let line = line.trim();
+                let telling = line.starts_with("Building codeuri") || line.starts_with("Successfully") || line.contains("Build Succeeded");
+                if telling && line != last {
+                    last = line.to_owned();
+                    narrator.event(line);
+                }
+            })
+            .await?;
+        let world = World::create(&cloud, deployment.output("TopicArn")?).await?;
+        let (blue, green) = (Site::start("blue").await?, Site::start("green").await?);
+        narrator.event("a load balancer with a blue and a green target group, a hosted zone, instances, a subscriber");
+        narrator.event(&format!("two real HTTP servers are the sites: blue at {}, green at {}", blue.address(), green.address()));
+        let mut stage = Self { cloud, deployment, world, blue, green, timeline: Timeline::default() };
+        stage.store_plan(narrator).await?;
+        Ok(stage)
+    }
+
+    async fn store_plan(&mut self, narrator: &mut dyn Narrator) -> Result<(), CloudError> {
+        let plan = plan_text(&self.world, &self.blue, &self.green)?;
+        let valid = self.command(json!({"command": "validate", "plan": plan})).await?;
+        self.expect(&valid, "/ok", &json!(true), "the answer of `validate`")?;
+        narrator.event(&format!("validate: {}", text(&valid, "/summary")));
+        let stored = self
+            .command(json!({"command": "put-plan", "plan": plan, "operator": "demo", "reason": "the first revision"}))
+            .await?;
+        self.expect(&stored, "/ok", &json!(true), "the answer of `put-plan`")?;
+        narrator.event(&format!("put-plan: {}", text(&stored, "/summary")));
+        self.timeline.now("the plan is stored; blue is active");
+        Ok(())
+    }
+
+    /// Sends the decision function a command and returns its answer.
+    ///
+    /// # Errors
+    /// The function failed instead of answering.
+    pub async fn command(&self, command: Value) -> Result<Value, CloudError> {
+        let word = text(&command, "/command").to_owned();
+        let function = &self.deployment.function("decision")?.name;
+        let Answer { payload, function_error } = self.cloud.invoke(function, &command).await?;
+        match function_error {
+            None => Ok(payload),
+            Some(error) => Err(CloudError::missing(format!("the answer of `{word}`"), format!("{error}: {payload}"))),
+        }
+    }
+
+    /// The status of the demo's plan.
+    ///
+    /// # Errors
+    /// As for [`Stage::command`].
+    pub async fn status(&self) -> Result<Value, CloudError> {
+        self.command(json!({"command": "status", "plan": "shop"})).await
+    }
+
+    /// Invokes the probe without waiting: besides its schedule, as a person may. A slot counts once all the same.
+    ///
+    /// # Errors
+    /// The invocation was refused.
+    pub async fn kick_probe(&self) -> Result<(), CloudError> {
+        self.cloud.invoke_async(&self.deployment.function("probe")?.name, &json!({})).await
+    }
+
+    /// Runs a single round of the probe and waits for it.
+    ///
+    /// # Errors
+    /// The probe failed.
+    pub async fn round(&self) -> Result<Value, CloudError> {
+        let Answer { payload, function_error } =
+            self.cloud.invoke(&self.deployment.function("probe")?.name, &json!({"rounds": 1})).await?;
+        match function_error {
+            None => Ok(payload),
+            Some(error) => Err(CloudError::missing("the answer of the probe", format!("{error}: {payload}"))),
+        }
+    }
+
+    /// Looks at the status about once a second until `done` says so.
+    ///
+    /// # Errors
+    /// It does not come to it within `patience`; the error shows the last status.
+    pub async fn wait_until(
+        &self,
+        for_what: &str,
+        patience: Duration,
+        narrator: &mut dyn Narrator,
+        mut done: impl FnMut(&Value, &mut dyn Narrator) -> bool + Send,
+    ) -> Result<Value, CloudError> {
+        let begun = std::time::Instant::now();
+        loop {
+            let status = self.status().await?;
+            if done(&status, narrator) {
+                return Ok(status);
+            }
+            if begun.elapsed() > patience {
+                let found = serde_json::to_string_pretty(&status).unwrap_or_default();
+                let what = format!("{for_what} (waited for {} s; logs in {})", patience.as_secs(), self.cloud.folder().display());
+                return Err(CloudError::missing(what, found));
+            }
+            narrator.waiting(for_what, begun.elapsed().as_secs());
+            tokio::time::sleep(Duration::from_millis(700)).await;
+        }
+    }
+
+    /// A claim about an answer.
+    ///
+    /// # Errors
+    /// It does not hold.
+    pub fn expect(&self, answer: &Value, pointer: &str, expected: &Value, what: &str) -> Result<(), CloudError> {
+        if answer.pointer(pointer) == Some(expected) {
+            return Ok(());
+        }
+        let answer = serde_json::to_string_pretty(answer).unwrap_or_default();
+        Err(CloudError::missing(format!("{what}: {pointer}"), format!("{expected} was expected in {answer}")))
+    }
+
+    /// Where traffic and name really point, by the cloud's own APIs: the blue and green weights and the record.
+    ///
+    /// # Errors
+    /// They can not be read.
+    pub async fn really(&self) -> Result<((i32, i32), Vec<String>), CloudError> {
+        Ok((self.world.blue_green_weights(&self.cloud).await?, self.world.record_values(&self.cloud).await?))
+    }
+
+    /// The claim that everything points to one site.
+    ///
+    /// # Errors
+    /// It does not.
+    pub async fn expect_everything_at(&self, site: &str) -> Result<String, CloudError> {
+        let (weights, record) = self.really().await?;
+        let wanted = if site == "blue" { (100, 0) } else { (0, 100) };
+        let host = format!("{site}.example.test");
+        let points_there = record.iter().all(|value| value.trim_end_matches('.') == host) && !record.is_empty();
+        let found = format!("listener weights blue={} green={}, shop.example.test CNAME {}", weights.0, weights.1, record.join(","));
+        if weights == wanted && points_there {
+            return Ok(found);
+        }
+        Err(CloudError::missing(format!("traffic and name at {site}"), found))
+    }
+}
