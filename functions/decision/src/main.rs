@@ -23,5 +23,8 @@ async fn main() -> Result<(), lambda_runtime::Error> {
         functions: Arc::new(LambdaFunctions::new(&config, None, Some(settings.executor_function))),
     };
     let decision = &DecisionMaker::new(ports, settings.fleet_limit);
-    runtime::run(telemetry, |event, invocation| async move { decision.handle(event, &invocation).await }).await
+    runtime::run(telemetry, |event, invocation| async move {
+        decision.handle(event, &invocation).await
+    })
+    .await
 }

@@ -31,5 +31,8 @@ async fn main() -> Result<(), lambda_runtime::Error> {
         alarms: Arc::new(CloudWatchAlarms::new(&config)),
     };
     let executor = &Executor::new(ports);
-    runtime::run(telemetry, |event, invocation| async move { executor.handle(event, &invocation).await }).await
+    runtime::run(telemetry, |event, invocation| async move {
+        executor.handle(event, &invocation).await
+    })
+    .await
 }

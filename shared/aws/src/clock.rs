@@ -46,13 +46,16 @@ mod tests {
 
     #[test]
     fn no_bit_is_fixed() {
-        let (ones, zeros) = (0..200).map(|_| SystemRandom.bytes()).fold(([0u8; 10], [0u8; 10]), |(mut ones, mut zeros), bytes| {
-            for (index, byte) in bytes.iter().enumerate() {
-                ones[index] |= byte;
-                zeros[index] |= !byte;
-            }
-            (ones, zeros)
-        });
+        let (ones, zeros) =
+            (0..200)
+                .map(|_| SystemRandom.bytes())
+                .fold(([0u8; 10], [0u8; 10]), |(mut ones, mut zeros), bytes| {
+                    for (index, byte) in bytes.iter().enumerate() {
+                        ones[index] |= byte;
+                        zeros[index] |= !byte;
+                    }
+                    (ones, zeros)
+                });
         assert_eq!((ones, zeros), ([255; 10], [255; 10]));
     }
 

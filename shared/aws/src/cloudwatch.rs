@@ -18,7 +18,9 @@ pub struct CloudWatchAlarms {
 impl CloudWatchAlarms {
     /// Alarms of every Region that this configuration reaches.
     pub fn new(config: &AwsConfig) -> Self {
-        Self { clients: Regional::new(config, Usage::Reads, Client::new) }
+        Self {
+            clients: Regional::new(config, Usage::Reads, Client::new),
+        }
     }
 }
 
@@ -62,8 +64,15 @@ impl Alarms for CloudWatchAlarms {
     }
 }
 
-fn reading(name: Option<&str>, state: Option<&StateValue>, since: Option<&DateTime>, reason: Option<&str>) -> AlarmReading {
-    let since = since.and_then(|since| since.to_millis().ok()).and_then(|millis| Timestamp::from_millisecond(millis).ok());
+fn reading(
+    name: Option<&str>,
+    state: Option<&StateValue>,
+    since: Option<&DateTime>,
+    reason: Option<&str>,
+) -> AlarmReading {
+    let since = since
+        .and_then(|since| since.to_millis().ok())
+        .and_then(|millis| Timestamp::from_millisecond(millis).ok());
     AlarmReading {
         alarm_name: name.unwrap_or_default().to_owned(),
         state: match state {
@@ -84,7 +93,10 @@ mod tests {
     #[test]
     fn a_state_that_is_not_known_is_no_data() {
         let state = StateValue::from("DREAMING");
-        assert_eq!(reading(Some("a"), Some(&state), None, None).state, AlarmState::InsufficientData);
+        assert_eq!(
+            reading(Some("a"), Some(&state), None, None).state,
+            AlarmState::InsufficientData
+        );
         assert_eq!(reading(Some("a"), None, None, None).state, AlarmState::InsufficientData);
     }
 

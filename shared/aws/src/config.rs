@@ -4,7 +4,7 @@
 //!    resolves neither credentials nor names.
 //! 2. A port asks for the client of a Region when it makes a call. The first one makes the client; only
 //!    then are the system's root certificates read. (The SDK's own HTTP client would read them for every
-//!    client that is built: that is why [`LazyHttp`] stands before it.)
+//!    client that is built: that is why `LazyHttp` stands before it.)
 //! 3. All clients share one pool of connections for each read timeout.
 //!
 //! There is no call without a timeout: the SDK has none of its own but that for connecting.
@@ -58,14 +58,20 @@ impl AwsConfig {
     /// Loads the configuration from environment and profile. `AWS_ENDPOINT_URL` and
     /// `AWS_ENDPOINT_URL_<SERVICE>` are honoured, with `http://` too.
     pub async fn load() -> Self {
-        let sdk = aws_config::defaults(BehaviorVersion::v2026_01_12()).http_client(LazyHttp::new()).load().await;
+        let sdk = aws_config::defaults(BehaviorVersion::v2026_01_12())
+            .http_client(LazyHttp::new())
+            .load()
+            .await;
         Self::from_sdk(sdk)
     }
 
     /// A configuration made elsewhere, with another HTTP client for instance. Timeouts and retries are
     /// still set here.
     pub fn from_sdk(sdk: SdkConfig) -> Self {
-        Self { sdk, read_attempts: READ_ATTEMPTS }
+        Self {
+            sdk,
+            read_attempts: READ_ATTEMPTS,
+        }
     }
 
     /// The same, with reads sent at most so many times.
@@ -115,7 +121,12 @@ pub(crate) struct Regional<C> {
 
 impl<C: Clone> Regional<C> {
     pub(crate) fn new(config: &AwsConfig, usage: Usage, make: fn(&SdkConfig) -> C) -> Self {
-        Self { config: config.clone(), usage, make, made: Mutex::default() }
+        Self {
+            config: config.clone(),
+            usage,
+            make,
+            made: Mutex::default(),
+        }
     }
 
     /// The client of this Region; `None` is the process's own.
@@ -176,7 +187,10 @@ mod tests {
         let sdk = config().for_usage(Usage::Changes, None);
         assert_eq!(sdk.retry_config().map(RetryConfig::max_attempts), Some(1));
         let timeouts = sdk.timeout_config().cloned().unwrap_or_else(TimeoutConfig::disabled);
-        assert_eq!(timeouts.operation_timeout(), Some(Duration::from_secs(MUTATING_CALL_TIMEOUT_SECONDS)));
+        assert_eq!(
+            timeouts.operation_timeout(),
+            Some(Duration::from_secs(MUTATING_CALL_TIMEOUT_SECONDS))
+        );
         assert_eq!(timeouts.connect_timeout(), Some(CONNECT_TIMEOUT));
     }
 

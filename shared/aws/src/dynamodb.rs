@@ -38,7 +38,6 @@ const CODES: Codes = Codes {
     not_found: &["ResourceNotFoundException"],
     retryable: &[
         "InternalServerError",
-        "LimitExceededException",
         "ReplicatedWriteConflictException",
         "TransactionConflictException",
         "TransactionInProgressException",
@@ -57,7 +56,10 @@ pub struct DynamoTable {
 impl DynamoTable {
     /// The table of this name, in the process's Region.
     pub fn new(config: &AwsConfig, table: impl Into<String>) -> Self {
-        Self { clients: Regional::new(config, Usage::Reads, Client::new), table: table.into() }
+        Self {
+            clients: Regional::new(config, Usage::Reads, Client::new),
+            table: table.into(),
+        }
     }
 
     fn doing(&self, what: &str, key: &Key) -> String {
@@ -104,13 +106,20 @@ impl Table for DynamoTable {
             .send()
             .await
             .map_err(|error| explain(&self.doing("reading", key), Effect::Reads, CODES, &error))?;
-        answer.item.as_ref().map(|attributes| self.decode(attributes)).transpose()
+        answer
+            .item
+            .as_ref()
+            .map(|attributes| self.decode(attributes))
+            .transpose()
     }
 
     async fn put(&self, item: &Item, expected: u64) -> Result<Put, CallError> {
         let doing = self.doing("writing", &item.key);
         let attributes = encode(item).map_err(|problem| {
-            CallError::new(CallErrorKind::Refused, format!("{doing}: {problem}; nothing was changed"))
+            CallError::new(
+                CallErrorKind::Refused,
+                format!("{doing}: {problem}; nothing was changed"),
+            )
         })?;
         let call = self
             .clients
@@ -120,7 +129,8 @@ impl Table for DynamoTable {
             .set_item(Some(attributes))
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
         let call = if expected == 0 {
-            call.condition_expression("attribute_not_exists(#plan)").expression_attribute_names("#plan", "plan")
+            call.condition_expression("attribute_not_exists(#plan)")
+                .expression_attribute_names("#plan", "plan")
         } else {
             call.condition_expression("#version = :expected")
                 .expression_attribute_names("#version", "version")
@@ -184,7 +194,10 @@ impl Table for DynamoTable {
                     .expression_attribute_names("#item", "item")
                     .expression_attribute_values(":prefix", AttributeValue::S(prefix.to_owned()))
             };
-            let answer = call.send().await.map_err(|error| explain(&doing, Effect::Reads, CODES, &error))?;
+            let answer = call
+                .send()
+                .await
+                .map_err(|error| explain(&doing, Effect::Reads, CODES, &error))?;
             for attributes in answer.items() {
                 items.push(self.decode(attributes)?);
             }
@@ -217,12 +230,23 @@ impl Table for DynamoTable {
                     .expression_attribute_names("#due", "due_at")
                     .expression_attribute_values(":until", AttributeValue::N(until.as_millisecond().to_string())),
             };
-            let answer = call.send().await.map_err(|error| explain(&doing, Effect::Reads, CODES, &error))?;
+            let answer = call
+                .send()
+                .await
+                .map_err(|error| explain(&doing, Effect::Reads, CODES, &error))?;
             for attributes in answer.items() {
                 let entry = text(attributes, "plan")
-                    .and_then(|plan| Ok(Due { plan, due_at: moment(attributes, "due_at")? }))
+                    .and_then(|plan| {
+                        Ok(Due {
+                            plan,
+                            due_at: moment(attributes, "due_at")?,
+                        })
+                    })
                     .map_err(|problem| {
-                        CallError::new(CallErrorKind::Refused, format!("{doing}: {problem}; nothing was changed"))
+                        CallError::new(
+                            CallErrorKind::Refused,
+                            format!("{doing}: {problem}; nothing was changed"),
+                        )
                     })?;
                 found.push(entry);
             }
@@ -242,7 +266,10 @@ fn encode(item: &Item) -> Result<Attributes, String> {
         ("item".to_owned(), AttributeValue::S(item.key.item.clone())),
         ("version".to_owned(), AttributeValue::N(item.version.to_string())),
         ("write_id".to_owned(), AttributeValue::S(item.write_id.clone())),
-        ("schema_version".to_owned(), AttributeValue::N(item.schema_version.to_string())),
+        (
+            "schema_version".to_owned(),
+            AttributeValue::N(item.schema_version.to_string()),
+        ),
         ("body".to_owned(), body),
     ]);
     if let Some(wake) = item.wake {
@@ -250,7 +277,10 @@ fn encode(item: &Item) -> Result<Attributes, String> {
     }
     if let Some(due_at) = item.due_at {
         attributes.insert("due_shard".to_owned(), AttributeValue::S(DUE_SHARD.to_owned()));
-        attributes.insert("due_at".to_owned(), AttributeValue::N(due_at.as_millisecond().to_string()));
+        attributes.insert(
+            "due_at".to_owned(),
+            AttributeValue::N(due_at.as_millisecond().to_string()),
+        );
     }
     Ok(attributes)
 }
@@ -263,7 +293,11 @@ fn decode(attributes: &Attributes) -> Result<Item, String> {
             "it is of form {schema_version} and this function knows form {SCHEMA_VERSION} at most; a newer version of \
              Understudy wrote it: deploy that version here too"
         );
-        tracing::error!(schema_version, known_schema_version = SCHEMA_VERSION, "an item was refused: {refusal}");
+        tracing::error!(
+            schema_version,
+            known_schema_version = SCHEMA_VERSION,
+            "an item was refused: {refusal}"
+        );
         return Err(refusal);
     }
     let wake = match attributes.get("wake") {
@@ -272,10 +306,17 @@ fn decode(attributes: &Attributes) -> Result<Item, String> {
         Some(AttributeValue::S(word)) if word == Wake::Executor.as_str() => Some(Wake::Executor),
         Some(_) => return Err("its attribute `wake` names no function".to_owned()),
     };
-    let due_at = if attributes.contains_key("due_at") { Some(moment(attributes, "due_at")?) } else { None };
+    let due_at = if attributes.contains_key("due_at") {
+        Some(moment(attributes, "due_at")?)
+    } else {
+        None
+    };
     let body = attributes.get("body").cloned().ok_or("it has no attribute `body`")?;
     Ok(Item {
-        key: Key { plan: text(attributes, "plan")?, item: text(attributes, "item")? },
+        key: Key {
+            plan: text(attributes, "plan")?,
+            item: text(attributes, "item")?,
+        },
         version: number(attributes, "version")?,
         write_id: text(attributes, "write_id")?,
         schema_version,
@@ -302,6 +343,10 @@ fn number<T: std::str::FromStr>(attributes: &Attributes, name: &str) -> Result<T
 
 fn moment(attributes: &Attributes, name: &str) -> Result<Timestamp, String> {
     let millis = number(attributes, name)?;
+    // The end of time, which stands for "never", is more than `from_millisecond` takes.
+    if millis >= Timestamp::MAX.as_millisecond() {
+        return Ok(Timestamp::MAX);
+    }
     Timestamp::from_millisecond(millis).map_err(|_| format!("its time `{name}` is {millis}"))
 }
 
@@ -313,7 +358,10 @@ mod tests {
 
     fn item() -> Item {
         Item {
-            key: Key { plan: "shop".into(), item: "control".into() },
+            key: Key {
+                plan: "shop".into(),
+                item: "control".into(),
+            },
             version: 7,
             write_id: "w-1".into(),
             schema_version: SCHEMA_VERSION,
@@ -328,7 +376,11 @@ mod tests {
     #[test]
     fn an_item_comes_back_as_it_went() {
         assert_eq!(decode(&encode(&item()).unwrap()).unwrap(), item());
-        let quiet = Item { wake: None, due_at: None, ..item() };
+        let quiet = Item {
+            wake: None,
+            due_at: None,
+            ..item()
+        };
         let attributes = encode(&quiet).unwrap();
         assert!(!attributes.contains_key("wake") && !attributes.contains_key("due_shard"));
         assert_eq!(decode(&attributes).unwrap(), quiet);
@@ -336,14 +388,19 @@ mod tests {
 
     #[test]
     fn the_end_of_time_is_a_due_time() {
-        let never = Item { due_at: Some(Timestamp::MAX), ..item() };
-        let back = decode(&encode(&never).unwrap()).unwrap().due_at.unwrap();
-        assert_eq!(back.as_millisecond(), Timestamp::MAX.as_millisecond());
+        let never = Item {
+            due_at: Some(Timestamp::MAX),
+            ..item()
+        };
+        assert_eq!(decode(&encode(&never).unwrap()).unwrap(), never);
     }
 
     #[test]
     fn a_newer_form_is_refused_by_its_number() {
-        let newer = Item { schema_version: SCHEMA_VERSION + 1, ..item() };
+        let newer = Item {
+            schema_version: SCHEMA_VERSION + 1,
+            ..item()
+        };
         let refusal = decode(&encode(&newer).unwrap()).unwrap_err();
         assert!(refusal.contains(&format!("form {}", SCHEMA_VERSION + 1)), "{refusal}");
         assert!(refusal.contains(&format!("form {SCHEMA_VERSION} at most")), "{refusal}");

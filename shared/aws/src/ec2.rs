@@ -7,8 +7,10 @@ use aws_sdk_ec2::Client;
 use aws_sdk_ec2::types::InstanceStatusSummary;
 use understudy_engine::ports::{CallError, Compute, InstanceStatus};
 
-const CODES: Codes =
-    Codes { not_found: &["InvalidInstanceID.NotFound", "InvalidInstanceID.Malformed"], retryable: &["Unavailable"] };
+const CODES: Codes = Codes {
+    not_found: &["InvalidInstanceID.NotFound", "InvalidInstanceID.Malformed"],
+    retryable: &["Unavailable"],
+};
 
 /// EC2 instances.
 pub struct Ec2Compute {
@@ -18,7 +20,9 @@ pub struct Ec2Compute {
 impl Ec2Compute {
     /// Instances of every Region that this configuration reaches.
     pub fn new(config: &AwsConfig) -> Self {
-        Self { clients: Regional::new(config, Usage::Reads, Client::new) }
+        Self {
+            clients: Regional::new(config, Usage::Reads, Client::new),
+        }
     }
 }
 
@@ -38,10 +42,18 @@ impl Compute for Ec2Compute {
             .send()
             .await
             .map_err(|error| {
-                explain(&format!("reading the status of instance(s) {}", ids.join(", ")), Effect::Reads, CODES, &error)
+                explain(
+                    &format!("reading the status of instance(s) {}", ids.join(", ")),
+                    Effect::Reads,
+                    CODES,
+                    &error,
+                )
             })?;
         let word = |summary: Option<&InstanceStatusSummary>| {
-            summary.and_then(InstanceStatusSummary::status).map_or("unknown", |status| status.as_str()).to_owned()
+            summary
+                .and_then(InstanceStatusSummary::status)
+                .map_or("unknown", |status| status.as_str())
+                .to_owned()
         };
         Ok(answer
             .instance_statuses()

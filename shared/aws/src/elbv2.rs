@@ -20,8 +20,13 @@ use understudy_core::state::TargetWeight;
 use understudy_engine::ports::{CallError, CallErrorKind, ForwardTarget, Target, Traffic};
 
 const CODES: Codes = Codes {
-    not_found: &["ListenerNotFound", "RuleNotFound", "TargetGroupNotFound", "LoadBalancerNotFound"],
-    retryable: &["OperationInProgress", "ResourceInUse"],
+    not_found: &[
+        "ListenerNotFound",
+        "RuleNotFound",
+        "TargetGroupNotFound",
+        "LoadBalancerNotFound",
+    ],
+    retryable: &[],
 };
 
 /// Load balancers.
@@ -40,7 +45,12 @@ impl ElbTraffic {
     }
 
     /// The whole list of actions, as it is now.
-    async fn actions(&self, region: Option<&str>, target: &ForwardTarget, doing: &str) -> Result<Vec<Action>, CallError> {
+    async fn actions(
+        &self,
+        region: Option<&str>,
+        target: &ForwardTarget,
+        doing: &str,
+    ) -> Result<Vec<Action>, CallError> {
         let client = self.reading.client(region);
         let actions = match target {
             ForwardTarget::Listener(arn) => client
@@ -65,7 +75,10 @@ impl ElbTraffic {
                 .map(|rule| rule.actions.unwrap_or_default()),
         };
         actions.ok_or_else(|| {
-            CallError::new(CallErrorKind::NotFound, format!("{doing}: there is no such resource; nothing was changed"))
+            CallError::new(
+                CallErrorKind::NotFound,
+                format!("{doing}: there is no such resource; nothing was changed"),
+            )
         })
     }
 
@@ -144,8 +157,15 @@ impl Traffic for ElbTraffic {
             .map(|described| {
                 let health = described.target_health();
                 Target {
-                    id: described.target().and_then(|target| target.id()).unwrap_or_default().to_owned(),
-                    state: health.and_then(|health| health.state()).map_or("unavailable", |state| state.as_str()).to_owned(),
+                    id: described
+                        .target()
+                        .and_then(|target| target.id())
+                        .unwrap_or_default()
+                        .to_owned(),
+                    state: health
+                        .and_then(|health| health.state())
+                        .map_or("unavailable", |state| state.as_str())
+                        .to_owned(),
                     reason: health
                         .and_then(|health| health.reason())
                         .map(|reason| reason.as_str().to_owned())
@@ -163,7 +183,12 @@ fn edited(
     wanted: &[TargetWeight],
     doing: &str,
 ) -> Result<Vec<Action>, CallError> {
-    let refused = |problem: String| CallError::new(CallErrorKind::Refused, format!("{doing}: {problem}; nothing was changed"));
+    let refused = |problem: String| {
+        CallError::new(
+            CallErrorKind::Refused,
+            format!("{doing}: {problem}; nothing was changed"),
+        )
+    };
     if let Some(unknown) = actions.iter().find(|action| !is_known(action)) {
         let kind = unknown.r#type().map_or("none", |kind| kind.as_str());
         return Err(refused(format!(
@@ -184,24 +209,39 @@ fn edited(
         ));
     }
     let mut groups = Vec::new();
-    let kept = found.iter().filter_map(|old| wanted.iter().find(|new| new.target_group_arn == old.target_group_arn));
-    let added = wanted.iter().filter(|new| !found.iter().any(|old| old.target_group_arn == new.target_group_arn));
+    let kept = found
+        .iter()
+        .filter_map(|old| wanted.iter().find(|new| new.target_group_arn == old.target_group_arn));
+    let added = wanted
+        .iter()
+        .filter(|new| !found.iter().any(|old| old.target_group_arn == new.target_group_arn));
     for group in kept.chain(added) {
         let weight = i32::try_from(group.weight).ok().filter(|weight| *weight <= 999);
         let weight = weight.ok_or_else(|| refused(format!("a weight is 0 to 999, not {}", group.weight)))?;
-        groups.push(TargetGroupTuple::builder().target_group_arn(&group.target_group_arn).weight(weight).build());
+        groups.push(
+            TargetGroupTuple::builder()
+                .target_group_arn(&group.target_group_arn)
+                .weight(weight)
+                .build(),
+        );
     }
     let action = &mut actions[index];
     // Beside a configuration with several groups a single group is invalid.
     action.target_group_arn = None;
-    let stickiness = action.forward_config.take().and_then(|config| config.target_group_stickiness_config);
+    let stickiness = action
+        .forward_config
+        .take()
+        .and_then(|config| config.target_group_stickiness_config);
     action.forward_config = Some(
         ForwardActionConfig::builder()
             .set_target_groups(Some(groups))
             .set_target_group_stickiness_config(stickiness)
             .build(),
     );
-    for oidc in actions.iter_mut().filter_map(|action| action.authenticate_oidc_config.as_mut()) {
+    for oidc in actions
+        .iter_mut()
+        .filter_map(|action| action.authenticate_oidc_config.as_mut())
+    {
         if oidc.client_secret.is_none() {
             oidc.use_existing_client_secret = Some(true);
         }
@@ -210,28 +250,45 @@ fn edited(
 }
 
 fn is_known(action: &Action) -> bool {
-    action.r#type().is_some_and(|kind| ActionTypeEnum::values().contains(&kind.as_str()))
+    action
+        .r#type()
+        .is_some_and(|kind| ActionTypeEnum::values().contains(&kind.as_str()))
 }
 
 /// The index of the one forward action.
 fn forward(actions: &[Action], doing: &str) -> Result<usize, CallError> {
-    let mut found = actions.iter().enumerate().filter(|(_, action)| action.r#type() == Some(&ActionTypeEnum::Forward));
+    let mut found = actions
+        .iter()
+        .enumerate()
+        .filter(|(_, action)| action.r#type() == Some(&ActionTypeEnum::Forward));
     match (found.next(), found.next()) {
         (Some((index, _)), None) => Ok(index),
         (first, _) => {
-            let count = if first.is_some() { "several forward actions" } else { "no forward action" };
+            let count = if first.is_some() {
+                "several forward actions"
+            } else {
+                "no forward action"
+            };
             Err(CallError::new(
                 CallErrorKind::Refused,
-                format!("{doing}: it has {count} and must have one; nothing was changed; name a listener or rule that forwards"),
+                format!(
+                    "{doing}: it has {count} and must have one; nothing was changed; name a listener or rule that forwards"
+                ),
             ))
         }
     }
 }
 
 fn weights_of(action: &Action) -> Vec<TargetWeight> {
-    let groups = action.forward_config().map(ForwardActionConfig::target_groups).unwrap_or_default();
+    let groups = action
+        .forward_config()
+        .map(ForwardActionConfig::target_groups)
+        .unwrap_or_default();
     if groups.is_empty() {
-        let single = action.target_group_arn().map(|arn| TargetWeight { target_group_arn: arn.to_owned(), weight: 1 });
+        let single = action.target_group_arn().map(|arn| TargetWeight {
+            target_group_arn: arn.to_owned(),
+            weight: 1,
+        });
         return single.into_iter().collect();
     }
     groups
@@ -239,7 +296,10 @@ fn weights_of(action: &Action) -> Vec<TargetWeight> {
         .map(|group| TargetWeight {
             target_group_arn: group.target_group_arn().unwrap_or_default().to_owned(),
             // A group without a weight has the weight 1.
-            weight: group.weight().and_then(|weight| u32::try_from(weight).ok()).unwrap_or(1),
+            weight: group
+                .weight()
+                .and_then(|weight| u32::try_from(weight).ok())
+                .unwrap_or(1),
         })
         .collect()
 }
@@ -261,11 +321,19 @@ fn name(target: &ForwardTarget) -> String {
 }
 
 fn sentence(weights: &[TargetWeight]) -> String {
-    let parts: Vec<String> =
-        weights.iter().map(|group| format!("{}={}", short(&group.target_group_arn), group.weight)).collect();
-    if parts.is_empty() { "no target group".to_owned() } else { parts.join(" ") }
+    let parts: Vec<String> = weights
+        .iter()
+        .map(|group| format!("{}={}", short(&group.target_group_arn), group.weight))
+        .collect();
+    if parts.is_empty() {
+        "no target group".to_owned()
+    } else {
+        parts.join(" ")
+    }
 }
 
 fn short(arn: &str) -> &str {
-    arn.split_once(":targetgroup/").and_then(|(_, rest)| rest.split('/').next()).unwrap_or(arn)
+    arn.split_once(":targetgroup/")
+        .and_then(|(_, rest)| rest.split('/').next())
+        .unwrap_or(arn)
 }

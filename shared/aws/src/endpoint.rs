@@ -7,6 +7,8 @@
 use async_trait::async_trait;
 use reqwest::redirect::Policy;
 use reqwest::{Certificate, Client, Response};
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
 use std::error::Error;
 use std::io;
 use std::sync::OnceLock;
@@ -52,12 +54,19 @@ impl NetworkEndpoint {
     /// # Errors
     /// One of them is not a certificate.
     pub fn with_roots(certificates_pem: &[&str]) -> Result<Self, String> {
+        // `Certificate::from_pem` would find a damaged one only when the client is made.
         let additional_roots = certificates_pem
             .iter()
-            .map(|pem| Certificate::from_pem(pem.as_bytes()))
-            .collect::<Result<_, _>>()
-            .map_err(|error| format!("reading a root certificate: {}", chain(&error)))?;
-        Ok(Self { additional_roots, ..Self::default() })
+            .map(|pem| {
+                let der = CertificateDer::from_pem_slice(pem.as_bytes()).map_err(|error| error.to_string())?;
+                Certificate::from_der(&der).map_err(|error| chain(&error))
+            })
+            .collect::<Result<_, String>>()
+            .map_err(|problem| format!("reading a root certificate: {problem}"))?;
+        Ok(Self {
+            additional_roots,
+            ..Self::default()
+        })
     }
 
     fn client(&self, protocol: Protocol) -> Result<&Client, String> {
@@ -98,9 +107,12 @@ impl Endpoint for NetworkEndpoint {
                 Protocol::Tcp => connect(probe).await,
             }
         };
-        tokio::time::timeout(timeout, sample)
-            .await
-            .unwrap_or_else(|_| Sample::new(Health::Unhealthy, format!("no answer within {} s", probe.timeout_seconds)))
+        tokio::time::timeout(timeout, sample).await.unwrap_or_else(|_| {
+            Sample::new(
+                Health::Unhealthy,
+                format!("no answer within {} s", probe.timeout_seconds),
+            )
+        })
     }
 }
 
@@ -123,9 +135,17 @@ fn build(additional_roots: Option<&[Certificate]>) -> Result<Client, String> {
 }
 
 fn address(probe: &EndpointProbe) -> String {
-    let scheme = if probe.protocol == Protocol::Https { "https" } else { "http" };
+    let scheme = if probe.protocol == Protocol::Https {
+        "https"
+    } else {
+        "http"
+    };
     // An IPv6 address stands in brackets.
-    let host = if probe.host.contains(':') { format!("[{}]", probe.host) } else { probe.host.clone() };
+    let host = if probe.host.contains(':') {
+        format!("[{}]", probe.host)
+    } else {
+        probe.host.clone()
+    };
     let port = probe.port.map(|port| format!(":{port}")).unwrap_or_default();
     format!("{scheme}://{host}{port}{}", probe.path)
 }
@@ -134,13 +154,23 @@ async fn judge(probe: &EndpointProbe, response: Response) -> Sample {
     let status = response.status().as_u16();
     let (from, to) = (probe.expected_status.from, probe.expected_status.to);
     if !(from..=to).contains(&status) {
-        let redirect = if (300..400).contains(&status) { "; redirects are not followed" } else { "" };
-        return Sample::new(Health::Unhealthy, format!("HTTP {status}, expected {from} to {to}{redirect}"));
+        let redirect = if (300..400).contains(&status) {
+            "; redirects are not followed"
+        } else {
+            ""
+        };
+        return Sample::new(
+            Health::Unhealthy,
+            format!("HTTP {status}, expected {from} to {to}{redirect}"),
+        );
     }
     match &probe.body_contains {
         Some(text) if probe.method != Method::Head => match contains(response, text.as_bytes()).await {
             Ok(true) => Sample::new(Health::Healthy, format!("HTTP {status}, body as expected")),
-            Ok(false) => Sample::new(Health::Unhealthy, format!("HTTP {status}, the body does not contain \"{text}\"")),
+            Ok(false) => Sample::new(
+                Health::Unhealthy,
+                format!("HTTP {status}, the body does not contain \"{text}\""),
+            ),
             Err(error) => classify(&error),
         },
         _ => Sample::new(Health::Healthy, format!("HTTP {status}")),
@@ -177,46 +207,53 @@ async fn connect(probe: &EndpointProbe) -> Sample {
 /// What an error says about the endpoint, or about this side.
 fn classify(error: &(dyn Error + 'static)) -> Sample {
     let unhealthy = |reason: String| Sample::new(Health::Unhealthy, reason);
-    let mut next: Option<&(dyn Error + 'static)> = Some(error);
-    while let Some(error) = next {
-        if let Some(tls) = tls_error(error) {
+    for error in causes(error) {
+        if let Some(tls) = error.downcast_ref::<rustls::Error>() {
             return unhealthy(tls_reason(tls));
         }
-        if let Some(system) = error.downcast_ref::<io::Error>() {
-            let number = system.raw_os_error();
-            if let Some((_, problem)) = LOCAL_PROBLEMS.iter().find(|(local, _)| Some(*local) == number) {
-                return Sample::new(Health::Unknown, format!("not tried: {problem}"));
-            }
-            match system.kind() {
-                io::ErrorKind::ConnectionRefused => return unhealthy("connection refused".into()),
-                io::ErrorKind::ConnectionReset => return unhealthy("connection reset".into()),
-                io::ErrorKind::HostUnreachable => return unhealthy("no route to host".into()),
-                io::ErrorKind::TimedOut => return unhealthy("connecting timed out".into()),
-                _ => {}
-            }
-            let text = system.to_string();
-            if text.contains("failed to lookup address information") {
-                return lookup_sample(&text);
-            }
+        let Some(system) = error.downcast_ref::<io::Error>() else {
+            continue;
+        };
+        let number = system.raw_os_error();
+        if let Some((_, problem)) = LOCAL_PROBLEMS.iter().find(|(local, _)| Some(*local) == number) {
+            return Sample::new(Health::Unknown, format!("not tried: {problem}"));
         }
-        next = error.source();
+        let text = system.to_string();
+        if text.contains("failed to lookup address information") {
+            return lookup_sample(&text);
+        }
+        match system.kind() {
+            io::ErrorKind::ConnectionRefused => return unhealthy("connection refused".into()),
+            io::ErrorKind::ConnectionReset => return unhealthy("connection reset".into()),
+            io::ErrorKind::HostUnreachable => return unhealthy("no route to host".into()),
+            io::ErrorKind::TimedOut => return unhealthy("connecting timed out".into()),
+            _ => {}
+        }
     }
     unhealthy(chain(error))
+}
+
+/// The error and each one behind it. An I/O error may carry another inside it, which `source` skips: that is
+/// where a TLS error is found.
+fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
+    std::iter::successors(Some(error), |&error| {
+        let inside = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+        inside
+            .map(|inside| inside as &(dyn Error + 'static))
+            .or_else(|| error.source())
+    })
 }
 
 /// A resolver that does not answer is this side's problem; one that says no speaks of the endpoint.
 fn lookup_sample(text: &str) -> Sample {
     let detail = text.trim_start_matches("failed to lookup address information: ");
     if detail.contains("Temporary failure") || detail.contains("ry again") {
-        return Sample::new(Health::Unknown, format!("not tried: the resolver did not answer ({detail})"));
+        return Sample::new(
+            Health::Unknown,
+            format!("not tried: the resolver did not answer ({detail})"),
+        );
     }
     Sample::new(Health::Unhealthy, format!("its name does not resolve ({detail})"))
-}
-
-/// A TLS error, which an I/O error may carry inside it.
-fn tls_error<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a rustls::Error> {
-    let inner = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
-    error.downcast_ref::<rustls::Error>().or_else(|| inner.and_then(|inner| inner.downcast_ref::<rustls::Error>()))
 }
 
 fn tls_reason(error: &rustls::Error) -> String {
@@ -226,15 +263,11 @@ fn tls_reason(error: &rustls::Error) -> String {
     }
 }
 
-fn chain(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut next = error.source();
-    while let Some(source) = next {
-        text.push_str(": ");
-        text.push_str(&source.to_string());
-        next = source.source();
-    }
-    text
+fn chain(error: &(dyn Error + 'static)) -> String {
+    let mut sentences: Vec<String> = causes(error).map(ToString::to_string).collect();
+    // An error that carries another often says the same.
+    sentences.dedup();
+    sentences.join(": ")
 }
 
 #[cfg(test)]
@@ -254,7 +287,13 @@ mod tests {
     #[test]
     fn what_the_endpoint_does_wrong_is_unhealthy_by_its_name() {
         let unknown_name = io::Error::other("failed to lookup address information: Name or service not known");
-        assert_eq!(classify(&unknown_name), Sample::new(Health::Unhealthy, "its name does not resolve (Name or service not known)"));
+        assert_eq!(
+            classify(&unknown_name),
+            Sample::new(
+                Health::Unhealthy,
+                "its name does not resolve (Name or service not known)"
+            )
+        );
         assert_eq!(classify(&io::Error::from_raw_os_error(113)).reason, "no route to host");
         assert_eq!(classify(&io::Error::from_raw_os_error(104)).reason, "connection reset");
     }

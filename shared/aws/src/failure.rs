@@ -32,8 +32,13 @@ const THROTTLED: &[&str] = &[
     "TooManyRequestsException",
 ];
 /// Codes that say that this role may not.
-const DENIED: &[&str] =
-    &["AccessDenied", "AccessDeniedException", "AuthorizationError", "AuthorizationErrorException", "UnauthorizedOperation"];
+const DENIED: &[&str] = &[
+    "AccessDenied",
+    "AccessDeniedException",
+    "AuthorizationError",
+    "AuthorizationErrorException",
+    "UnauthorizedOperation",
+];
 
 /// Whether the call would have changed something.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,7 +70,11 @@ where
             let code = answer.err().code().unwrap_or("no code");
             let message = answer.err().message().unwrap_or("no message");
             let request = answer.err().meta().extra("aws_request_id").unwrap_or("unknown");
-            let denied = if DENIED.contains(&code) { "; this function's role lacks a permission" } else { "" };
+            let denied = if DENIED.contains(&code) {
+                "; this function's role lacks a permission"
+            } else {
+                ""
+            };
             let what = format!("{code}: {message} (HTTP {status}, request {request}){denied}");
             (kind_of(code, status, codes), what)
         }
@@ -76,7 +85,7 @@ where
     };
     let outcome = match (effect, kind) {
         (Effect::Changes, CallErrorKind::Lost) => "it is not known whether anything was changed",
-        (Effect::Changes, CallErrorKind::Retryable) if !is_throttle(error) => "it is not known whether anything was changed",
+        (Effect::Changes, _) if is_fault(error) => "it is not known whether anything was changed",
         _ => "nothing was changed",
     };
     CallError::new(kind, format!("{doing}: {what}; {outcome}"))
@@ -92,8 +101,14 @@ fn kind_of(code: &str, status: u16, codes: Codes) -> CallErrorKind {
     }
 }
 
-fn is_throttle<E: ProvideErrorMetadata>(error: &SdkError<E, HttpResponse>) -> bool {
-    error.as_service_error().and_then(ProvideErrorMetadata::code).is_some_and(|code| THROTTLED.contains(&code))
+/// Whether the service broke while it worked. Some services throttle with a 5xx too: that is no fault.
+fn is_fault<E: ProvideErrorMetadata>(error: &SdkError<E, HttpResponse>) -> bool {
+    let code = error
+        .as_service_error()
+        .and_then(ProvideErrorMetadata::code)
+        .unwrap_or_default();
+    let status = error.raw_response().map_or(0, |response| response.status().as_u16());
+    status >= 500 && !THROTTLED.contains(&code)
 }
 
 /// The error and its sources, each by its sentence.

@@ -10,7 +10,10 @@ use serde_json::{Value, json};
 use understudy_core::control::Wake;
 use understudy_engine::ports::{CallError, CallErrorKind, Functions};
 
-const CODES: Codes = Codes { not_found: &["ResourceNotFoundException"], retryable: &["ResourceConflictException"] };
+const CODES: Codes = Codes {
+    not_found: &["ResourceNotFoundException"],
+    retryable: &["ResourceConflictException"],
+};
 
 /// How much of a function's error is repeated.
 const MAX_MESSAGE: usize = 2000;
@@ -62,7 +65,14 @@ impl Functions for LambdaFunctions {
             .send()
             .await
             .map(drop)
-            .map_err(|error| explain(&format!("nudging function {name} for plan {plan}"), Effect::Changes, CODES, &error))
+            .map_err(|error| {
+                explain(
+                    &format!("nudging function {name} for plan {plan}"),
+                    Effect::Changes,
+                    CODES,
+                    &error,
+                )
+            })
     }
 
     async fn ask_executor(&self, question: &Value) -> Result<Value, CallError> {
@@ -82,11 +92,17 @@ impl Functions for LambdaFunctions {
         if let Some(kind) = answer.function_error {
             return Err(CallError::new(
                 CallErrorKind::Refused,
-                format!("{doing}: the function failed ({kind}): {}; nothing was changed", error_message(&payload)),
+                format!(
+                    "{doing}: the function failed ({kind}): {}; nothing was changed",
+                    error_message(&payload)
+                ),
             ));
         }
         serde_json::from_slice(&payload).map_err(|error| {
-            CallError::new(CallErrorKind::Refused, format!("{doing}: its answer is not JSON: {error}; nothing was changed"))
+            CallError::new(
+                CallErrorKind::Refused,
+                format!("{doing}: its answer is not JSON: {error}; nothing was changed"),
+            )
         })
     }
 }
@@ -94,7 +110,10 @@ impl Functions for LambdaFunctions {
 /// What a failed function says of itself.
 fn error_message(payload: &[u8]) -> String {
     let said: Option<Value> = serde_json::from_slice(payload).ok();
-    let message = said.as_ref().and_then(|said| said.get("errorMessage")).and_then(Value::as_str);
+    let message = said
+        .as_ref()
+        .and_then(|said| said.get("errorMessage"))
+        .and_then(Value::as_str);
     let message = message.map_or_else(|| String::from_utf8_lossy(payload).into_owned(), str::to_owned);
     message.chars().take(MAX_MESSAGE).collect()
 }
@@ -105,7 +124,10 @@ mod tests {
 
     #[test]
     fn a_failed_function_is_quoted() {
-        assert_eq!(error_message(br#"{"errorType":"x","errorMessage":"the table is gone"}"#), "the table is gone");
+        assert_eq!(
+            error_message(br#"{"errorType":"x","errorMessage":"the table is gone"}"#),
+            "the table is gone"
+        );
         assert_eq!(error_message(b"not json"), "not json");
     }
 }

@@ -9,7 +9,10 @@ use aws_sdk_rds::Client;
 use aws_sdk_rds::types::Filter;
 use understudy_engine::ports::{CallError, CallErrorKind, Database, DatabaseStatus};
 
-const CODES: Codes = Codes { not_found: &["DBInstanceNotFound", "DBInstanceNotFoundFault"], retryable: &[] };
+const CODES: Codes = Codes {
+    not_found: &["DBInstanceNotFound", "DBInstanceNotFoundFault"],
+    retryable: &[],
+};
 
 /// RDS instances.
 pub struct RdsDatabase {
@@ -19,7 +22,9 @@ pub struct RdsDatabase {
 impl RdsDatabase {
     /// Instances of every Region that this configuration reaches.
     pub fn new(config: &AwsConfig) -> Self {
-        Self { clients: Regional::new(config, Usage::Reads, Client::new) }
+        Self {
+            clients: Regional::new(config, Usage::Reads, Client::new),
+        }
     }
 
     async fn describe(&self, region: Option<&str>, ids: &[String]) -> Result<Vec<DatabaseStatus>, CallError> {
@@ -32,7 +37,12 @@ impl RdsDatabase {
                 .clients
                 .client(region)
                 .describe_db_instances()
-                .filters(Filter::builder().name("db-instance-id").set_values(Some(lower.clone())).build())
+                .filters(
+                    Filter::builder()
+                        .name("db-instance-id")
+                        .set_values(Some(lower.clone()))
+                        .build(),
+                )
                 .set_marker(marker.take())
                 .send()
                 .await

@@ -20,15 +20,21 @@ use understudy_core::plan::Alias;
 use understudy_core::state::{RecordChange, RecordSet, absolute};
 use understudy_engine::ports::{CallError, CallErrorKind, Dns};
 
-const CODES: Codes =
-    Codes { not_found: &["NoSuchHostedZone", "NoSuchChange"], retryable: &["PriorRequestNotComplete", "Throttling"] };
+const CODES: Codes = Codes {
+    not_found: &["NoSuchHostedZone", "NoSuchChange"],
+    retryable: &["PriorRequestNotComplete", "Throttling"],
+};
 
 /// How long the comment of a batch may be.
 const MAX_COMMENT: usize = 256;
 
 /// What Route 53 says when a set is not as a batch expects it. Anything else it says about a batch is a
 /// mistake in the batch itself, which no repetition cures.
-const NOT_AS_EXPECTED: &[&str] = &["but it was not found", "do not match the current values", "but it already exists"];
+const NOT_AS_EXPECTED: &[&str] = &[
+    "but it was not found",
+    "do not match the current values",
+    "but it already exists",
+];
 
 /// Hosted zones.
 pub struct Route53Dns {
@@ -94,10 +100,21 @@ impl Dns for Route53Dns {
         Ok(found)
     }
 
-    async fn change_records(&self, hosted_zone_id: &str, changes: &[RecordChange], comment: &str) -> Result<String, CallError> {
-        let doing = format!("changing {} record set(s) of hosted zone {hosted_zone_id}", changes.len());
+    async fn change_records(
+        &self,
+        hosted_zone_id: &str,
+        changes: &[RecordChange],
+        comment: &str,
+    ) -> Result<String, CallError> {
+        let doing = format!(
+            "changing {} record set(s) of hosted zone {hosted_zone_id}",
+            changes.len()
+        );
         let batch = batch(changes, comment).map_err(|problem| {
-            CallError::new(CallErrorKind::Refused, format!("{doing}: {problem}; nothing was changed"))
+            CallError::new(
+                CallErrorKind::Refused,
+                format!("{doing}: {problem}; nothing was changed"),
+            )
         })?;
         let answer = self
             .changing
@@ -113,7 +130,10 @@ impl Dns for Route53Dns {
                     reasons.extend(invalid.message());
                     refused_batch(&doing, &reasons.join(" "))
                 }
-                _ => explain(&doing, Effect::Changes, CODES, &error),
+                _ => match bare_refusal(error.raw_response().and_then(|response| response.body().bytes())) {
+                    Some(reasons) => refused_batch(&doing, &reasons),
+                    None => explain(&doing, Effect::Changes, CODES, &error),
+                },
             })?;
         let id = answer.change_info.map(|info| info.id).unwrap_or_default();
         Ok(id.trim_start_matches("/change/").to_owned())
@@ -129,31 +149,65 @@ impl Dns for Route53Dns {
             .send()
             .await
             .map_err(|error| explain(&doing, Effect::Reads, CODES, &error))?;
-        Ok(answer.change_info.is_some_and(|info| info.status == ChangeStatus::Insync))
+        Ok(answer
+            .change_info
+            .is_some_and(|info| info.status == ChangeStatus::Insync))
     }
+}
+
+/// The reasons of a refusal that comes without the usual envelope, which the SDK does not understand.
+fn bare_refusal(body: Option<&[u8]>) -> Option<String> {
+    let body = String::from_utf8_lossy(body?);
+    let (_, refusal) = body.split_once("<InvalidChangeBatch")?;
+    let reasons = refusal
+        .split("<Message>")
+        .skip(1)
+        .filter_map(|rest| rest.split("</Message>").next());
+    Some(reasons.collect::<Vec<_>>().join(" "))
 }
 
 fn refused_batch(doing: &str, reasons: &str) -> CallError {
     let reasons = reasons.trim();
     if reasons.is_empty() || NOT_AS_EXPECTED.iter().any(|phrase| reasons.contains(phrase)) {
         let found = "the records are not as they were read, so somebody else changed them";
-        return CallError::new(CallErrorKind::Conflict, format!("{doing}: {found}: {reasons}; nothing was changed"));
+        return CallError::new(
+            CallErrorKind::Conflict,
+            format!("{doing}: {found}: {reasons}; nothing was changed"),
+        );
     }
-    CallError::new(CallErrorKind::Refused, format!("{doing}: InvalidChangeBatch: {reasons}; nothing was changed"))
+    CallError::new(
+        CallErrorKind::Refused,
+        format!("{doing}: InvalidChangeBatch: {reasons}; nothing was changed"),
+    )
 }
 
 /// All deletions first: a set and its successor share their key.
 fn batch(changes: &[RecordChange], comment: &str) -> Result<ChangeBatch, String> {
     let incomplete = |error: BuildError| format!("the batch is not complete: {error}");
-    let old = changes.iter().filter_map(|change| change.old.as_ref()).map(|set| (ChangeAction::Delete, set));
-    let new = changes.iter().filter_map(|change| change.new.as_ref()).map(|set| (ChangeAction::Create, set));
+    let old = changes
+        .iter()
+        .filter_map(|change| change.old.as_ref())
+        .map(|set| (ChangeAction::Delete, set));
+    let new = changes
+        .iter()
+        .filter_map(|change| change.new.as_ref())
+        .map(|set| (ChangeAction::Create, set));
     let mut batch = ChangeBatch::builder().comment(comment.chars().take(MAX_COMMENT).collect::<String>());
     for (action, set) in old.chain(new) {
         if let Some(what) = &set.unsupported {
-            return Err(format!("{} {} has a {what} policy, which Understudy does not carry", set.name, set.record_type));
+            return Err(format!(
+                "{} {} has a {what} policy, which Understudy does not carry",
+                set.name, set.record_type
+            ));
         }
         let written = write(set).map_err(incomplete)?;
-        batch = batch.changes(Change::builder().action(action).resource_record_set(written).build().map_err(incomplete)?);
+        batch = batch.changes(
+            Change::builder()
+                .action(action)
+                .resource_record_set(written)
+                .build()
+                .map_err(incomplete)?,
+        );
     }
     batch.build().map_err(incomplete)
 }
@@ -204,14 +258,21 @@ fn read(set: &ResourceRecordSet) -> RecordSet {
         latency_region: set.region.as_ref().map(|region| region.as_str().to_owned()),
         multi_value_answer: set.multi_value_answer,
         ttl_seconds: set.ttl,
-        values: set.resource_records().iter().map(|record| record.value.clone()).collect(),
+        values: set
+            .resource_records()
+            .iter()
+            .map(|record| record.value.clone())
+            .collect(),
         alias: set.alias_target.as_ref().map(|alias| Alias {
             dns_name: unescaped(&alias.dns_name),
             hosted_zone_id: alias.hosted_zone_id.clone(),
             evaluate_target_health: alias.evaluate_target_health,
         }),
         health_check_id: set.health_check_id.clone(),
-        unsupported: unsupported.iter().find(|(_, has)| *has).map(|(what, _)| (*what).to_owned()),
+        unsupported: unsupported
+            .iter()
+            .find(|(_, has)| *has)
+            .map(|(what, _)| (*what).to_owned()),
     }
 }
 

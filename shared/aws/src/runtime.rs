@@ -30,15 +30,23 @@ where
     let service = service_fn(move |event: LambdaEvent<Value>| async move {
         let invocation = invocation(&event.context);
         let span = tracing::info_span!("invocation", request_id = invocation.request_id);
-        let _flush = FlushAtEnd { telemetry, request_id: invocation.request_id.clone() };
-        handler(event.payload, invocation).instrument(span).await.map_err(|problem| diagnostic(&problem))
+        let _flush = FlushAtEnd {
+            telemetry,
+            request_id: invocation.request_id.clone(),
+        };
+        handler(event.payload, invocation)
+            .instrument(span)
+            .await
+            .map_err(|problem| diagnostic(&problem))
     });
     Runtime::new(service).run().await
 }
 
 /// What the context says, in our own type.
 fn invocation(context: &Context) -> Invocation {
-    let deadline = i64::try_from(context.deadline).ok().and_then(|millis| Timestamp::from_millisecond(millis).ok());
+    let deadline = i64::try_from(context.deadline)
+        .ok()
+        .and_then(|millis| Timestamp::from_millisecond(millis).ok());
     Invocation {
         request_id: context.request_id.clone(),
         // Without a deadline nothing that takes time may begin.
@@ -47,7 +55,10 @@ fn invocation(context: &Context) -> Invocation {
 }
 
 fn diagnostic(problem: &impl Display) -> Diagnostic {
-    Diagnostic { error_type: "HandlerError".to_owned(), error_message: problem.to_string() }
+    Diagnostic {
+        error_type: "HandlerError".to_owned(),
+        error_message: problem.to_string(),
+    }
 }
 
 /// Writes the metrics when the invocation ends, however it ends.

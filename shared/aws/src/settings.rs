@@ -118,7 +118,10 @@ impl ExecutorSettings {
     /// All that is missing.
     pub fn read(variable: &dyn Fn(&str) -> Option<String>) -> Result<Self, SettingsError> {
         let mut reader = Reader::new(variable);
-        let settings = Self { table: reader.text("UNDERSTUDY_TABLE"), topic_arn: reader.text("UNDERSTUDY_TOPIC_ARN") };
+        let settings = Self {
+            table: reader.text("UNDERSTUDY_TABLE"),
+            topic_arn: reader.text("UNDERSTUDY_TOPIC_ARN"),
+        };
         reader.finish(settings)
     }
 }
@@ -135,11 +138,16 @@ struct Reader<'a> {
 
 impl<'a> Reader<'a> {
     fn new(variable: &'a dyn Fn(&str) -> Option<String>) -> Self {
-        Self { variable, problems: Vec::new() }
+        Self {
+            variable,
+            problems: Vec::new(),
+        }
     }
 
     fn get(&self, name: &str) -> Option<String> {
-        (self.variable)(name).map(|value| value.trim().to_owned()).filter(|value| !value.is_empty())
+        (self.variable)(name)
+            .map(|value| value.trim().to_owned())
+            .filter(|value| !value.is_empty())
     }
 
     fn text(&mut self, name: &str) -> String {
@@ -163,7 +171,13 @@ impl<'a> Reader<'a> {
     }
 
     fn finish<T>(self, settings: T) -> Result<T, SettingsError> {
-        if self.problems.is_empty() { Ok(settings) } else { Err(SettingsError { problems: self.problems }) }
+        if self.problems.is_empty() {
+            Ok(settings)
+        } else {
+            Err(SettingsError {
+                problems: self.problems,
+            })
+        }
     }
 }
 
@@ -173,13 +187,25 @@ mod tests {
     use super::*;
 
     fn of<'a>(pairs: &'a [(&'a str, &'a str)]) -> impl Fn(&str) -> Option<String> + 'a {
-        move |name| pairs.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned())
+        move |name| {
+            pairs
+                .iter()
+                .find(|(key, _)| *key == name)
+                .map(|(_, value)| (*value).to_owned())
+        }
     }
 
     #[test]
     fn all_that_is_missing_is_named_at_once() {
-        let error = ProbeSettings::read(&of(&[("UNDERSTUDY_TABLE", " ")])).unwrap_err().to_string();
-        for name in ["UNDERSTUDY_TABLE", "UNDERSTUDY_DECISION_FUNCTION", "UNDERSTUDY_EXECUTOR_FUNCTION", "AWS_REGION"] {
+        let error = ProbeSettings::read(&of(&[("UNDERSTUDY_TABLE", " ")]))
+            .unwrap_err()
+            .to_string();
+        for name in [
+            "UNDERSTUDY_TABLE",
+            "UNDERSTUDY_DECISION_FUNCTION",
+            "UNDERSTUDY_EXECUTOR_FUNCTION",
+            "AWS_REGION",
+        ] {
             assert!(error.contains(name), "{error}");
         }
     }

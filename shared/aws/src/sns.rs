@@ -15,7 +15,12 @@ use understudy_engine::ports::{CallError, CallErrorKind, Notifier};
 
 const CODES: Codes = Codes {
     not_found: &["NotFound", "NotFoundException"],
-    retryable: &["KMSThrottling", "KMSThrottlingException", "InternalError", "InternalErrorException"],
+    retryable: &[
+        "KMSThrottling",
+        "KMSThrottlingException",
+        "InternalError",
+        "InternalErrorException",
+    ],
 };
 
 /// Topics.
@@ -27,7 +32,10 @@ pub struct SnsNotifier {
 impl SnsNotifier {
     /// Topics of every Region; `topic_arn` is that of plans that name none.
     pub fn new(config: &AwsConfig, topic_arn: impl Into<String>) -> Self {
-        Self { clients: Regional::new(config, Usage::Changes, Client::new), topic_arn: topic_arn.into() }
+        Self {
+            clients: Regional::new(config, Usage::Changes, Client::new),
+            topic_arn: topic_arn.into(),
+        }
     }
 }
 
@@ -35,9 +43,15 @@ impl SnsNotifier {
 impl Notifier for SnsNotifier {
     async fn publish(&self, topic_arn: Option<&str>, plan: &str, announcement: &Announcement) -> Result<(), CallError> {
         let topic_arn = topic_arn.unwrap_or(&self.topic_arn);
-        let doing = format!("publishing announcement {} of plan {plan} to topic {topic_arn}", announcement.id);
+        let doing = format!(
+            "publishing announcement {} of plan {plan} to topic {topic_arn}",
+            announcement.id
+        );
         let incomplete = |error: BuildError| {
-            CallError::new(CallErrorKind::Refused, format!("{doing}: it is not complete: {error}; nothing was published"))
+            CallError::new(
+                CallErrorKind::Refused,
+                format!("{doing}: it is not complete: {error}; nothing was published"),
+            )
         };
         let mut call = self
             .clients
@@ -47,7 +61,11 @@ impl Notifier for SnsNotifier {
             .subject(&announcement.subject)
             .message_structure("json")
             .message(message(announcement));
-        let execution = announcement.body.get("execution").and_then(Value::as_str).unwrap_or_default();
+        let execution = announcement
+            .body
+            .get("execution")
+            .and_then(Value::as_str)
+            .unwrap_or_default();
         let attributes = [
             ("plan", plan),
             ("event", announcement.event.as_str()),
@@ -56,14 +74,20 @@ impl Notifier for SnsNotifier {
         ];
         // An empty attribute is refused.
         for (name, value) in attributes.into_iter().filter(|(_, value)| !value.is_empty()) {
-            let attribute =
-                MessageAttributeValue::builder().data_type("String").string_value(value).build().map_err(incomplete)?;
+            let attribute = MessageAttributeValue::builder()
+                .data_type("String")
+                .string_value(value)
+                .build()
+                .map_err(incomplete)?;
             call = call.message_attributes(name, attribute);
         }
         if topic_arn.ends_with(".fifo") {
             call = call.message_group_id(plan).message_deduplication_id(&announcement.id);
         }
-        call.send().await.map(drop).map_err(|error| explain(&doing, Effect::Changes, CODES, &error))
+        call.send()
+            .await
+            .map(drop)
+            .map_err(|error| explain(&doing, Effect::Changes, CODES, &error))
     }
 }
 
@@ -71,7 +95,9 @@ impl Notifier for SnsNotifier {
 fn message(announcement: &Announcement) -> String {
     let mut body = announcement.body.clone();
     if let Some(object) = body.as_object_mut() {
-        object.entry("id").or_insert_with(|| Value::String(announcement.id.clone()));
+        object
+            .entry("id")
+            .or_insert_with(|| Value::String(announcement.id.clone()));
     }
     json!({ "default": body.to_string(), "email": announcement.text }).to_string()
 }

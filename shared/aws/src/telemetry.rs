@@ -35,10 +35,17 @@ pub struct Telemetry {
 }
 
 impl Telemetry {
-    /// Starts logs and metrics for the function of this name. Once a process: what was started before stays.
+    /// Starts logs and metrics. Once a process: what was started before stays.
+    ///
+    /// Metrics carry the deployed function's name (`AWS_LAMBDA_FUNCTION_NAME`), or `function` without one.
     pub fn start(function: &str) -> Self {
+        let function = std::env::var("AWS_LAMBDA_FUNCTION_NAME").unwrap_or_else(|_| function.to_owned());
         let wanted = std::env::var(FILTER_VARIABLE).unwrap_or_default();
-        let wanted = if wanted.trim().is_empty() { DEFAULT_FILTER } else { wanted.trim() };
+        let wanted = if wanted.trim().is_empty() {
+            DEFAULT_FILTER
+        } else {
+            wanted.trim()
+        };
         let (filter, problem) = match EnvFilter::try_new(wanted) {
             Ok(filter) => (filter, None),
             Err(error) => (EnvFilter::new(DEFAULT_FILTER), Some(error.to_string())),
@@ -53,16 +60,24 @@ impl Telemetry {
         // A second start in one process (tests) keeps the first one's.
         let _ = tracing_subscriber::registry().with(lines).try_init();
         if let Some(problem) = problem {
-            tracing::warn!(filter = wanted, problem, "{FILTER_VARIABLE} is not a filter; `{DEFAULT_FILTER}` is used");
+            tracing::warn!(
+                filter = wanted,
+                problem,
+                "{FILTER_VARIABLE} is not a filter; `{DEFAULT_FILTER}` is used"
+            );
         }
         // A panic becomes a line like any other; lambda_runtime turns it into an error answer.
-        std::panic::set_hook(Box::new(|panic| tracing::error!(panic = %panic, "the handler panicked")));
+        std::panic::set_hook(Box::new(
+            |panic| tracing::error!(panic = %panic, "the handler panicked"),
+        ));
         let collector = Builder::new()
             .cloudwatch_namespace(NAMESPACE)
-            .with_dimension(FUNCTION_DIMENSION, function.to_owned())
+            .with_dimension(FUNCTION_DIMENSION, function)
             .init();
         match collector {
-            Ok(collector) => Self { collector: Some(collector) },
+            Ok(collector) => Self {
+                collector: Some(collector),
+            },
             Err(error) => {
                 tracing::warn!(error = error.to_string(), "metrics were not started; none are written");
                 Self::default()
@@ -79,13 +94,16 @@ impl Telemetry {
     pub fn flush(&self, request_id: &str) {
         let Some(collector) = self.collector else { return };
         let mut lines = Vec::new();
-        let written = collector.set_property("RequestId", request_id).flush(&mut lines).and_then(|()| {
-            // One write, so that no log line comes between.
-            let lines: String = String::from_utf8_lossy(&lines).lines().map(with_sums).collect();
-            let mut output = std::io::stdout().lock();
-            output.write_all(lines.as_bytes())?;
-            output.flush()
-        });
+        let written = collector
+            .set_property("RequestId", request_id)
+            .flush(&mut lines)
+            .and_then(|()| {
+                // One write, so that no log line comes between.
+                let lines: String = String::from_utf8_lossy(&lines).lines().map(with_sums).collect();
+                let mut output = std::io::stdout().lock();
+                output.write_all(lines.as_bytes())?;
+                output.flush()
+            });
         if let Err(error) = written {
             tracing::error!(error = error.to_string(), "metrics were not written");
         }
@@ -94,13 +112,20 @@ impl Telemetry {
 
 /// Whether a line may be written as far as secrets are concerned.
 fn is_harmless(metadata: &Metadata<'_>) -> bool {
-    *metadata.level() <= Level::INFO || !KEPT_AT_INFO.iter().any(|library| metadata.target().starts_with(library))
+    *metadata.level() <= Level::INFO
+        || !KEPT_AT_INFO
+            .iter()
+            .any(|library| metadata.target().starts_with(library))
 }
 
 /// The metric line with its sums: by the function's name alone, and without any dimension.
 fn with_sums(line: &str) -> String {
-    let Ok(mut document) = serde_json::from_str::<Value>(line) else { return format!("{line}\n") };
-    let sets = document.pointer_mut("/_aws/CloudWatchMetrics/0/Dimensions").and_then(Value::as_array_mut);
+    let Ok(mut document) = serde_json::from_str::<Value>(line) else {
+        return format!("{line}\n");
+    };
+    let sets = document
+        .pointer_mut("/_aws/CloudWatchMetrics/0/Dimensions")
+        .and_then(Value::as_array_mut);
     if let Some(sets) = sets {
         for sum in [json!([FUNCTION_DIMENSION]), json!([])] {
             if !sets.contains(&sum) {
@@ -136,6 +161,9 @@ mod tests {
     fn a_metric_without_labels_has_two_forms() {
         let line = json!({"_aws": {"CloudWatchMetrics": [{"Dimensions": [["function"]]}]}});
         let summed: Value = serde_json::from_str(&with_sums(&line.to_string())).unwrap();
-        assert_eq!(summed["_aws"]["CloudWatchMetrics"][0]["Dimensions"], json!([["function"], []]));
+        assert_eq!(
+            summed["_aws"]["CloudWatchMetrics"][0]["Dimensions"],
+            json!([["function"], []])
+        );
     }
 }

@@ -17,13 +17,18 @@ const LISTENER: &str = "arn:aws:elasticloadbalancing:eu-west-1:123456789012:list
 const RULE: &str = "arn:aws:elasticloadbalancing:eu-west-1:123456789012:listener-rule/app/shop/1/2/3";
 
 fn weight(arn: &str, weight: u32) -> TargetWeight {
-    TargetWeight { target_group_arn: arn.into(), weight }
+    TargetWeight {
+        target_group_arn: arn.into(),
+        weight,
+    }
 }
 
 fn forward(groups: &[(&str, u32)]) -> String {
     let tuples: String = groups
         .iter()
-        .map(|(arn, weight)| format!("<member><TargetGroupArn>{arn}</TargetGroupArn><Weight>{weight}</Weight></member>"))
+        .map(|(arn, weight)| {
+            format!("<member><TargetGroupArn>{arn}</TargetGroupArn><Weight>{weight}</Weight></member>")
+        })
         .collect();
     format!(
         "<member><Type>forward</Type><Order>2</Order><ForwardConfig><TargetGroups>{tuples}</TargetGroups>\
@@ -67,7 +72,10 @@ fn failed(status: u16, code: &str) -> Answer {
 }
 
 fn modified() -> Answer {
-    says(200, "<ModifyListenerResponse><ModifyListenerResult><Listeners/></ModifyListenerResult></ModifyListenerResponse>")
+    says(
+        200,
+        "<ModifyListenerResponse><ModifyListenerResult><Listeners/></ModifyListenerResult></ModifyListenerResponse>",
+    )
 }
 
 #[tokio::test]
@@ -77,7 +85,10 @@ async fn the_other_actions_and_the_stickiness_are_preserved() {
     let traffic = ElbTraffic::new(&script.config());
     let expected = [weight(GREEN, 0), weight(OTHER, 5), weight(BLUE, 100)];
     let wanted = [weight(GREEN, 100), weight(BLUE, 0), weight(OTHER, 5)];
-    traffic.set_weights(None, &ForwardTarget::Listener(LISTENER.into()), &expected, &wanted).await.unwrap();
+    traffic
+        .set_weights(None, &ForwardTarget::Listener(LISTENER.into()), &expected, &wanted)
+        .await
+        .unwrap();
 
     let sent = &script.sent()[1];
     let mut form = sent.form();
@@ -121,17 +132,27 @@ async fn the_other_actions_and_the_stickiness_are_preserved() {
 #[tokio::test]
 async fn a_rule_with_a_single_group_becomes_a_weighted_one() {
     let single = format!("<member><Type>forward</Type><TargetGroupArn>{BLUE}</TargetGroupArn></member>");
-    let answer = says(200, "<ModifyRuleResponse><ModifyRuleResult><Rules/></ModifyRuleResult></ModifyRuleResponse>");
+    let answer = says(
+        200,
+        "<ModifyRuleResponse><ModifyRuleResult><Rules/></ModifyRuleResult></ModifyRuleResponse>",
+    );
     let script = Script::new([rule(&single), rule(&single), answer]);
     let traffic = ElbTraffic::new(&script.config());
     let target = ForwardTarget::Rule(RULE.into());
     let current = traffic.weights(None, &target).await.unwrap();
     assert_eq!(current, [weight(BLUE, 1)]);
-    traffic.set_weights(None, &target, &current, &[weight(BLUE, 0), weight(GREEN, 100)]).await.unwrap();
+    traffic
+        .set_weights(None, &target, &current, &[weight(BLUE, 0), weight(GREEN, 100)])
+        .await
+        .unwrap();
     let sent = &script.sent()[2];
     assert_eq!(sent.field("Action").as_deref(), Some("ModifyRule"));
     assert_eq!(sent.field("Actions.member.1.TargetGroupArn"), None);
-    assert_eq!(sent.field("Actions.member.1.ForwardConfig.TargetGroups.member.2.TargetGroupArn").as_deref(), Some(GREEN));
+    assert_eq!(
+        sent.field("Actions.member.1.ForwardConfig.TargetGroups.member.2.TargetGroupArn")
+            .as_deref(),
+        Some(GREEN)
+    );
     assert!(!sent.body.contains("Conditions"), "{}", sent.body);
 }
 
@@ -141,11 +162,21 @@ async fn weights_that_somebody_else_changed_are_left_alone() {
     let traffic = ElbTraffic::new(&script.config());
     let target = ForwardTarget::Listener(LISTENER.into());
     let error = traffic
-        .set_weights(None, &target, &[weight(BLUE, 100), weight(GREEN, 0)], &[weight(BLUE, 0), weight(GREEN, 100)])
+        .set_weights(
+            None,
+            &target,
+            &[weight(BLUE, 100), weight(GREEN, 0)],
+            &[weight(BLUE, 0), weight(GREEN, 100)],
+        )
         .await
         .unwrap_err();
     assert_eq!(error.kind, CallErrorKind::Conflict);
-    assert!(error.message.contains("found blue=50 green=50 where blue=100 green=0 was expected"), "{error}");
+    assert!(
+        error
+            .message
+            .contains("found blue=50 green=50 where blue=100 green=0 was expected"),
+        "{error}"
+    );
     assert_eq!(script.sent().len(), 1);
 }
 
@@ -155,7 +186,10 @@ async fn an_action_that_can_not_be_written_back_is_never_written() {
     let script = Script::new([listener(&actions)]);
     let traffic = ElbTraffic::new(&script.config());
     let target = ForwardTarget::Listener(LISTENER.into());
-    let error = traffic.set_weights(None, &target, &[weight(BLUE, 100)], &[weight(BLUE, 0)]).await.unwrap_err();
+    let error = traffic
+        .set_weights(None, &target, &[weight(BLUE, 100)], &[weight(BLUE, 0)])
+        .await
+        .unwrap_err();
     assert_eq!(error.kind, CallErrorKind::Refused);
     assert!(error.message.contains("the kind dream"), "{error}");
     assert_eq!(script.sent().len(), 1);
@@ -164,10 +198,16 @@ async fn an_action_that_can_not_be_written_back_is_never_written() {
 #[tokio::test]
 async fn there_must_be_one_forward_action() {
     let fixed = "<member><Type>fixed-response</Type><FixedResponseConfig><StatusCode>503</StatusCode></FixedResponseConfig></member>";
-    for actions in [fixed.to_owned(), format!("{}{}", forward(&[(BLUE, 1)]), forward(&[(GREEN, 1)]))] {
+    for actions in [
+        fixed.to_owned(),
+        format!("{}{}", forward(&[(BLUE, 1)]), forward(&[(GREEN, 1)])),
+    ] {
         let script = Script::new([listener(&actions)]);
         let traffic = ElbTraffic::new(&script.config());
-        let error = traffic.weights(None, &ForwardTarget::Listener(LISTENER.into())).await.unwrap_err();
+        let error = traffic
+            .weights(None, &ForwardTarget::Listener(LISTENER.into()))
+            .await
+            .unwrap_err();
         assert_eq!(error.kind, CallErrorKind::Refused);
     }
 }
@@ -175,18 +215,45 @@ async fn there_must_be_one_forward_action() {
 #[tokio::test]
 async fn what_a_failed_change_means_and_that_it_is_sent_once() {
     let cases = [
-        (failed(400, "Throttling"), CallErrorKind::Retryable, "nothing was changed"),
-        (failed(503, "ServiceUnavailable"), CallErrorKind::Retryable, "it is not known whether anything was changed"),
-        (Answer::Silent, CallErrorKind::Lost, "it is not known whether anything was changed"),
-        (Answer::Broken, CallErrorKind::Lost, "it is not known whether anything was changed"),
-        (failed(400, "TargetGroupNotFound"), CallErrorKind::NotFound, "nothing was changed"),
-        (failed(403, "AccessDenied"), CallErrorKind::Refused, "nothing was changed"),
+        (
+            failed(400, "Throttling"),
+            CallErrorKind::Retryable,
+            "nothing was changed",
+        ),
+        (
+            failed(503, "ServiceUnavailable"),
+            CallErrorKind::Retryable,
+            "it is not known whether anything was changed",
+        ),
+        (
+            Answer::Silent,
+            CallErrorKind::Lost,
+            "it is not known whether anything was changed",
+        ),
+        (
+            Answer::Broken,
+            CallErrorKind::Lost,
+            "it is not known whether anything was changed",
+        ),
+        (
+            failed(400, "TargetGroupNotFound"),
+            CallErrorKind::NotFound,
+            "nothing was changed",
+        ),
+        (
+            failed(403, "AccessDenied"),
+            CallErrorKind::Refused,
+            "nothing was changed",
+        ),
     ];
     for (answer, kind, outcome) in cases {
         let script = Script::new([listener(&forward(&[(BLUE, 100)])), answer]);
         let traffic = ElbTraffic::new(&script.config());
         let target = ForwardTarget::Listener(LISTENER.into());
-        let error = traffic.set_weights(None, &target, &[weight(BLUE, 100)], &[weight(BLUE, 0)]).await.unwrap_err();
+        let error = traffic
+            .set_weights(None, &target, &[weight(BLUE, 100)], &[weight(BLUE, 0)])
+            .await
+            .unwrap_err();
         assert_eq!(error.kind, kind, "{error}");
         assert!(error.message.ends_with(outcome), "{error}");
         assert_eq!(script.sent().len(), 2);
@@ -203,8 +270,21 @@ async fn targets_come_with_state_and_reason_from_the_region_that_is_asked() {
          <member><Target><Id>i-1</Id></Target><TargetHealth><State>healthy</State></TargetHealth></member>\
          </TargetHealthDescriptions></DescribeTargetHealthResult></DescribeTargetHealthResponse>",
     )]);
-    let targets = ElbTraffic::new(&script.config()).targets(Some("us-east-1"), BLUE).await.unwrap();
-    let target = |id: &str, state: &str, reason: &str| Target { id: id.into(), state: state.into(), reason: reason.into() };
-    assert_eq!(targets, [target("i-0123456789abcdef0", "unhealthy", "Target.Timeout"), target("i-1", "healthy", "")]);
+    let targets = ElbTraffic::new(&script.config())
+        .targets(Some("us-east-1"), BLUE)
+        .await
+        .unwrap();
+    let target = |id: &str, state: &str, reason: &str| Target {
+        id: id.into(),
+        state: state.into(),
+        reason: reason.into(),
+    };
+    assert_eq!(
+        targets,
+        [
+            target("i-0123456789abcdef0", "unhealthy", "Target.Timeout"),
+            target("i-1", "healthy", "")
+        ]
+    );
     assert!(script.sent()[0].uri.contains("us-east-1"), "{}", script.sent()[0].uri);
 }

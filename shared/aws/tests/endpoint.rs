@@ -47,7 +47,11 @@ async fn answer(mut stream: impl AsyncRead + AsyncWrite + Unpin, answer: Vec<u8>
 }
 
 fn http(status: &str, body: &str) -> Vec<u8> {
-    format!("HTTP/1.1 {status}\r\nContent-Length: {}\r\nLocation: /elsewhere\r\n\r\n{body}", body.len()).into_bytes()
+    format!(
+        "HTTP/1.1 {status}\r\nContent-Length: {}\r\nLocation: /elsewhere\r\n\r\n{body}",
+        body.len()
+    )
+    .into_bytes()
 }
 
 /// A server that gives every connection the same answer.
@@ -67,7 +71,10 @@ async fn the_status_decides() {
     let good = server(http("200 OK", "hello")).await;
     assert_eq!(check(good, json!({})).await, Sample::new(Health::Healthy, "HTTP 200"));
     let bad = server(http("500 Internal Server Error", "")).await;
-    assert_eq!(check(bad, json!({})).await, Sample::new(Health::Unhealthy, "HTTP 500, expected 200 to 299"));
+    assert_eq!(
+        check(bad, json!({})).await,
+        Sample::new(Health::Unhealthy, "HTTP 500, expected 200 to 299")
+    );
     let range = json!({"expected_status": {"from": 500, "to": 500}});
     assert_eq!(check(bad, range).await.health, Health::Healthy);
 }
@@ -76,7 +83,13 @@ async fn the_status_decides() {
 async fn a_redirect_is_not_followed() {
     let elsewhere = server(http("302 Found", "")).await;
     let sample = check(elsewhere, json!({})).await;
-    assert_eq!(sample, Sample::new(Health::Unhealthy, "HTTP 302, expected 200 to 299; redirects are not followed"));
+    assert_eq!(
+        sample,
+        Sample::new(
+            Health::Unhealthy,
+            "HTTP 302, expected 200 to 299; redirects are not followed"
+        )
+    );
 }
 
 #[tokio::test]
@@ -105,14 +118,26 @@ async fn the_request_is_what_the_plan_says_and_each_try_connects_anew() {
 #[tokio::test]
 async fn the_body_is_looked_at_to_64_kib() {
     let hello = server(http("200 OK", "status: ready")).await;
-    assert_eq!(check(hello, json!({"body_contains": "ready"})).await.health, Health::Healthy);
+    assert_eq!(
+        check(hello, json!({"body_contains": "ready"})).await.health,
+        Health::Healthy
+    );
     let sample = check(hello, json!({"body_contains": "broken"})).await;
-    assert_eq!(sample, Sample::new(Health::Unhealthy, "HTTP 200, the body does not contain \"broken\""));
+    assert_eq!(
+        sample,
+        Sample::new(Health::Unhealthy, "HTTP 200, the body does not contain \"broken\"")
+    );
 
     let within = server(http("200 OK", &format!("{}needle", "x".repeat(64 * 1024 - 6)))).await;
-    assert_eq!(check(within, json!({"body_contains": "needle"})).await.health, Health::Healthy);
+    assert_eq!(
+        check(within, json!({"body_contains": "needle"})).await.health,
+        Health::Healthy
+    );
     let beyond = server(http("200 OK", &format!("{}needle", "x".repeat(64 * 1024)))).await;
-    assert_eq!(check(beyond, json!({"body_contains": "needle"})).await.health, Health::Unhealthy);
+    assert_eq!(
+        check(beyond, json!({"body_contains": "needle"})).await.health,
+        Health::Unhealthy
+    );
 }
 
 #[tokio::test]
@@ -124,7 +149,9 @@ async fn silence_and_a_body_that_never_ends_run_out_of_time() {
     let hanging = tokio::spawn(async move {
         let mut open = Vec::new();
         while let Ok((mut stream, _)) = listener.accept().await {
-            let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nonly the begin").await;
+            let _ = stream.read_u8().await;
+            let begin = b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nonly the begin";
+            let _ = stream.write_all(begin).await;
             open.push(stream);
         }
     });
@@ -141,7 +168,11 @@ async fn a_port_that_nobody_listens_on_refuses() {
     drop(listener);
     for protocol in ["http", "https", "tcp"] {
         let sample = check(address, json!({"protocol": protocol})).await;
-        assert_eq!(sample, Sample::new(Health::Unhealthy, "connection refused"), "{protocol}");
+        assert_eq!(
+            sample,
+            Sample::new(Health::Unhealthy, "connection refused"),
+            "{protocol}"
+        );
     }
 }
 
@@ -155,7 +186,10 @@ async fn an_answer_that_is_not_http_is_unhealthy() {
 async fn a_plan_that_makes_no_address_says_nothing_about_the_endpoint() {
     let good = server(http("200 OK", "")).await;
     assert_eq!(check(good, json!({"host": "not a host"})).await.health, Health::Unknown);
-    assert_eq!(check(good, json!({"protocol": "tcp", "port": null})).await.health, Health::Unknown);
+    assert_eq!(
+        check(good, json!({"protocol": "tcp", "port": null})).await.health,
+        Health::Unknown
+    );
 }
 
 /// An HTTPS server with a certificate of its own for `localhost`; the certificate as PEM.
@@ -191,25 +225,45 @@ async fn a_certificate_that_nobody_vouches_for_is_named() {
     let (address, _) = tls_server(&["localhost"]).await;
     let sample = check(address, json!({"protocol": "https", "host": "localhost"})).await;
     assert_eq!(sample.health, Health::Unhealthy, "{}", sample.reason);
-    assert!(sample.reason.starts_with("TLS: the certificate is not valid: "), "{}", sample.reason);
+    assert!(
+        sample.reason.starts_with("TLS: the certificate is not valid: "),
+        "{}",
+        sample.reason
+    );
 }
 
 #[tokio::test]
 async fn a_certificate_of_a_given_root_is_trusted_for_its_name_only() {
     let (address, pem) = tls_server(&["localhost"]).await;
     let endpoint = NetworkEndpoint::with_roots(&[&pem]).unwrap();
-    let good = probe(address, json!({"protocol": "https", "host": "localhost", "body_contains": "secure"}));
-    assert_eq!(endpoint.check(&good).await, Sample::new(Health::Healthy, "HTTP 200, body as expected"));
+    let good = probe(
+        address,
+        json!({"protocol": "https", "host": "localhost", "body_contains": "secure"}),
+    );
+    assert_eq!(
+        endpoint.check(&good).await,
+        Sample::new(Health::Healthy, "HTTP 200, body as expected")
+    );
     let wrong = probe(address, json!({"protocol": "https", "host": "127.0.0.1"}));
     let sample = endpoint.check(&wrong).await;
     assert_eq!(sample.health, Health::Unhealthy);
-    assert!(sample.reason.starts_with("TLS: the certificate is not valid: "), "{}", sample.reason);
+    assert!(
+        sample.reason.starts_with("TLS: the certificate is not valid: "),
+        "{}",
+        sample.reason
+    );
 }
 
 #[tokio::test]
 async fn a_plain_server_behind_an_https_probe_is_unhealthy() {
-    let plain = server(http("200 OK", "")).await;
-    let sample = check(plain, json!({"protocol": "https"})).await;
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let _ = stream.read(&mut [0; 4096]).await;
+        let _ = stream.write_all(&http("400 Bad Request", "")).await;
+    });
+    let sample = check(address, json!({"protocol": "https"})).await;
     assert_eq!(sample.health, Health::Unhealthy);
     assert!(sample.reason.starts_with("TLS: "), "{}", sample.reason);
 }

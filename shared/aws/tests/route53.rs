@@ -36,7 +36,10 @@ fn value(value: &str) -> String {
 }
 
 fn names(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
-    pairs.iter().map(|(name, record_type)| ((*name).to_owned(), (*record_type).to_owned())).collect()
+    pairs
+        .iter()
+        .map(|(name, record_type)| ((*name).to_owned(), (*record_type).to_owned()))
+        .collect()
 }
 
 fn simple(name: &str, address: &str) -> RecordSet {
@@ -51,8 +54,22 @@ fn simple(name: &str, address: &str) -> RecordSet {
 
 #[tokio::test]
 async fn the_sets_of_a_name_are_read_until_the_next_name() {
-    let first = set("\\052.example.test.", "A", &format!("<SetIdentifier>blue</SetIdentifier><Weight>100</Weight>{}", value("192.0.2.1")));
-    let second = set("\\052.example.test.", "A", &format!("<SetIdentifier>green</SetIdentifier><Weight>0</Weight>{}", value("192.0.2.2")));
+    let first = set(
+        "\\052.example.test.",
+        "A",
+        &format!(
+            "<SetIdentifier>blue</SetIdentifier><Weight>100</Weight>{}",
+            value("192.0.2.1")
+        ),
+    );
+    let second = set(
+        "\\052.example.test.",
+        "A",
+        &format!(
+            "<SetIdentifier>green</SetIdentifier><Weight>0</Weight>{}",
+            value("192.0.2.2")
+        ),
+    );
     let past = set("zoo.example.test.", "A", &value("192.0.2.9"));
     let next = "<NextRecordName>\\052.example.test.</NextRecordName><NextRecordType>A</NextRecordType>\
                 <NextRecordIdentifier>green</NextRecordIdentifier>";
@@ -63,8 +80,16 @@ async fn the_sets_of_a_name_are_read_until_the_next_name() {
     assert_eq!(
         found,
         [
-            RecordSet { set_identifier: Some("blue".into()), weight: Some(100), ..simple("*.example.test.", "192.0.2.1") },
-            RecordSet { set_identifier: Some("green".into()), weight: Some(0), ..simple("*.example.test.", "192.0.2.2") },
+            RecordSet {
+                set_identifier: Some("blue".into()),
+                weight: Some(100),
+                ..simple("*.example.test.", "192.0.2.1")
+            },
+            RecordSet {
+                set_identifier: Some("green".into()),
+                weight: Some(0),
+                ..simple("*.example.test.", "192.0.2.2")
+            },
         ]
     );
     let sent = script.sent();
@@ -76,17 +101,33 @@ async fn the_sets_of_a_name_are_read_until_the_next_name() {
 async fn aliases_health_checks_and_what_is_not_carried_are_seen() {
     let alias = "<AliasTarget><HostedZoneId>Z2</HostedZoneId><DNSName>dualstack.LB.example.test.</DNSName>\
                  <EvaluateTargetHealth>true</EvaluateTargetHealth></AliasTarget><HealthCheckId>hc-1</HealthCheckId>";
-    let geo = format!("<SetIdentifier>eu</SetIdentifier><GeoLocation><ContinentCode>EU</ContinentCode></GeoLocation>{}", value("192.0.2.3"));
-    let script =
-        Script::new([listing(&set("a.test.", "A", alias), None), listing(&set("geo.test.", "A", &geo), None), listing("", None)]);
+    let geo = format!(
+        "<SetIdentifier>eu</SetIdentifier><GeoLocation><ContinentCode>EU</ContinentCode></GeoLocation>{}",
+        value("192.0.2.3")
+    );
+    let script = Script::new([
+        listing(&set("a.test.", "A", alias), None),
+        listing(&set("geo.test.", "A", &geo), None),
+        listing("", None),
+    ]);
     let dns = Route53Dns::new(&script.config());
-    let found = dns.records("Z1", &names(&[("a.test", "A"), ("geo.test", "A"), ("gone.test", "A")])).await.unwrap();
+    let found = dns
+        .records("Z1", &names(&[("a.test", "A"), ("geo.test", "A"), ("gone.test", "A")]))
+        .await
+        .unwrap();
     assert_eq!(found.len(), 2);
     assert_eq!(
         found[0].alias,
-        Some(Alias { dns_name: "dualstack.lb.example.test.".into(), hosted_zone_id: "Z2".into(), evaluate_target_health: true })
+        Some(Alias {
+            dns_name: "dualstack.lb.example.test.".into(),
+            hosted_zone_id: "Z2".into(),
+            evaluate_target_health: true
+        })
     );
-    assert_eq!((found[0].ttl_seconds, found[0].health_check_id.as_deref()), (None, Some("hc-1")));
+    assert_eq!(
+        (found[0].ttl_seconds, found[0].health_check_id.as_deref()),
+        (None, Some("hc-1"))
+    );
     assert_eq!(found[1].unsupported.as_deref(), Some("geolocation"));
 }
 
@@ -98,21 +139,41 @@ async fn a_batch_deletes_what_was_and_then_creates_what_shall_be() {
     );
     let script = Script::new([says(200, answer)]);
     let dns = Route53Dns::new(&script.config());
-    let old = RecordSet { health_check_id: Some("hc-1".into()), ..simple("a.test.", "192.0.2.1") };
-    let new = RecordSet { values: vec!["192.0.2.2".into()], ..old.clone() };
+    let old = RecordSet {
+        health_check_id: Some("hc-1".into()),
+        ..simple("a.test.", "192.0.2.1")
+    };
+    let new = RecordSet {
+        values: vec!["192.0.2.2".into()],
+        ..old.clone()
+    };
     let added = RecordSet {
         ttl_seconds: None,
         values: Vec::new(),
-        alias: Some(Alias { dns_name: "lb.test.".into(), hosted_zone_id: "Z2".into(), evaluate_target_health: false }),
+        alias: Some(Alias {
+            dns_name: "lb.test.".into(),
+            hosted_zone_id: "Z2".into(),
+            evaluate_target_health: false,
+        }),
         ..simple("b.test.", "")
     };
-    let changes =
-        [RecordChange { old: None, new: Some(added) }, RecordChange { old: Some(old), new: Some(new) }];
+    let changes = [
+        RecordChange {
+            old: None,
+            new: Some(added),
+        },
+        RecordChange {
+            old: Some(old),
+            new: Some(new),
+        },
+    ];
     let id = dns.change_records("Z1", &changes, "execution e-1").await.unwrap();
     assert_eq!(id, "C123");
 
     let one = |action: &str, name: &str, rest: &str| {
-        format!("<Change><Action>{action}</Action><ResourceRecordSet><Name>{name}</Name><Type>A</Type>{rest}</ResourceRecordSet></Change>")
+        format!(
+            "<Change><Action>{action}</Action><ResourceRecordSet><Name>{name}</Name><Type>A</Type>{rest}</ResourceRecordSet></Change>"
+        )
     };
     let with = |address: &str| format!("{}<HealthCheckId>hc-1</HealthCheckId>", value(address));
     let alias = "<AliasTarget><HostedZoneId>Z2</HostedZoneId><DNSName>lb.test.</DNSName>\
@@ -125,15 +186,29 @@ async fn a_batch_deletes_what_was_and_then_creates_what_shall_be() {
     .concat();
     let sent = &script.sent()[0];
     assert!(sent.uri.ends_with("/2013-04-01/hostedzone/Z1/rrset"), "{}", sent.uri);
-    assert!(sent.body.contains(&format!("<Comment>execution e-1</Comment><Changes>{batch}</Changes>")), "{}", sent.body);
+    assert!(
+        sent.body
+            .contains(&format!("<Comment>execution e-1</Comment><Changes>{batch}</Changes>")),
+        "{}",
+        sent.body
+    );
 }
 
 #[tokio::test]
 async fn what_is_not_carried_is_never_sent() {
     let script = Script::new([]);
-    let geo = RecordSet { unsupported: Some("geolocation".into()), ..simple("a.test.", "192.0.2.1") };
-    let changes = [RecordChange { old: Some(geo), new: None }];
-    let error = Route53Dns::new(&script.config()).change_records("Z1", &changes, "").await.unwrap_err();
+    let geo = RecordSet {
+        unsupported: Some("geolocation".into()),
+        ..simple("a.test.", "192.0.2.1")
+    };
+    let changes = [RecordChange {
+        old: Some(geo),
+        new: None,
+    }];
+    let error = Route53Dns::new(&script.config())
+        .change_records("Z1", &changes, "")
+        .await
+        .unwrap_err();
     assert_eq!(error.kind, CallErrorKind::Refused);
     assert!(script.sent().is_empty());
 }
@@ -171,7 +246,10 @@ async fn what_a_failed_batch_means_and_that_it_is_sent_once() {
     let cases = [
         (invalid(lost), CallErrorKind::Conflict),
         (enveloped(lost), CallErrorKind::Conflict),
-        (enveloped("Invalid Resource Record: FATAL problem: ARRDATAIllegalIPv4Address"), CallErrorKind::Refused),
+        (
+            enveloped("Invalid Resource Record: FATAL problem: ARRDATAIllegalIPv4Address"),
+            CallErrorKind::Refused,
+        ),
         (failed(400, "PriorRequestNotComplete"), CallErrorKind::Retryable),
         (failed(400, "Throttling"), CallErrorKind::Retryable),
         (failed(500, "InternalError"), CallErrorKind::Retryable),
@@ -181,8 +259,14 @@ async fn what_a_failed_batch_means_and_that_it_is_sent_once() {
     ];
     for (answer, kind) in cases {
         let script = Script::new([answer]);
-        let changes = [RecordChange { old: Some(simple("a.test.", "192.0.2.1")), new: None }];
-        let error = Route53Dns::new(&script.config()).change_records("Z1", &changes, "c").await.unwrap_err();
+        let changes = [RecordChange {
+            old: Some(simple("a.test.", "192.0.2.1")),
+            new: None,
+        }];
+        let error = Route53Dns::new(&script.config())
+            .change_records("Z1", &changes, "c")
+            .await
+            .unwrap_err();
         assert_eq!(error.kind, kind, "{error}");
         assert_eq!(script.sent().len(), 1);
     }

@@ -57,18 +57,38 @@ fn a_panic_is_an_error_answer_and_the_next_invocation_works() {
 
     let paths: Vec<&str> = answers.iter().map(|(path, _)| path.as_str()).collect();
     let wanted = ["r-0/response", "r-1/error", "r-2/error", "r-3/response"];
-    assert_eq!(paths, wanted.map(|path| format!("/2018-06-01/runtime/invocation/{path}")));
-    assert_eq!(answers[0].1, json!({"request": "r-0", "deadline": 4_000_000_000_000_i64}));
+    assert_eq!(
+        paths,
+        wanted.map(|path| format!("/2018-06-01/runtime/invocation/{path}"))
+    );
+    assert_eq!(
+        answers[0].1,
+        json!({"request": "r-0", "deadline": 4_000_000_000_000_i64})
+    );
     assert_eq!(answers[1].1["errorMessage"], "Lambda panicked: as asked");
-    assert_eq!(answers[2].1, json!({"errorType": "HandlerError", "errorMessage": "the table is gone"}));
+    assert_eq!(
+        answers[2].1,
+        json!({"errorType": "HandlerError", "errorMessage": "the table is gone"})
+    );
     assert_eq!(answers[3].1["request"], "r-3");
 
     // Metrics were written for every invocation, after the panic too, and each line is whole.
-    let lines: Vec<Value> = output.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
-    let flushed: Vec<&str> =
-        lines.iter().filter(|line| line["Handled"] == 1).filter_map(|line| line["RequestId"].as_str()).collect();
+    let lines: Vec<Value> = output
+        .lines()
+        .filter_map(|line| serde_json::from_str(line).ok())
+        .collect();
+    let flushed: Vec<&str> = lines
+        .iter()
+        .filter(|line| line["Handled"] == 1)
+        .filter_map(|line| line["RequestId"].as_str())
+        .collect();
     assert!(flushed.starts_with(&["r-0", "r-1", "r-2"]), "{output}");
-    assert!(lines.iter().any(|line| line["message"] == "the handler panicked" && line["span"]["request_id"] == "r-1"), "{output}");
+    assert!(
+        lines
+            .iter()
+            .any(|line| line["message"] == "the handler panicked" && line["span"]["request_id"] == "r-1"),
+        "{output}"
+    );
 }
 
 /// Plays the runtime API: one event for each word, then the answers, each with its path.
@@ -77,8 +97,12 @@ fn serve(listener: &TcpListener, events: &[&str]) -> Vec<(String, Value)> {
     let mut given = 0;
     let mut connections: Vec<BufReader<TcpStream>> = Vec::new();
     while answers.len() < events.len() {
-        let mut connection = connections.pop().unwrap_or_else(|| BufReader::new(listener.accept().unwrap().0));
-        let Some((path, body)) = request(&mut connection) else { continue };
+        let mut connection = connections
+            .pop()
+            .unwrap_or_else(|| BufReader::new(listener.accept().unwrap().0));
+        let Some((path, body)) = request(&mut connection) else {
+            continue;
+        };
         let answer = if path.ends_with("/next") {
             let event = json!({"do": events[given]}).to_string();
             given += 1;
@@ -115,7 +139,10 @@ fn request(connection: &mut BufReader<TcpStream>) -> Option<(String, Vec<u8>)> {
         if line.is_empty() {
             break;
         }
-        length = line.strip_prefix("content-length: ").and_then(|length| length.parse().ok()).or(length);
+        length = line
+            .strip_prefix("content-length: ")
+            .and_then(|length| length.parse().ok())
+            .or(length);
         chunked |= line == "transfer-encoding: chunked";
     }
     let mut body = vec![0; length.unwrap_or(0)];

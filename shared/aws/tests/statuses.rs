@@ -19,7 +19,9 @@ fn ids(ids: &[&str]) -> Vec<String> {
 fn ec2_failed(status: u16, code: &str) -> Answer {
     says(
         status,
-        format!("<Response><Errors><Error><Code>{code}</Code><Message>as scripted</Message></Error></Errors><RequestID>r</RequestID></Response>"),
+        format!(
+            "<Response><Errors><Error><Code>{code}</Code><Message>as scripted</Message></Error></Errors><RequestID>r</RequestID></Response>"
+        ),
     )
 }
 
@@ -33,14 +35,23 @@ async fn stopped_instances_are_asked_for_too() {
          <item><instanceId>i-2</instanceId><instanceState><name>stopped</name></instanceState></item>\
          </instanceStatusSet></DescribeInstanceStatusResponse>",
     )]);
-    let found = Ec2Compute::new(&script.config()).instance_statuses(None, &ids(&["i-1", "i-2"])).await.unwrap();
+    let found = Ec2Compute::new(&script.config())
+        .instance_statuses(None, &ids(&["i-1", "i-2"]))
+        .await
+        .unwrap();
     let status = |id: &str, state: &str, instance: &str, system: &str| InstanceStatus {
         instance_id: id.into(),
         state: state.into(),
         instance_check: instance.into(),
         system_check: system.into(),
     };
-    assert_eq!(found, [status("i-1", "running", "ok", "impaired"), status("i-2", "stopped", "unknown", "unknown")]);
+    assert_eq!(
+        found,
+        [
+            status("i-1", "running", "ok", "impaired"),
+            status("i-2", "stopped", "unknown", "unknown")
+        ]
+    );
     let sent = &script.sent()[0];
     assert_eq!(sent.field("IncludeAllInstances").as_deref(), Some("true"));
     assert_eq!(sent.field("InstanceId.2").as_deref(), Some("i-2"));
@@ -58,7 +69,10 @@ async fn what_a_failed_instance_read_means() {
     ];
     for (answer, kind) in cases {
         let script = Script::new([answer]);
-        let error = Ec2Compute::new(&script.config()).instance_statuses(None, &ids(&["i-1"])).await.unwrap_err();
+        let error = Ec2Compute::new(&script.config())
+            .instance_statuses(None, &ids(&["i-1"]))
+            .await
+            .unwrap_err();
         assert_eq!(error.kind, kind, "{error}");
         assert!(error.message.contains("i-1"), "{error}");
         assert!(error.message.ends_with("nothing was changed"), "{error}");
@@ -72,7 +86,9 @@ fn rds_page(instances: &[(&str, &str)], marker: Option<&str>) -> Answer {
             format!("<DBInstance><DBInstanceIdentifier>{id}</DBInstanceIdentifier><DBInstanceStatus>{status}</DBInstanceStatus></DBInstance>")
         })
         .collect();
-    let marker = marker.map(|marker| format!("<Marker>{marker}</Marker>")).unwrap_or_default();
+    let marker = marker
+        .map(|marker| format!("<Marker>{marker}</Marker>"))
+        .unwrap_or_default();
     says(
         200,
         format!(
@@ -83,21 +99,42 @@ fn rds_page(instances: &[(&str, &str)], marker: Option<&str>) -> Answer {
 }
 
 fn rds_failed(status: u16, code: &str) -> Answer {
-    says(status, format!("<ErrorResponse><Error><Code>{code}</Code><Message>as scripted</Message></Error></ErrorResponse>"))
+    says(
+        status,
+        format!("<ErrorResponse><Error><Code>{code}</Code><Message>as scripted</Message></Error></ErrorResponse>"),
+    )
 }
 
 fn database(id: &str, status: &str) -> DatabaseStatus {
-    DatabaseStatus { db_instance_identifier: id.into(), status: status.into() }
+    DatabaseStatus {
+        db_instance_identifier: id.into(),
+        status: status.into(),
+    }
 }
 
 #[tokio::test]
 async fn databases_are_read_page_by_page_in_the_plans_spelling() {
-    let script = Script::new([rds_page(&[("orders", "available")], Some("m")), rds_page(&[("stock", "backing-up")], None)]);
-    let found = RdsDatabase::new(&script.config()).instance_statuses(None, &ids(&["Orders", "stock"])).await.unwrap();
-    assert_eq!(found, [database("Orders", "available"), database("stock", "backing-up")]);
+    let script = Script::new([
+        rds_page(&[("orders", "available")], Some("m")),
+        rds_page(&[("stock", "backing-up")], None),
+    ]);
+    let found = RdsDatabase::new(&script.config())
+        .instance_statuses(None, &ids(&["Orders", "stock"]))
+        .await
+        .unwrap();
+    assert_eq!(
+        found,
+        [database("Orders", "available"), database("stock", "backing-up")]
+    );
     let sent = script.sent();
-    assert_eq!(sent[0].field("Filters.Filter.1.Name").as_deref(), Some("db-instance-id"));
-    assert_eq!(sent[0].field("Filters.Filter.1.Values.Value.1").as_deref(), Some("orders"));
+    assert_eq!(
+        sent[0].field("Filters.Filter.1.Name").as_deref(),
+        Some("db-instance-id")
+    );
+    assert_eq!(
+        sent[0].field("Filters.Filter.1.Values.Value.1").as_deref(),
+        Some("orders")
+    );
     assert_eq!(sent[1].field("Marker").as_deref(), Some("m"));
 }
 
@@ -105,10 +142,19 @@ async fn databases_are_read_page_by_page_in_the_plans_spelling() {
 async fn one_unknown_database_does_not_hide_the_others() {
     let missing = || rds_failed(404, "DBInstanceNotFound");
     let script = Script::new([missing(), missing(), rds_page(&[("stock", "available")], None)]);
-    let found = RdsDatabase::new(&script.config()).instance_statuses(None, &ids(&["gone", "stock"])).await.unwrap();
+    let found = RdsDatabase::new(&script.config())
+        .instance_statuses(None, &ids(&["gone", "stock"]))
+        .await
+        .unwrap();
     assert_eq!(found, [database("stock", "available")]);
     let script = Script::new([missing()]);
-    assert!(RdsDatabase::new(&script.config()).instance_statuses(None, &ids(&["gone"])).await.unwrap().is_empty());
+    assert!(
+        RdsDatabase::new(&script.config())
+            .instance_statuses(None, &ids(&["gone"]))
+            .await
+            .unwrap()
+            .is_empty()
+    );
 }
 
 #[tokio::test]
@@ -121,7 +167,10 @@ async fn what_a_failed_database_read_means() {
     ];
     for (answer, kind) in cases {
         let script = Script::new([answer]);
-        let error = RdsDatabase::new(&script.config()).instance_statuses(None, &ids(&["a"])).await.unwrap_err();
+        let error = RdsDatabase::new(&script.config())
+            .instance_statuses(None, &ids(&["a"]))
+            .await
+            .unwrap_err();
         assert_eq!(error.kind, kind, "{error}");
     }
 }
@@ -143,7 +192,9 @@ fn list(items: &[Vec<u8>]) -> Vec<u8> {
 }
 
 fn map(entries: &[(&str, Vec<u8>)]) -> Vec<u8> {
-    let entries_bytes = entries.iter().flat_map(|(name, value)| [text(name), value.clone()].concat());
+    let entries_bytes = entries
+        .iter()
+        .flat_map(|(name, value)| [text(name), value.clone()].concat());
     head(5, entries.len()).into_iter().chain(entries_bytes).collect()
 }
 
@@ -173,34 +224,65 @@ async fn metric_and_composite_alarms_are_read() {
     let second = map(&[("CompositeAlarms", list(&[composite]))]);
     let script = Script::new([cbor(200, first), cbor(200, second)]);
     let alarms = CloudWatchAlarms::new(&script.config());
-    let found = alarms.readings(Some("us-east-1"), &ids(&["high", "all", "gone"])).await.unwrap();
+    let found = alarms
+        .readings(Some("us-east-1"), &ids(&["high", "all", "gone"]))
+        .await
+        .unwrap();
     assert_eq!(found.len(), 2);
-    assert_eq!((found[0].alarm_name.as_str(), found[0].state, found[0].since.as_second()), ("high", AlarmState::Alarm, 1_700_000_000));
+    assert_eq!(
+        (found[0].alarm_name.as_str(), found[0].state, found[0].since.as_second()),
+        ("high", AlarmState::Alarm, 1_700_000_000)
+    );
     assert_eq!(found[0].reason, "too much");
-    assert_eq!((found[1].alarm_name.as_str(), found[1].state, found[1].since.as_second()), ("all", AlarmState::Ok, 1_700_000_200));
+    assert_eq!(
+        (found[1].alarm_name.as_str(), found[1].state, found[1].since.as_second()),
+        ("all", AlarmState::Ok, 1_700_000_200)
+    );
     let sent = script.sent();
     assert!(sent[0].uri.contains("us-east-1"), "{}", sent[0].uri);
-    assert!(sent[0].body.contains("MetricAlarm") && sent[0].body.contains("CompositeAlarm"), "{}", sent[0].body);
+    assert!(
+        sent[0].body.contains("MetricAlarm") && sent[0].body.contains("CompositeAlarm"),
+        "{}",
+        sent[0].body
+    );
 }
 
 #[tokio::test]
 async fn no_name_is_not_every_alarm() {
     let script = Script::new([]);
-    assert!(CloudWatchAlarms::new(&script.config()).readings(None, &[]).await.unwrap().is_empty());
+    assert!(
+        CloudWatchAlarms::new(&script.config())
+            .readings(None, &[])
+            .await
+            .unwrap()
+            .is_empty()
+    );
 }
 
 #[tokio::test]
 async fn what_a_failed_alarm_read_means() {
     let failed = |code: &str| map(&[("__type", text(code)), ("message", text("as scripted"))]);
     let cases = [
-        (cbor(400, failed("com.amazonaws.cloudwatch#Throttling")), CallErrorKind::Retryable),
-        (cbor(500, failed("com.amazonaws.cloudwatch#InternalServiceFault")), CallErrorKind::Retryable),
-        (cbor(403, failed("com.amazonaws.cloudwatch#AccessDenied")), CallErrorKind::Refused),
+        (
+            cbor(400, failed("com.amazonaws.cloudwatch#Throttling")),
+            CallErrorKind::Retryable,
+        ),
+        (
+            cbor(500, failed("com.amazonaws.cloudwatch#InternalServiceFault")),
+            CallErrorKind::Retryable,
+        ),
+        (
+            cbor(403, failed("com.amazonaws.cloudwatch#AccessDenied")),
+            CallErrorKind::Refused,
+        ),
         (Answer::Silent, CallErrorKind::Lost),
     ];
     for (answer, kind) in cases {
         let script = Script::new([answer]);
-        let error = CloudWatchAlarms::new(&script.config()).readings(None, &ids(&["a"])).await.unwrap_err();
+        let error = CloudWatchAlarms::new(&script.config())
+            .readings(None, &ids(&["a"]))
+            .await
+            .unwrap_err();
         assert_eq!(error.kind, kind, "{error}");
     }
 }

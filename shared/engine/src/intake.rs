@@ -13,6 +13,10 @@ use understudy_core::event::{AlarmEvent, alarm_state, aws_time, excerpt, excerpt
 
 /// The largest payload that is looked at, in bytes. Lambda itself stops at 6 MB.
 pub const MAX_PAYLOAD_BYTES: usize = 512 * 1024;
+/// The longest name of a plan.
+const MAX_PLAN_NAME: usize = 63;
+/// The longest name of an alarm, by CloudWatch. A longer one would be refused as a key, and come again and again.
+const MAX_ALARM_NAME: usize = 255;
 
 /// What came in.
 #[derive(Clone, Debug, PartialEq)]
@@ -68,7 +72,7 @@ pub fn classify(payload: Value) -> Incoming {
         return direct(payload);
     }
     match object.get("plan").and_then(Value::as_str) {
-        Some(plan) if object.len() == 1 && !plan.is_empty() => Incoming::Nudge(plan.to_owned()),
+        Some(plan) if object.len() == 1 && (1..=MAX_PLAN_NAME).contains(&plan.len()) => Incoming::Nudge(plan.to_owned()),
         _ => Incoming::Unknown(format!(
             "the payload is none of: a command ({{\"command\": …}}), an alarm event, a stream batch; its fields are: {}",
             object.keys().take(10).map(|key| excerpt(key)).collect::<Vec<_>>().join(", ")
@@ -228,6 +232,10 @@ fn alarm(
     reason: impl Into<Option<String>>,
     via: &str,
 ) -> Incoming {
+    let characters = alarm_name.chars().count();
+    if !(1..=MAX_ALARM_NAME).contains(&characters) {
+        return unreadable("alarm event", &format!("its alarm's name has {characters} characters; CloudWatch's have 1 to {MAX_ALARM_NAME}"));
+    }
     let state = match alarm_state(state) {
         Ok(state) => state,
         Err(error) => return unreadable("alarm event", &error),

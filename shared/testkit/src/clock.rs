@@ -12,7 +12,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use understudy_engine::ports::{Clock, Random};
 
 /// How often a sleeper steps aside before it believes that nobody else can go on.
-const QUIET_TURNS: u32 = 24;
+const QUIET_TURNS: u32 = 12;
 
 /// Locks, also after a test's panic: what is looked at then is why it panicked.
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -48,7 +48,14 @@ impl Drop for Sleeper<'_> {
 impl TestClock {
     /// A clock that shows `now`.
     pub fn new(now: Timestamp) -> Self {
-        Self { state: Mutex::new(State { now, sleepers: BTreeMap::new(), next_sleeper: 0, activity: 0 }) }
+        Self {
+            state: Mutex::new(State {
+                now,
+                sleepers: BTreeMap::new(),
+                next_sleeper: 0,
+                activity: 0,
+            }),
+        }
     }
 
     /// Moves it forward at once, sleepers or not.
@@ -72,7 +79,11 @@ impl TestClock {
             state.next_sleeper += 1;
             let number = state.next_sleeper;
             state.sleepers.insert(number, until);
-            Sleeper { clock: self, number, until }
+            Sleeper {
+                clock: self,
+                number,
+                until,
+            }
         };
         let mut seen = None;
         loop {
@@ -117,7 +128,9 @@ pub struct SeededRandom {
 impl SeededRandom {
     /// Randomness from this seed.
     pub fn new(seed: u64) -> Self {
-        Self { state: Mutex::new(seed) }
+        Self {
+            state: Mutex::new(seed),
+        }
     }
 }
 

@@ -76,13 +76,23 @@ impl Faults {
         self.add(operation, 0, None, fault);
     }
 
+    /// Every call from the nth on, counted from 1, until [`Faults::clear`].
+    pub fn from_nth(&self, operation: &str, nth: u32, fault: Fault) {
+        self.add(operation, nth.saturating_sub(1), None, fault);
+    }
+
     /// All is well again.
     pub fn clear(&self) {
         lock(&self.rules).clear();
     }
 
     fn add(&self, operation: &str, skip: u32, left: Option<u32>, fault: Fault) {
-        lock(&self.rules).push(Rule { pattern: operation.to_owned(), skip, left, fault: Arc::new(fault) });
+        lock(&self.rules).push(Rule {
+            pattern: operation.to_owned(),
+            skip,
+            left,
+            fault: Arc::new(fault),
+        });
     }
 
     /// The faults that hit this call: any number of slow and outside ones, then at most one that decides.
@@ -123,7 +133,10 @@ impl Faults {
         for fault in self.hit(operation) {
             match &*fault {
                 Fault::Before(kind) => {
-                    return Err(CallError::new(*kind, format!("{operation} failed, as the test asked: {kind:?}")));
+                    return Err(CallError::new(
+                        *kind,
+                        format!("{operation} failed, as the test asked: {kind:?}"),
+                    ));
                 }
                 Fault::ReplyLost => reply = Reply::Lost,
                 Fault::MeetsItself => reply = Reply::MeetsItself,
@@ -155,9 +168,10 @@ impl Reply {
     pub(crate) fn give<T>(self, operation: &str, value: T) -> Result<T, CallError> {
         match self {
             Self::Given | Self::SeenAfter(_) => Ok(value),
-            Self::Lost | Self::MeetsItself => {
-                Err(CallError::new(CallErrorKind::Lost, format!("the reply of {operation} was lost, as the test asked")))
-            }
+            Self::Lost | Self::MeetsItself => Err(CallError::new(
+                CallErrorKind::Lost,
+                format!("the reply of {operation} was lost, as the test asked"),
+            )),
         }
     }
 }
@@ -232,7 +246,10 @@ impl Wire {
         if state.dead.contains(request_id) {
             return Some(Place::BeforeEffect);
         }
-        state.calls.push(PortCall { request_id: request_id.to_owned(), operation });
+        state.calls.push(PortCall {
+            request_id: request_id.to_owned(),
+            operation,
+        });
         let place = state.kill.filter(|(at, _)| *at == nth).map(|(_, place)| place);
         if place.is_some() {
             state.kill = None;

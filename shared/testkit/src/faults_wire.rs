@@ -31,7 +31,14 @@ pub(crate) struct Sandbox {
 impl Sandbox {
     pub(crate) fn new(request_id: String, clock: Arc<TestClock>, wire: Arc<Wire>) -> Arc<Self> {
         let (calls, dies_next, died) = (AtomicU32::new(0), AtomicBool::new(false), Notify::new());
-        Arc::new(Self { request_id, clock, wire, calls, dies_next, died })
+        Arc::new(Self {
+            request_id,
+            clock,
+            wire,
+            calls,
+            dies_next,
+            died,
+        })
     }
 
     /// Returns when it has died.
@@ -84,10 +91,14 @@ impl<T: Table> Table for Wired<T> {
         self.sandbox.through("table.put", self.inner.put(item, expected)).await
     }
     async fn delete(&self, key: &Key, expected: u64) -> Result<Put, CallError> {
-        self.sandbox.through("table.delete", self.inner.delete(key, expected)).await
+        self.sandbox
+            .through("table.delete", self.inner.delete(key, expected))
+            .await
     }
     async fn query(&self, plan: &str, prefix: &str, limit: usize, newest_first: bool) -> Result<Vec<Item>, CallError> {
-        self.sandbox.through("table.query", self.inner.query(plan, prefix, limit, newest_first)).await
+        self.sandbox
+            .through("table.query", self.inner.query(plan, prefix, limit, newest_first))
+            .await
     }
     async fn due(&self, until: Option<Timestamp>) -> Result<Vec<Due>, CallError> {
         self.sandbox.through("table.due", self.inner.due(until)).await
@@ -104,7 +115,9 @@ impl<T: Endpoint> Endpoint for Wired<T> {
 #[async_trait]
 impl<T: Traffic> Traffic for Wired<T> {
     async fn weights(&self, region: Option<&str>, target: &ForwardTarget) -> Result<Vec<TargetWeight>, CallError> {
-        self.sandbox.through("traffic.weights", self.inner.weights(region, target)).await
+        self.sandbox
+            .through("traffic.weights", self.inner.weights(region, target))
+            .await
     }
     async fn set_weights(
         &self,
@@ -113,17 +126,26 @@ impl<T: Traffic> Traffic for Wired<T> {
         expected: &[TargetWeight],
         wanted: &[TargetWeight],
     ) -> Result<(), CallError> {
-        self.sandbox.through("traffic.set_weights", self.inner.set_weights(region, target, expected, wanted)).await
+        self.sandbox
+            .through(
+                "traffic.set_weights",
+                self.inner.set_weights(region, target, expected, wanted),
+            )
+            .await
     }
     async fn targets(&self, region: Option<&str>, target_group_arn: &str) -> Result<Vec<Target>, CallError> {
-        self.sandbox.through("traffic.targets", self.inner.targets(region, target_group_arn)).await
+        self.sandbox
+            .through("traffic.targets", self.inner.targets(region, target_group_arn))
+            .await
     }
 }
 
 #[async_trait]
 impl<T: Dns> Dns for Wired<T> {
     async fn records(&self, hosted_zone_id: &str, names: &[(String, String)]) -> Result<Vec<RecordSet>, CallError> {
-        self.sandbox.through("dns.records", self.inner.records(hosted_zone_id, names)).await
+        self.sandbox
+            .through("dns.records", self.inner.records(hosted_zone_id, names))
+            .await
     }
     async fn change_records(
         &self,
@@ -131,7 +153,12 @@ impl<T: Dns> Dns for Wired<T> {
         changes: &[RecordChange],
         comment: &str,
     ) -> Result<String, CallError> {
-        self.sandbox.through("dns.change_records", self.inner.change_records(hosted_zone_id, changes, comment)).await
+        self.sandbox
+            .through(
+                "dns.change_records",
+                self.inner.change_records(hosted_zone_id, changes, comment),
+            )
+            .await
     }
     async fn in_sync(&self, change_id: &str) -> Result<bool, CallError> {
         self.sandbox.through("dns.in_sync", self.inner.in_sync(change_id)).await
@@ -141,37 +168,49 @@ impl<T: Dns> Dns for Wired<T> {
 #[async_trait]
 impl<T: Compute> Compute for Wired<T> {
     async fn instance_statuses(&self, region: Option<&str>, ids: &[String]) -> Result<Vec<InstanceStatus>, CallError> {
-        self.sandbox.through("compute.instance_statuses", self.inner.instance_statuses(region, ids)).await
+        self.sandbox
+            .through("compute.instance_statuses", self.inner.instance_statuses(region, ids))
+            .await
     }
 }
 
 #[async_trait]
 impl<T: Database> Database for Wired<T> {
     async fn instance_statuses(&self, region: Option<&str>, ids: &[String]) -> Result<Vec<DatabaseStatus>, CallError> {
-        self.sandbox.through("database.instance_statuses", self.inner.instance_statuses(region, ids)).await
+        self.sandbox
+            .through("database.instance_statuses", self.inner.instance_statuses(region, ids))
+            .await
     }
 }
 
 #[async_trait]
 impl<T: Alarms> Alarms for Wired<T> {
     async fn readings(&self, region: Option<&str>, names: &[String]) -> Result<Vec<AlarmReading>, CallError> {
-        self.sandbox.through("alarms.readings", self.inner.readings(region, names)).await
+        self.sandbox
+            .through("alarms.readings", self.inner.readings(region, names))
+            .await
     }
 }
 
 #[async_trait]
 impl<T: Notifier> Notifier for Wired<T> {
     async fn publish(&self, topic_arn: Option<&str>, plan: &str, announcement: &Announcement) -> Result<(), CallError> {
-        self.sandbox.through("notifier.publish", self.inner.publish(topic_arn, plan, announcement)).await
+        self.sandbox
+            .through("notifier.publish", self.inner.publish(topic_arn, plan, announcement))
+            .await
     }
 }
 
 #[async_trait]
 impl<T: Functions> Functions for Wired<T> {
     async fn nudge(&self, function: Wake, plan: &str) -> Result<(), CallError> {
-        self.sandbox.through("functions.nudge", self.inner.nudge(function, plan)).await
+        self.sandbox
+            .through("functions.nudge", self.inner.nudge(function, plan))
+            .await
     }
     async fn ask_executor(&self, question: &Value) -> Result<Value, CallError> {
-        self.sandbox.through("functions.ask_executor", self.inner.ask_executor(question)).await
+        self.sandbox
+            .through("functions.ask_executor", self.inner.ask_executor(question))
+            .await
     }
 }

@@ -1,2 +1,20 @@
-//! The test kit.
+//! The test kit: everything that the three functions meet, in memory or in between.
+//!
+//! - [`memory`] is the table with real compare-and-set, a log of every write, and the stream behind it.
+//! - [`cloud`] is AWS: it compares before it sets, and remembers what was durable at each call.
+//! - [`clock`] is time that nobody waits for; [`faults`] is what goes wrong, and where an invocation dies.
+//! - [`world`] puts the handler bodies of the three functions over all of this, and [`world_oracle`] says what must
+//!   hold in every such world.
+//! - [`proxy`] stands between real SDKs and emulators and records what passes.
+
+pub mod clock;
+pub mod cloud;
+mod cloud_ports;
+pub mod faults;
+mod faults_wire;
+pub mod memory;
+pub mod memory_stream;
 pub mod proxy;
+pub mod world;
+pub mod world_oracle;
+pub mod world_plan;

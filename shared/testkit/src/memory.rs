@@ -61,7 +61,11 @@ pub struct MemoryTable {
 impl MemoryTable {
     /// An empty table.
     pub fn new(clock: Arc<TestClock>) -> Self {
-        Self { clock, state: Mutex::default(), faults: Faults::default() }
+        Self {
+            clock,
+            state: Mutex::default(),
+            faults: Faults::default(),
+        }
     }
 
     /// Every attempt to write so far.
@@ -81,7 +85,13 @@ impl MemoryTable {
 
     /// The item, past all faults.
     pub fn peek(&self, plan: &str, item: &str) -> Option<Item> {
-        lock(&self.state).items.get(&Key { plan: plan.to_owned(), item: item.to_owned() }).cloned()
+        lock(&self.state)
+            .items
+            .get(&Key {
+                plan: plan.to_owned(),
+                item: item.to_owned(),
+            })
+            .cloned()
     }
 
     /// The plan's control item, past all faults.
@@ -92,12 +102,19 @@ impl MemoryTable {
     /// Every plan's control item.
     pub fn controls(&self) -> Vec<Control> {
         let items = self.items();
-        items.into_iter().filter(|item| item.key.item == "control").filter_map(|item| serde_json::from_value(item.body).ok()).collect()
+        items
+            .into_iter()
+            .filter(|item| item.key.item == "control")
+            .filter_map(|item| serde_json::from_value(item.body).ok())
+            .collect()
     }
 
     /// The items of a plan whose sort key begins with `prefix`, past all faults.
     pub fn peek_all(&self, plan: &str, prefix: &str) -> Vec<Item> {
-        self.items().into_iter().filter(|item| item.key.plan == plan && item.key.item.starts_with(prefix)).collect()
+        self.items()
+            .into_iter()
+            .filter(|item| item.key.plan == plan && item.key.item.starts_with(prefix))
+            .collect()
     }
 
     /// Puts an item there as it is, past every condition: for what another version or a vandal has written.
@@ -125,9 +142,15 @@ impl MemoryTable {
         let mut state = lock(&self.state);
         let standing = state.items.get(key).cloned();
         // Deleting what is not there is fine: somebody else pruned it.
-        let accepted =
-            standing.as_ref().map_or(0, |standing| standing.version) == expected || (item.is_none() && standing.is_none());
-        state.writes.push(Write { at: now, key: key.clone(), expected, item: item.cloned(), accepted });
+        let accepted = standing.as_ref().map_or(0, |standing| standing.version) == expected
+            || (item.is_none() && standing.is_none());
+        state.writes.push(Write {
+            at: now,
+            key: key.clone(),
+            expected,
+            item: item.cloned(),
+            accepted,
+        });
         if !accepted {
             return Put::Lost(standing.map(Box::new));
         }
@@ -140,7 +163,11 @@ impl MemoryTable {
                 state.sequence += 1;
                 let sequence = state.sequence;
                 if let Some(wake) = item.wake {
-                    state.stream.push_back(StreamRecord { sequence, item: item.clone(), wake });
+                    state.stream.push_back(StreamRecord {
+                        sequence,
+                        item: item.clone(),
+                        wake,
+                    });
                 }
             }
         }
@@ -153,17 +180,33 @@ impl MemoryTable {
     }
 }
 
+// A partition key of 1 to 2048 bytes, a sort key of 1 to 1024: for reads as for writes.
+fn check_key(key: &Key) -> Result<(), CallError> {
+    if (1..=2048).contains(&key.plan.len()) && (1..=1024).contains(&key.item.len()) {
+        return Ok(());
+    }
+    let (plan, item) = (key.plan.len(), key.item.len());
+    Err(CallError::new(
+        CallErrorKind::Refused,
+        format!("keys of {plan} and {item} bytes, which DynamoDB refuses"),
+    ))
+}
+
 fn check(item: &Item, expected: u64) -> Result<(), CallError> {
     let refuse = |what: String| Err(CallError::new(CallErrorKind::Refused, what));
     let size = item.body.to_string().len() + item.key.plan.len() + item.key.item.len();
     if size > MAX_ITEM_BYTES {
-        return refuse(format!("item {}/{} has {size} bytes; DynamoDB takes 400 KB", item.key.plan, item.key.item));
+        return refuse(format!(
+            "item {}/{} has {size} bytes; DynamoDB takes 400 KB",
+            item.key.plan, item.key.item
+        ));
     }
-    if item.key.plan.is_empty() || item.key.item.is_empty() {
-        return refuse("a key attribute is empty, which DynamoDB refuses".into());
-    }
+    check_key(&item.key)?;
     if item.version <= expected {
-        return refuse(format!("version {} does not grow past the expected {expected}", item.version));
+        return refuse(format!(
+            "version {} does not grow past the expected {expected}",
+            item.version
+        ));
     }
     Ok(())
 }
@@ -172,6 +215,7 @@ fn check(item: &Item, expected: u64) -> Result<(), CallError> {
 impl Table for MemoryTable {
     async fn get(&self, key: &Key) -> Result<Option<Item>, CallError> {
         let reply = self.reach("table.get").await?;
+        check_key(key)?;
         let found = lock(&self.state).items.get(key).cloned();
         reply.give("table.get", found)
     }
@@ -208,7 +252,12 @@ impl Table for MemoryTable {
         let mut found: Vec<Due> = self
             .items()
             .into_iter()
-            .filter_map(|item| Some(Due { due_at: item.due_at?, plan: item.key.plan }))
+            .filter_map(|item| {
+                Some(Due {
+                    due_at: item.due_at?,
+                    plan: item.key.plan,
+                })
+            })
             .filter(|due| until.is_none_or(|until| due.due_at <= until))
             .collect();
         found.sort_by_key(|due| due.due_at);
@@ -229,7 +278,10 @@ mod tests {
 
     fn item(version: u64, write_id: &str) -> Item {
         Item {
-            key: Key { plan: "shop".into(), item: "control".into() },
+            key: Key {
+                plan: "shop".into(),
+                item: "control".into(),
+            },
             version,
             write_id: write_id.into(),
             schema_version: 1,
@@ -243,7 +295,9 @@ mod tests {
     async fn of_two_writers_of_the_same_version_one_wins_and_the_other_sees_by_whom() {
         let table = table();
         assert_eq!(table.put(&item(1, "a"), 0).await.unwrap(), Put::Written);
-        let Put::Lost(Some(standing)) = table.put(&item(1, "b"), 0).await.unwrap() else { panic!("it must lose") };
+        let Put::Lost(Some(standing)) = table.put(&item(1, "b"), 0).await.unwrap() else {
+            panic!("it must lose")
+        };
         assert_eq!(standing.write_id, "a");
         assert_eq!(table.accepted_writes(), 1);
         assert_eq!(table.writes().len(), 2);
@@ -256,7 +310,9 @@ mod tests {
         assert_eq!(table.put(&item(1, "a"), 0).await.unwrap_err().kind, CallErrorKind::Lost);
         assert_eq!(table.peek("shop", "control").unwrap().write_id, "a");
         table.faults.next("table.put", Fault::MeetsItself);
-        let Put::Lost(Some(own)) = table.put(&item(2, "b"), 1).await.unwrap() else { panic!("it must meet itself") };
+        let Put::Lost(Some(own)) = table.put(&item(2, "b"), 1).await.unwrap() else {
+            panic!("it must meet itself")
+        };
         assert_eq!(own.write_id, "b");
     }
 
@@ -264,9 +320,31 @@ mod tests {
     async fn only_writes_with_a_wake_reach_the_stream_in_order() {
         let table = table();
         table.put(&item(1, "a"), 0).await.unwrap();
-        table.put(&Item { wake: Some(Wake::Executor), ..item(2, "b") }, 1).await.unwrap();
-        table.put(&Item { wake: Some(Wake::Decision), ..item(3, "c") }, 2).await.unwrap();
-        let waiting: Vec<String> = table.waiting_records().into_iter().map(|record| record.item.write_id).collect();
+        table
+            .put(
+                &Item {
+                    wake: Some(Wake::Executor),
+                    ..item(2, "b")
+                },
+                1,
+            )
+            .await
+            .unwrap();
+        table
+            .put(
+                &Item {
+                    wake: Some(Wake::Decision),
+                    ..item(3, "c")
+                },
+                2,
+            )
+            .await
+            .unwrap();
+        let waiting: Vec<String> = table
+            .waiting_records()
+            .into_iter()
+            .map(|record| record.item.write_id)
+            .collect();
         assert_eq!(waiting, ["b", "c"]);
     }
 

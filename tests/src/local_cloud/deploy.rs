@@ -20,6 +20,14 @@ use super::{ACCOUNT, LocalCloud, REGION, checkout, raw, tool};
 /// build started from a test, that something had changed.
 const CARGO_VARIABLES: &[&str] = &["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_BIN_", "CARGO_CRATE_"];
 
+/// Runs a command in a process group that ends when standard input closes: a build that nobody
+/// waits for any more must not go on, however its waiter ended.
+const WATCHED: &str = r#"
+exec 3<&0
+{ cat <&3; kill -9 -$$; } > /dev/null 2>&1 &
+"$@" < /dev/null 3<&-
+"#;
+
 /// What is deployed, under which name.
 #[derive(Clone, Debug)]
 pub struct DeployOptions {
@@ -129,6 +137,9 @@ impl LocalCloud {
             self.sam("build", &[], progress).await?;
         }
         let mut arguments = vec![
+            // Named, because `sam` would quietly pack the whole checkout if nothing were built.
+            "--template-file".to_owned(),
+            ".aws-sam/build/template.yaml".to_owned(),
             "--resolve-s3".to_owned(),
             "--no-confirm-changeset".to_owned(),
             "--no-fail-on-empty-changeset".to_owned(),
@@ -221,17 +232,19 @@ impl LocalCloud {
             .append(true)
             .open(&log)
             .map_err(opening())?;
-        let mut command = Command::new(&program);
+        let mut command = Command::new("/bin/sh");
+        command.args(["-c", WATCHED, "understudy-watchdog"]).arg(&program);
         command.arg(step).args(arguments).current_dir(checkout());
         self.set_sam_environment(&mut command, &program);
         command
-            .stdin(Stdio::null())
+            .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
-        // A build that nobody waits for any more must not go on.
-        command.kill_on_drop(true);
+        command.process_group(0);
         let starting = CloudError::system(format!("starting {}", program.display()));
         let mut child = command.spawn().map_err(starting)?;
+        // Held until `sam` has ended: letting go of it is what kills the group.
+        let lifeline = child.stdin.take();
         let (sender, mut lines) = tokio::sync::mpsc::channel(64);
         forward_lines(child.stdout.take(), sender.clone());
         forward_lines(child.stderr.take(), sender);
@@ -243,6 +256,7 @@ impl LocalCloud {
         }
         let waiting = CloudError::system(format!("waiting for `sam {step}`"));
         let status = child.wait().await.map_err(waiting)?;
+        drop(lifeline);
         if status.success() {
             return Ok(());
         }

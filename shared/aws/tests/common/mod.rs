@@ -62,7 +62,10 @@ impl Sent {
 
     /// One field of a form body.
     pub fn field(&self, name: &str) -> Option<String> {
-        self.form().into_iter().find(|(found, _)| found == name).map(|(_, value)| value)
+        self.form()
+            .into_iter()
+            .find(|(found, _)| found == name)
+            .map(|(_, value)| value)
     }
 }
 
@@ -105,7 +108,10 @@ impl std::fmt::Debug for Script {
 impl Script {
     /// AWS with these answers.
     pub fn new(answers: impl IntoIterator<Item = Answer>) -> Self {
-        Self { answers: Arc::new(Mutex::new(answers.into_iter().collect())), ..Self::default() }
+        Self {
+            answers: Arc::new(Mutex::new(answers.into_iter().collect())),
+            ..Self::default()
+        }
     }
 
     /// A configuration whose calls all go to this script, reads only once.
@@ -134,8 +140,11 @@ impl HttpClient for Script {
 
 impl HttpConnector for Script {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
-        let headers: Vec<(String, String)> =
-            request.headers().iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+        let headers: Vec<(String, String)> = request
+            .headers()
+            .iter()
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .collect();
         let body = String::from_utf8_lossy(request.body().bytes().unwrap_or_default()).into_owned();
         self.sent.lock().unwrap().push(Sent {
             method: request.method().to_owned(),
@@ -144,7 +153,12 @@ impl HttpConnector for Script {
             target: request.headers().get("x-amz-target").unwrap_or_default().to_owned(),
             headers,
         });
-        let answer = self.answers.lock().unwrap().pop_front().expect("a request that the script does not know");
+        let answer = self
+            .answers
+            .lock()
+            .unwrap()
+            .pop_front()
+            .expect("a request that the script does not know");
         let (status, header, body) = match answer {
             Answer::Says(status, body) => (status, None, body),
             Answer::SaysWith(status, name, value, body) => (status, Some((name, value)), body),

@@ -130,7 +130,8 @@ impl Decision {
         };
         let stops: Vec<&str> =
             self.verdicts.iter().filter(|verdict| !verdict.allows).map(|verdict| verdict.guard.as_str()).collect();
-        format!("{kind}|{}", stops.join(","))
+        // What is worth an alert is never the repetition of what was not, though the same guard stops both.
+        format!("{kind}|{}|{}", stops.join(","), if self.alert { "alert" } else { "quiet" })
     }
 }
 

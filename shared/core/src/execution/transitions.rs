@@ -131,6 +131,14 @@ impl Execution {
         Ok(())
     }
 
+    /// The newest call was refused because the resource was not as it expected: it had no effect and does not
+    /// count as one that may have had. Only forward: an undo keeps its count, which ends its patience.
+    pub fn had_no_effect(&mut self, index: usize) {
+        if let Some(run) = self.steps.get_mut(index).filter(|_| self.direction == Direction::Forward) {
+            run.attempts = run.attempts.saturating_sub(1);
+        }
+    }
+
     /// Notes what happened and when to look again; the step stays where it is. Its time begins to run.
     pub fn wait(&mut self, index: usize, now: Timestamp, until: Timestamp, detail: &str) {
         let timeout = self.step(index).map_or(0, |step| step.common().timeout_seconds);

@@ -216,7 +216,15 @@ impl DecisionMaker {
     async fn list(&self) -> Result<Value, CallError> {
         let mut plans = Vec::new();
         for due in self.store.table().due(None).await? {
-            let Some(control) = self.store.control(&due.plan).await? else { continue };
+            // One that can not be read must not hide the others.
+            let control = match self.store.control(&due.plan).await {
+                Ok(Some(control)) => control,
+                Ok(None) => continue,
+                Err(error) => {
+                    plans.push(json!({"plan": due.plan, "error": error.message}));
+                    continue;
+                }
+            };
             plans.push(json!({
                 "plan": control.plan,
                 "active_site": control.active_site,

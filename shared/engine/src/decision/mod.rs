@@ -90,20 +90,19 @@ impl DecisionMaker {
     // An alarm is looked for in every plan: which plans there are is the table's to say.
     async fn alarm(&self, event: AlarmEvent) -> Result<Value, CallError> {
         let mut answers = Vec::new();
+        let mut failed = None;
         for due in self.store.table().due(None).await? {
-            let Some(control) = self.store.control(&due.plan).await? else { continue };
-            let plan = self.store.plan_of(&control).await?;
-            let Some(binding) = plan.alarms.iter().find(|alarm| alarm.alarm_name == event.alarm_name) else { continue };
-            let region = binding.region.as_deref().or(plan.region.as_deref());
-            if event.region.is_some() && region.is_some() && event.region.as_deref() != region {
-                continue;
+            match self.alarm_of_plan(&due.plan, &event).await {
+                Ok(answer) => answers.extend(answer),
+                Err(error) => {
+                    tracing::error!(plan = due.plan, alarm = event.alarm_name, error = error.message, "the alarm was not judged for this plan");
+                    failed = Some(error);
+                }
             }
-            let readings = self.ports.alarms.readings(region, std::slice::from_ref(&event.alarm_name)).await?;
-            let reading = readings.into_iter().find(|reading| reading.alarm_name == event.alarm_name);
-            let trigger = Trigger::Alarm { event: event.clone(), reading };
-            if let Some(judged) = self.judge(&due.plan, &trigger).await? {
-                answers.push(judged.answer());
-            }
+        }
+        // The others have been judged; the event comes again for this one, and for them it is a repetition.
+        if let Some(error) = failed {
+            return Err(error);
         }
         if answers.is_empty() {
             tracing::info!(alarm = event.alarm_name, "no plan is bound to this alarm");
@@ -111,6 +110,21 @@ impl DecisionMaker {
             self.record_unbound(&key, &event).await?;
         }
         Ok(json!({"alarm": event.alarm_name, "plans": answers}))
+    }
+
+    // What the alarm means for one plan; nothing if the plan is not bound to it.
+    async fn alarm_of_plan(&self, name: &str, event: &AlarmEvent) -> Result<Option<Value>, CallError> {
+        let Some(control) = self.store.control(name).await? else { return Ok(None) };
+        let plan = self.store.plan_of(&control).await?;
+        let Some(binding) = plan.alarms.iter().find(|alarm| alarm.alarm_name == event.alarm_name) else { return Ok(None) };
+        let region = binding.region.as_deref().or(plan.region.as_deref());
+        if event.region.is_some() && region.is_some() && event.region.as_deref() != region {
+            return Ok(None);
+        }
+        let readings = self.ports.alarms.readings(region, std::slice::from_ref(&event.alarm_name)).await?;
+        let reading = readings.into_iter().find(|reading| reading.alarm_name == event.alarm_name);
+        let judged = self.judge(name, &Trigger::Alarm { event: event.clone(), reading }).await?;
+        Ok(judged.map(|judged| judged.answer()))
     }
 
     async fn wakes(&self, records: Vec<WakeRecord>) -> Value {

@@ -30,6 +30,9 @@ pub(super) struct Done {
     pub(super) probes: Vec<(String, String)>,
     pub(super) samples: u32,
     pub(super) writes: u32,
+    pub(super) touches: u32,
+    pub(super) nudges: u32,
+    pub(super) pruned: u32,
     pub(super) errors: u32,
 }
 

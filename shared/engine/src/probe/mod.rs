@@ -6,14 +6,17 @@
 //! 2. Every [`ROUND`], aligned to the clock: begin every check whose slot has not been counted, unless it is
 //!    still under way (an overrunning probe skips slots, and says so). Describes are batched; each result
 //!    is counted and written as soon as it is there, so that one slow probe delays nobody.
-//! 3. Touch what is due in the table, and invoke directly what was touched twice and never taken.
+//! 3. Meanwhile touch what is due in the table, invoke directly what was touched twice and never taken, and, once
+//!    an invocation, delete a few old records.
 //! 4. No round begins after [`ROUNDS_END`]; what is still under way at the end is left uncounted.
+//! 5. Leave a sign of life.
 //!
 //! Memory holds the last observations only as a guess: every write is a compare-and-set, and one that is
 //! lost shows the newer item, which is then counted on instead.
 
 mod check;
 mod observations;
+pub mod prune;
 mod touch;
 
 use crate::executor::HandlerError;
@@ -21,7 +24,7 @@ use crate::ports::{Alarms, CallError, Clock, Compute, Database, Endpoint, Functi
 use crate::store::Store;
 use check::{Check, checks};
 use futures_util::future::{Either, select};
-use futures_util::stream::{FuturesUnordered, StreamExt};
+use futures_util::stream::{self, FuturesUnordered, StreamExt};
 use jiff::{SignedDuration, Timestamp};
 use observations::Observations;
 use serde::{Deserialize, Serialize};
@@ -44,6 +47,8 @@ const DESCRIBES_AT_ONCE: usize = 32;
 const ENDPOINTS_AT_ONCE: usize = 256;
 /// How many writes are under way at once.
 const WRITES_AT_ONCE: usize = 64;
+/// How many plans are read at once.
+const PLANS_AT_ONCE: usize = 16;
 
 /// The ways out of the probe.
 #[derive(Clone)]
@@ -102,8 +107,18 @@ pub struct Tally {
     pub touches: u32,
     /// Functions that were invoked directly because a wake was not taken.
     pub nudges: u32,
+    /// Old records that were deleted.
+    #[serde(default)]
+    pub pruned: u32,
     /// Things that could not be done: the log has each.
     pub errors: u32,
+}
+
+// What is under way during rounds: nothing of it waits for anything else of it.
+enum Work<'a> {
+    Check(Check),
+    Touch(Timestamp),
+    Prune(&'a [Arc<Plan>], Timestamp),
 }
 
 /// One probe of one plan.
@@ -151,7 +166,7 @@ impl Probe {
         let started = self.ports.clock.now();
         let last_start = later(started, ROUNDS_END).min(later(invocation.deadline, -SignedDuration::from_secs(8)));
         let end = later(invocation.deadline, -SignedDuration::from_secs(3));
-        self.rounds(last_start, end).await
+        self.rounds(Some(last_start), end).await
     }
 
     /// Runs a single round and waits for all of its checks. For people and measurements: the deployed
@@ -160,11 +175,11 @@ impl Probe {
     /// # Errors
     /// As for [`Probe::handle`].
     pub async fn single_round(&self, invocation: &Invocation) -> Result<Value, HandlerError> {
-        let now = self.ports.clock.now();
-        self.rounds(now, later(invocation.deadline, -SignedDuration::from_secs(3))).await
+        self.rounds(None, later(invocation.deadline, -SignedDuration::from_secs(3))).await
     }
 
-    async fn rounds(&self, last_start: Timestamp, end: Timestamp) -> Result<Value, HandlerError> {
+    // Without `last_start` one round is made, however long reading the plans took.
+    async fn rounds(&self, last_start: Option<Timestamp>, end: Timestamp) -> Result<Value, HandlerError> {
         let mut tally = Tally::default();
         let plans = self.plans(&mut tally).await?;
         let asked = all_probes(&plans);
@@ -174,16 +189,18 @@ impl Probe {
         let mut under_way: BTreeSet<(String, String)> = BTreeSet::new();
         let mut running = FuturesUnordered::new();
         let mut next_round = self.ports.clock.now();
+        let last_start = last_start.unwrap_or(next_round);
+        running.push(self.carry_out(Work::Prune(&plans, next_round)));
         loop {
             let now = self.ports.clock.now();
-            if now >= next_round && now <= last_start {
+            if now >= next_round && next_round <= last_start {
                 tally.rounds += 1;
                 let due = self.due_now(&asked, now, &mut begun, &under_way, &mut tally).await;
                 under_way.extend(due.iter().map(Asked::id));
                 for check in checks(due) {
-                    running.push(self.carry_out(check));
+                    running.push(self.carry_out(Work::Check(check)));
                 }
-                self.touch_due(now, &mut tally).await;
+                running.push(self.carry_out(Work::Touch(now)));
                 metrics::counter!("RoundsCompleted").increment(1);
                 next_round = aligned_after(now);
             }
@@ -210,6 +227,9 @@ impl Probe {
                     }
                     tally.samples += done.samples;
                     tally.writes += done.writes;
+                    tally.touches += done.touches;
+                    tally.nudges += done.nudges;
+                    tally.pruned += done.pruned;
                     tally.errors += done.errors;
                 }
                 Either::Left((None, _)) | Either::Right(_) => {}
@@ -224,14 +244,20 @@ impl Probe {
 
     // The plans that the table lists. One that can not be read must not blind the others.
     async fn plans(&self, tally: &mut Tally) -> Result<Vec<Arc<Plan>>, CallError> {
+        let due = self.store.table().due(None).await?;
+        let reading = due.into_iter().map(|due| async move {
+            let plan = self.plan(&due.plan).await;
+            (due.plan, plan)
+        });
+        let mut read = stream::iter(reading).buffered(PLANS_AT_ONCE);
         let mut plans = Vec::new();
-        for due in self.store.table().due(None).await? {
-            match self.plan(&due.plan).await {
+        while let Some((name, plan)) = read.next().await {
+            match plan {
                 Ok(Some(plan)) => plans.push(plan),
                 Ok(None) => {}
                 Err(error) => {
                     tally.errors += 1;
-                    tracing::error!(plan = due.plan, error = error.message, "the plan can not be read; it is not probed");
+                    tracing::error!(plan = name, error = error.message, "the plan can not be read; it is not probed");
                 }
             }
         }
@@ -256,15 +282,23 @@ impl Probe {
 
     // The observations of plans that this sandbox has not seen yet.
     async fn remember(&self, plans: &[Arc<Plan>], tally: &mut Tally) {
+        let mut unseen = Vec::new();
         for plan in plans {
-            if self.memory.lock().await.observations.knows(&plan.name) {
-                continue;
+            if !self.memory.lock().await.observations.knows(&plan.name) {
+                unseen.push(plan.name.clone());
             }
-            match self.store.observations(&plan.name).await {
-                Ok(found) => self.memory.lock().await.observations.learn(&plan.name, found),
+        }
+        let reading = unseen.into_iter().map(|name| async move {
+            let found = self.store.observations(&name).await;
+            (name, found)
+        });
+        let mut read = stream::iter(reading).buffered(PLANS_AT_ONCE);
+        while let Some((name, found)) = read.next().await {
+            match found {
+                Ok(found) => self.memory.lock().await.observations.learn(&name, found),
                 Err(error) => {
                     tally.errors += 1;
-                    tracing::error!(plan = plan.name, error = error.message, "old observations can not be read; writing finds them");
+                    tracing::error!(plan = name, error = error.message, "old observations can not be read; writing finds them");
                 }
             }
         }
@@ -298,8 +332,12 @@ impl Probe {
         due
     }
 
-    async fn carry_out(&self, check: Check) -> check::Done {
-        check.run(self).await
+    async fn carry_out(&self, work: Work<'_>) -> check::Done {
+        match work {
+            Work::Check(check) => check.run(self).await,
+            Work::Touch(now) => self.touch_due(now).await,
+            Work::Prune(plans, now) => self.prune(plans, now).await,
+        }
     }
 
     // A sign of life for people; the missed-heartbeat alarm watches the metric.

@@ -1,7 +1,7 @@
 //! Back through the steps: ordinary work, repeated like applying. What cannot be undone calls a person.
 
 use super::{Flow, Stop, Turn, intent_of};
-use crate::ports::CallError;
+use crate::ports::{CallError, CallErrorKind};
 use understudy_core::control::{Control, later};
 
 /// After this many calls of one undo, a person must look.
@@ -66,7 +66,9 @@ impl Turn<'_> {
     async fn put_off_undo(&mut self, control: &mut Control, index: usize, error: &CallError) -> Result<Flow, Stop> {
         let run = control.execution.as_ref().and_then(|execution| execution.steps.get(index)).cloned();
         let tried = run.as_ref().map_or(0, |run| run.undo_attempts);
-        if error.may_repeat() && tried < MAX_UNDO_ATTEMPTS {
+        // A refused compare-and-set is looked at again: the reading, not the refusal, says whether somebody else was there.
+        let may_pass = error.may_repeat() || error.kind == CallErrorKind::Conflict;
+        if may_pass && tried < MAX_UNDO_ATTEMPTS {
             let pause = self.pause(control, index);
             *control = self.commit_execution(|execution, now| {
                 execution.wait(index, now, later(now, pause), &error.message);

@@ -8,6 +8,9 @@ use understudy_core::execution::Execution;
 use understudy_core::report::{EventKind, about_execution};
 use understudy_core::state::ResourceState;
 
+/// After this many waits of a step, a call that is refused although the resource reads as expected fails the step.
+const MAX_REFUSALS: u32 = 10;
+
 impl Turn<'_> {
     pub(super) async fn begin(&self, control: &mut Control) -> Result<Flow, Stop> {
         *control = self
@@ -74,8 +77,27 @@ impl Turn<'_> {
                 *control = self.commit_execution(|execution, _| execution.applied(index, receipt.clone(), &detail)).await?;
                 Ok(Flow::On)
             }
+            Some(Err(error)) if error.kind == CallErrorKind::Conflict => self.refused_unseen(control, index, &error).await,
             Some(Err(error)) => self.put_off(control, index, &error).await,
         }
+    }
+
+    // The call compared and was refused, so it had no effect: an earlier call of ours that was lost may have landed
+    // late, a read may have lagged, or somebody else was quicker. The next look says which.
+    async fn refused_unseen(&mut self, control: &mut Control, index: usize, error: &CallError) -> Result<Flow, Stop> {
+        let retries = control.execution.as_ref().and_then(|execution| execution.steps.get(index)).map_or(0, |run| run.retries);
+        let pause = self.pause(control, index);
+        *control = self
+            .commit_execution(|execution, now| {
+                execution.had_no_effect(index);
+                if retries >= MAX_REFUSALS {
+                    return execution.fail_step(index, now, &error.message);
+                }
+                execution.wait(index, now, later(now, pause), &error.message);
+                Ok(())
+            })
+            .await?;
+        Ok(Flow::On)
     }
 
     pub(super) async fn verify(&mut self, control: &mut Control, index: usize) -> Result<Flow, Stop> {

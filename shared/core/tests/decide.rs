@@ -1,0 +1,403 @@
+//! The judgement, guard by guard: what moves, what does not, and what is said about it.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use jiff::{SignedDuration, Timestamp};
+use proptest::prelude::*;
+use serde_json::json;
+use std::collections::BTreeMap;
+use understudy_core::command::{Command, parse as command};
+use understudy_core::control::{Away, Control, Latch, Word, later};
+use understudy_core::decide::{Decision, Situation, Trigger, decide};
+use understudy_core::event::AlarmEvent;
+use understudy_core::execution::{Kind, TriggerKind};
+use understudy_core::guard::Guard;
+use understudy_core::health::{AlarmReading, AlarmState, Health, SiteHealth};
+use understudy_core::plan::{FailbackMode, Mode, Plan, parse};
+
+fn at(seconds: i64) -> Timestamp {
+    Timestamp::from_second(1_795_255_200 + seconds).unwrap()
+}
+
+fn plan() -> Plan {
+    let probe = |site: &str| json!({"kind": "endpoint", "name": format!("{site}-web"), "site": site, "host": format!("{site}.example.com")});
+    parse(json!({
+        "schema_version": 1, "name": "shop",
+        "sites": [{"name": "blue", "priority": 1}, {"name": "green", "priority": 2}],
+        "probes": [probe("blue"), probe("green")],
+        "steps": [{"kind": "dns_records", "name": "record", "hosted_zone_id": "ZSHOP", "records": [{"name": "www.example.com", "type": "A", "ttl_seconds": 60,
+            "sites": {"blue": {"values": ["192.0.2.1"]}, "green": {"values": ["192.0.2.2"]}}}]}],
+        "policy": {"hold_seconds": 30, "failback": {"mode": "automatic", "stability_seconds": 60}},
+    }))
+    .unwrap()
+}
+
+fn control() -> Control {
+    Control::new("shop", "blue", "revision#00000001-x")
+}
+
+fn site(health: Health, since: i64) -> SiteHealth {
+    let since = (health != Health::Unknown).then(|| at(since));
+    SiteHealth {
+        health,
+        since,
+        witnesses: Vec::new(),
+        settling: false,
+    }
+}
+
+fn sites(blue: SiteHealth, green: SiteHealth) -> BTreeMap<String, SiteHealth> {
+    BTreeMap::from([("blue".to_owned(), blue), ("green".to_owned(), green)])
+}
+
+fn judge(now: i64, plan: &Plan, control: &Control, blue: SiteHealth, green: SiteHealth) -> Decision {
+    decide(
+        at(now),
+        &Trigger::Timer,
+        Situation {
+            plan,
+            control,
+            sites: &sites(blue, green),
+        },
+    )
+}
+
+fn stops(decision: &Decision) -> Vec<Guard> {
+    decision
+        .verdicts
+        .iter()
+        .filter(|verdict| !verdict.allows)
+        .map(|verdict| verdict.guard)
+        .collect()
+}
+
+fn dead() -> SiteHealth {
+    site(Health::Unhealthy, 0)
+}
+
+fn well() -> SiteHealth {
+    site(Health::Healthy, -600)
+}
+
+#[test]
+fn a_dead_primary_is_left_when_the_hold_is_over_and_not_before() {
+    let early = judge(29, &plan(), &control(), dead(), well());
+    assert_eq!(
+        (early.start.clone(), stops(&early)),
+        (None, vec![Guard::SourceUnhealthyLongEnough])
+    );
+    assert_eq!(early.look_again_at, Some(at(30)));
+    assert!(!early.alert, "waiting is no news");
+    let now = judge(30, &plan(), &control(), dead(), well()).start.unwrap();
+    assert_eq!(
+        (now.kind, now.trigger, now.from.as_str(), now.to.as_str()),
+        (Kind::Failover, TriggerKind::Automatic, "blue", "green")
+    );
+    assert_eq!(now.detected_at, Some(at(0)));
+}
+
+#[test]
+fn each_guard_stops_alone_and_by_name() {
+    let stop = |change: &dyn Fn(&mut Plan, &mut Control)| {
+        let (mut plan, mut control) = (plan(), control());
+        change(&mut plan, &mut control);
+        let decision = judge(60, &plan, &control, dead(), well());
+        assert!(decision.start.is_none());
+        assert!(
+            decision.alert,
+            "a dead site that stays is worth a word: {}",
+            decision.summary
+        );
+        stops(&decision)
+    };
+    assert_eq!(
+        stop(&|plan, _| plan.policy.mode = Mode::Manual),
+        [Guard::PlanIsAutomatic]
+    );
+    let word = Word {
+        operator: "mia".into(),
+        reason: "patching".into(),
+        at: at(0),
+    };
+    assert_eq!(
+        stop(&|_, control| control.paused = Some(word.clone())),
+        [Guard::PlanNotPaused]
+    );
+    let latch = Latch {
+        until: at(3600),
+        execution: "x".into(),
+    };
+    assert_eq!(
+        stop(&|_, control| control.latch = Some(latch.clone())),
+        [Guard::LatchOpen]
+    );
+    assert_eq!(
+        stop(&|_, control| control.automatic_failovers = vec![at(-60)]),
+        [Guard::WithinBudget]
+    );
+}
+
+#[test]
+fn a_latch_is_looked_at_again_when_it_opens() {
+    let mut control = control();
+    control.latch = Some(Latch {
+        until: at(3600),
+        execution: "x".into(),
+    });
+    assert_eq!(
+        judge(60, &plan(), &control, dead(), well()).look_again_at,
+        Some(at(3600))
+    );
+    assert!(judge(3600, &plan(), &control, dead(), well()).start.is_some());
+}
+
+#[test]
+fn no_health_but_healthy_is_moved_to_and_everything_bad_suspects_the_observer() {
+    for health in [Health::Unhealthy, Health::Unknown, Health::Degraded] {
+        let decision = judge(60, &plan(), &control(), dead(), site(health, 0));
+        assert!(decision.start.is_none() && decision.alert, "{health}");
+        assert!(stops(&decision).contains(&Guard::TargetHealthy), "{health}");
+        assert_eq!(
+            stops(&decision).contains(&Guard::NotEverythingUnhealthy),
+            health == Health::Unhealthy
+        );
+    }
+}
+
+#[test]
+fn an_unknown_or_degraded_primary_alerts_and_stays() {
+    for health in [Health::Unknown, Health::Degraded] {
+        let decision = judge(600, &plan(), &control(), site(health, 0), well());
+        assert!(decision.start.is_none() && decision.alert, "{health}");
+    }
+    let settling = SiteHealth {
+        settling: true,
+        ..site(Health::Unknown, 0)
+    };
+    assert!(
+        !judge(600, &plan(), &control(), settling, well()).alert,
+        "a site that has just begun to be observed is no news"
+    );
+}
+
+#[test]
+fn an_alert_is_never_taken_for_the_repetition_of_a_quiet_refusal() {
+    let quiet = judge(60, &plan(), &control(), well(), well());
+    let loud = judge(60, &plan(), &control(), site(Health::Unknown, 0), well());
+    assert_eq!(stops(&quiet), stops(&loud), "the same guard stops both");
+    assert_ne!(quiet.fingerprint(&Trigger::Timer), loud.fingerprint(&Trigger::Timer));
+    let later = judge(90, &plan(), &control(), site(Health::Unknown, 0), well());
+    assert_eq!(
+        later.fingerprint(&Trigger::Timer),
+        loud.fingerprint(&Trigger::Timer),
+        "times make no difference"
+    );
+}
+
+fn away(trigger: TriggerKind, return_at: Option<Timestamp>) -> Control {
+    let mut control = control();
+    control.active_site = "green".into();
+    control.away = Some(Away {
+        since: at(0),
+        trigger,
+        execution: "x".into(),
+        return_at,
+    });
+    control
+}
+
+#[test]
+fn the_work_comes_home_after_the_stability_window_and_not_from_a_persons_move() {
+    let control = away(TriggerKind::Automatic, None);
+    let healthy = || site(Health::Healthy, 10);
+    let early = judge(69, &plan(), &control, healthy(), well());
+    assert_eq!(
+        (stops(&early), early.look_again_at),
+        (vec![Guard::PrimaryStable], Some(at(70)))
+    );
+    let home = judge(70, &plan(), &control, healthy(), well()).start.unwrap();
+    assert_eq!((home.kind, home.to.as_str()), (Kind::Failback, "blue"));
+    assert!(
+        judge(70, &plan(), &control, site(Health::Healthy, 11), well())
+            .start
+            .is_none(),
+        "a break starts the window anew"
+    );
+    assert!(
+        judge(59, &plan(), &control, site(Health::Healthy, -600), well())
+            .start
+            .is_none(),
+        "it begins when the plan went away"
+    );
+
+    let by_hand = away(TriggerKind::Manual, None);
+    assert_eq!(
+        stops(&judge(9999, &plan(), &by_hand, healthy(), well())),
+        [Guard::WentAwayAutomatically]
+    );
+    let mut manual = plan();
+    manual.policy.failback.mode = FailbackMode::Manual;
+    assert_eq!(
+        stops(&judge(9999, &manual, &control, healthy(), well())),
+        [Guard::FailbackIsAutomatic]
+    );
+}
+
+#[test]
+fn a_latch_does_not_keep_the_work_from_coming_home() {
+    let mut control = away(TriggerKind::Automatic, None);
+    control.latch = Some(Latch {
+        until: at(99_999),
+        execution: "x".into(),
+    });
+    assert!(
+        judge(120, &plan(), &control, site(Health::Healthy, 10), well())
+            .start
+            .is_some()
+    );
+}
+
+#[test]
+fn a_promised_return_waits_for_its_time_and_for_a_healthy_home() {
+    let control = away(TriggerKind::Manual, Some(at(100)));
+    assert!(judge(99, &plan(), &control, well(), well()).start.is_none());
+    assert!(judge(100, &plan(), &control, well(), well()).start.is_some());
+    assert!(
+        judge(100, &plan(), &control, dead(), well()).start.is_none(),
+        "not to a dead home"
+    );
+}
+
+fn alarm(event_at: i64, read: Option<AlarmState>, now: i64) -> Decision {
+    let event = AlarmEvent {
+        alarm_name: "blue-down".into(),
+        region: None,
+        state: AlarmState::Alarm,
+        at: at(event_at),
+        reason: "threshold".into(),
+        via: "eventbridge".into(),
+    };
+    let reading = read.map(|state| AlarmReading {
+        alarm_name: "blue-down".into(),
+        state,
+        since: at(0),
+        reason: String::new(),
+    });
+    let trigger = Trigger::Alarm { event, reading };
+    let sites = sites(dead(), well());
+    decide(
+        at(now),
+        &trigger,
+        Situation {
+            plan: &plan(),
+            control: &control(),
+            sites: &sites,
+        },
+    )
+}
+
+#[test]
+fn an_alarm_moves_only_if_it_is_young_and_still_so() {
+    assert!(alarm(50, Some(AlarmState::Alarm), 60).start.is_some());
+    assert_eq!(
+        stops(&alarm(60 - 301, Some(AlarmState::Alarm), 60)),
+        [Guard::EventFresh]
+    );
+    assert_eq!(
+        stops(&alarm(60 + 3600, Some(AlarmState::Alarm), 60)),
+        [Guard::EventFresh],
+        "nor from the future"
+    );
+    assert_eq!(stops(&alarm(50, Some(AlarmState::Ok), 60)), [Guard::AlarmConfirmed]);
+    assert_eq!(stops(&alarm(50, None, 60)), [Guard::AlarmConfirmed]);
+}
+
+fn operator(text: serde_json::Value, control: &Control, green: SiteHealth) -> Decision {
+    let (asked, move_kind) = match command(text).unwrap() {
+        Command::Failover(asked) => (asked, Kind::Failover),
+        Command::Failback(asked) => (asked, Kind::Failback),
+        other => panic!("{other:?}"),
+    };
+    let sites = sites(well(), green);
+    decide(
+        at(60),
+        &Trigger::Operator { asked, move_kind },
+        Situation {
+            plan: &plan(),
+            control,
+            sites: &sites,
+        },
+    )
+}
+
+#[test]
+fn a_person_is_refused_by_name_and_overrides_on_the_record() {
+    let ask = |more: serde_json::Value| {
+        let mut asked = json!({"command": "failover", "plan": "shop", "operator": "mia", "reason": "patching"});
+        asked.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        asked
+    };
+    assert!(operator(ask(json!({})), &control(), well()).start.is_some());
+    assert_eq!(
+        stops(&operator(ask(json!({})), &control(), dead())),
+        [Guard::TargetHealthy]
+    );
+    let forced = operator(ask(json!({"force": true})), &control(), dead());
+    assert!(forced.start.is_some());
+    assert!(
+        forced
+            .verdicts
+            .iter()
+            .any(|verdict| verdict.guard == Guard::TargetHealthy && verdict.overridden)
+    );
+    assert!(
+        stops(&operator(
+            ask(json!({"to": "purple", "force": true})),
+            &control(),
+            well()
+        ))
+        .contains(&Guard::TargetKnown)
+    );
+    assert!(stops(&operator(ask(json!({"to": "blue"})), &control(), well())).contains(&Guard::TargetDiffers));
+    let mut home = ask(json!({}));
+    home["command"] = json!("failback");
+    assert!(stops(&operator(home, &control(), well())).contains(&Guard::AwayFromHome));
+}
+
+fn any_health() -> impl Strategy<Value = Health> {
+    prop_oneof![
+        Just(Health::Healthy),
+        Just(Health::Degraded),
+        Just(Health::Unhealthy),
+        Just(Health::Unknown)
+    ]
+}
+
+proptest! {
+    /// Whatever the situation: an automatic move goes to a healthy site, within every guard, and only one of a kind.
+    #[test]
+    fn an_automatic_move_is_always_to_a_healthy_site_and_within_every_guard(
+        blue in any_health(), green in any_health(), blue_since in -4000i64..60, green_since in -4000i64..60,
+        is_away in prop::bool::ANY, latched in prop::bool::ANY, paused in prop::bool::ANY, spent in 0usize..3,
+    ) {
+        let mut control = if is_away { away(TriggerKind::Automatic, None) } else { control() };
+        control.latch = latched.then(|| Latch { until: at(1000), execution: "x".into() });
+        control.paused = paused.then(|| Word { operator: "mia".into(), reason: "r".into(), at: at(0) });
+        control.automatic_failovers = vec![later(at(60), -SignedDuration::from_mins(5)); spent];
+        let all = sites(site(blue, blue_since), site(green, green_since));
+        let decision = decide(at(60), &Trigger::Timer, Situation { plan: &plan(), control: &control, sites: &all });
+        if let Some(start) = decision.start {
+            prop_assert_eq!(all[&start.to].health, Health::Healthy);
+            prop_assert!(!paused);
+            prop_assert!(start.to != control.active_site);
+            prop_assert!(decision.verdicts.iter().all(|verdict| verdict.allows));
+            if start.kind == Kind::Failover {
+                prop_assert_eq!(all[&start.from].health, Health::Unhealthy);
+                prop_assert!(!latched && spent == 0);
+            } else {
+                prop_assert!(is_away && start.to == "blue");
+            }
+        } else {
+            prop_assert!(!decision.summary.is_empty(), "why not is always said");
+        }
+    }
+}

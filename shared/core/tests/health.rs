@@ -1,0 +1,273 @@
+//! Hysteresis counted in slots, and the health of a site from what its probes say.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use jiff::Timestamp;
+use proptest::prelude::*;
+use serde_json::json;
+use understudy_core::health::{
+    AlarmReading, AlarmState, HEARTBEAT_SLOTS, Health, Observation, STALE_SLOTS, Sample, assess, observe, slot,
+};
+use understudy_core::plan::{Plan, UnhealthyRule, parse};
+
+const START: i64 = 1_795_255_200;
+
+fn plan() -> Plan {
+    let probe = |site: &str, number: u32| {
+        json!({"kind": "endpoint", "name": format!("{site}-{number}"), "site": site, "host": format!("{site}{number}.example.com"),
+               "protocol": "http", "interval_seconds": 5, "healthy_threshold": 2, "unhealthy_threshold": 3})
+    };
+    parse(json!({
+        "schema_version": 1, "name": "shop",
+        "sites": [{"name": "blue", "priority": 1}, {"name": "green", "priority": 2}],
+        "probes": [probe("blue", 1), probe("blue", 2), probe("green", 1)],
+        "alarms": [{"alarm_name": "blue-down", "site": "blue", "evidence": "sufficient"}],
+        "steps": [{"kind": "dns_records", "name": "record", "hosted_zone_id": "ZSHOP", "records": [{"name": "www.example.com", "type": "A", "ttl_seconds": 60,
+            "sites": {"blue": {"values": ["192.0.2.1"]}, "green": {"values": ["192.0.2.2"]}}}]}],
+    }))
+    .unwrap()
+}
+
+fn at(seconds: i64) -> Timestamp {
+    Timestamp::from_second(START + seconds).unwrap()
+}
+
+/// Feeds one sample a slot and answers the last observation.
+fn feed(samples: &[Health]) -> Option<Observation> {
+    let plan = plan();
+    let mut last: Option<Observation> = None;
+    for (index, health) in samples.iter().enumerate() {
+        let now = at(index as i64 * 5);
+        let observed = observe(
+            last.as_ref(),
+            &plan.probes[0],
+            "here",
+            now,
+            Sample::new(*health, "because"),
+        );
+        last = observed.map(|observed| observed.observation).or(last);
+    }
+    last
+}
+
+fn seen(probe: &str, site: &str, observer: &str, health: Health, seconds: i64) -> Observation {
+    let mut seen = feed(&[Health::Healthy, Health::Healthy]).unwrap();
+    (seen.probe, seen.site, seen.observer) = (probe.into(), site.into(), observer.into());
+    (seen.health, seen.streak.health) = (health, health);
+    (seen.since, seen.observed_at, seen.slot) = (at(seconds), at(seconds), slot(at(seconds), 5));
+    seen
+}
+
+#[test]
+fn a_probe_is_unknown_until_a_threshold_is_reached_whichever_way() {
+    use Health::{Healthy, Unhealthy, Unknown};
+    assert_eq!(feed(&[Healthy]).unwrap().health, Unknown);
+    assert_eq!(feed(&[Healthy, Healthy]).unwrap().health, Healthy);
+    assert_eq!(feed(&[Unhealthy, Unhealthy]).unwrap().health, Unknown);
+    assert_eq!(
+        feed(&[Unhealthy, Unhealthy, Unhealthy]).unwrap().health,
+        Unhealthy,
+        "never seen healthy, and still found"
+    );
+    assert_eq!(
+        feed(&[Healthy, Healthy, Unhealthy, Unhealthy]).unwrap().health,
+        Healthy,
+        "two bad answers move nothing"
+    );
+    assert_eq!(
+        feed(&[Healthy, Healthy, Unhealthy, Unhealthy, Healthy, Unhealthy])
+            .unwrap()
+            .health,
+        Healthy,
+        "flapping"
+    );
+}
+
+#[test]
+fn a_slot_is_counted_once_and_an_older_one_never() {
+    let plan = plan();
+    let first = observe(None, &plan.probes[0], "here", at(0), Sample::new(Health::Healthy, ""))
+        .unwrap()
+        .observation;
+    for seconds in [0, 1, 4, -5, -86_400] {
+        let again = observe(
+            Some(&first),
+            &plan.probes[0],
+            "here",
+            at(seconds),
+            Sample::new(Health::Unhealthy, ""),
+        );
+        assert!(again.is_none(), "{seconds}");
+    }
+    assert!(
+        observe(
+            Some(&first),
+            &plan.probes[0],
+            "here",
+            at(5),
+            Sample::new(Health::Unhealthy, "")
+        )
+        .is_some()
+    );
+}
+
+#[test]
+fn after_a_gap_the_count_begins_again_from_unknown() {
+    let plan = plan();
+    let before = feed(&[Health::Healthy, Health::Healthy]).unwrap();
+    let near = at(5 + 5 * STALE_SLOTS);
+    let kept = observe(
+        Some(&before),
+        &plan.probes[0],
+        "here",
+        near,
+        Sample::new(Health::Healthy, ""),
+    )
+    .unwrap();
+    assert_eq!(kept.observation.health, Health::Healthy);
+    let far = at(5 + 5 * (STALE_SLOTS + 1));
+    let forgotten = observe(
+        Some(&before),
+        &plan.probes[0],
+        "here",
+        far,
+        Sample::new(Health::Healthy, ""),
+    )
+    .unwrap();
+    assert_eq!(forgotten.observation.health, Health::Unknown);
+    assert!(forgotten.changed, "that nobody knows any more is news");
+}
+
+#[test]
+fn an_unchanged_observation_is_written_only_as_a_heartbeat() {
+    let plan = plan();
+    let mut stored = feed(&[Health::Healthy; 3]).unwrap();
+    let mut writes = 0;
+    for index in 3..43 {
+        let observed = observe(
+            Some(&stored),
+            &plan.probes[0],
+            "here",
+            at(index * 5),
+            Sample::new(Health::Healthy, ""),
+        )
+        .unwrap();
+        assert!(!observed.changed);
+        if observed.write {
+            writes += 1;
+            stored = observed.observation;
+        }
+    }
+    assert_eq!(writes, 40 / HEARTBEAT_SLOTS);
+}
+
+#[test]
+fn a_missing_stale_or_contradicted_word_is_unknown_and_never_unhealthy() {
+    let mut plan = plan();
+    plan.policy.unhealthy_when = UnhealthyRule::Any;
+    let health =
+        |observations: &[Observation], seconds: i64| assess(at(seconds), &plan, observations, &[])["green"].health;
+    assert_eq!(health(&[], 0), Health::Unknown);
+    let bad = seen("green-1", "green", "here", Health::Unhealthy, 0);
+    assert_eq!(health(std::slice::from_ref(&bad), 0), Health::Unhealthy);
+    assert_eq!(
+        health(std::slice::from_ref(&bad), 5 * STALE_SLOTS),
+        Health::Unhealthy,
+        "three slots old is still evidence"
+    );
+    assert_eq!(
+        health(std::slice::from_ref(&bad), 5 * (STALE_SLOTS + 1)),
+        Health::Unknown,
+        "four is not"
+    );
+    let good = seen("green-1", "green", "there", Health::Healthy, 0);
+    assert_eq!(
+        health(&[bad.clone(), good.clone()], 0),
+        Health::Unknown,
+        "observers disagree"
+    );
+    let stale_good = Observation {
+        slot: good.slot - 10,
+        ..good
+    };
+    assert_eq!(
+        health(&[bad, stale_good], 0),
+        Health::Unhealthy,
+        "one that stopped looking has no veto"
+    );
+}
+
+#[test]
+fn each_rule_asks_for_its_number_of_probes() {
+    let observations = |one: Health, two: Health| {
+        [
+            seen("blue-1", "blue", "here", one, 0),
+            seen("blue-2", "blue", "here", two, 5),
+        ]
+    };
+    let judge = |rule: UnhealthyRule, one: Health, two: Health| {
+        let mut plan = plan();
+        plan.policy.unhealthy_when = rule;
+        assess(at(5), &plan, &observations(one, two), &[])["blue"].clone()
+    };
+    use Health::{Degraded, Healthy, Unhealthy, Unknown};
+    assert_eq!(judge(UnhealthyRule::Any, Unhealthy, Healthy).health, Unhealthy);
+    assert_eq!(judge(UnhealthyRule::All, Unhealthy, Healthy).health, Degraded);
+    assert_eq!(judge(UnhealthyRule::All, Unhealthy, Unknown).health, Unknown);
+    assert_eq!(judge(UnhealthyRule::All, Unhealthy, Unhealthy).health, Unhealthy);
+    assert_eq!(
+        judge(UnhealthyRule::All, Unhealthy, Unhealthy).since,
+        Some(at(5)),
+        "since the last probe it needed"
+    );
+    assert_eq!(
+        judge(UnhealthyRule::Any, Unhealthy, Unhealthy).since,
+        Some(at(0)),
+        "since the first"
+    );
+    assert_eq!(judge(UnhealthyRule::AtLeast(2), Unhealthy, Degraded).health, Degraded);
+    assert_eq!(judge(UnhealthyRule::Any, Degraded, Healthy).health, Degraded);
+    assert_eq!(judge(UnhealthyRule::Any, Healthy, Healthy).since, Some(at(5)));
+}
+
+#[test]
+fn a_sufficient_alarm_calls_its_site_unhealthy_and_its_ok_calls_nobody_healthy() {
+    let reading = |state: AlarmState| AlarmReading {
+        alarm_name: "blue-down".into(),
+        state,
+        since: at(-60),
+        reason: "threshold".into(),
+    };
+    let judge = |state: AlarmState| assess(at(0), &plan(), &[], &[reading(state)])["blue"].health;
+    assert_eq!(judge(AlarmState::Alarm), Health::Unhealthy);
+    assert_eq!(judge(AlarmState::Ok), Health::Unknown);
+    assert_eq!(judge(AlarmState::InsufficientData), Health::Unknown);
+}
+
+proptest! {
+    /// However samples come, the settled health is one for which a whole threshold of slots in a row has spoken.
+    #[test]
+    fn a_settled_health_had_a_whole_threshold_in_a_row(bits in prop::collection::vec(0u8..4, 1..60)) {
+        let samples: Vec<Health> = bits.iter().map(|bit| match bit {
+            0 => Health::Healthy, 1 => Health::Unhealthy, 2 => Health::Degraded, _ => Health::Unknown,
+        }).collect();
+        let settled = feed(&samples).unwrap().health;
+        if settled != Health::Unknown {
+            let needed = if settled == Health::Healthy { 2 } else { 3 };
+            prop_assert!(samples.windows(needed).any(|run| run.iter().all(|sample| *sample == settled)));
+        }
+    }
+
+    /// Overlapping probes: whatever order and however often the samples of a slot arrive, slots only grow.
+    #[test]
+    fn slots_only_grow(times in prop::collection::vec(0i64..300, 1..80)) {
+        let plan = plan();
+        let mut last: Option<Observation> = None;
+        for seconds in times {
+            if let Some(observed) = observe(last.as_ref(), &plan.probes[0], "here", at(seconds), Sample::new(Health::Unhealthy, "")) {
+                prop_assert!(last.as_ref().is_none_or(|before| before.slot < observed.observation.slot));
+                prop_assert!(observed.observation.streak.slots <= 3);
+                last = Some(observed.observation);
+            }
+        }
+    }
+}

@@ -1,0 +1,312 @@
+//! The cloud in memory: load balancers, zones, instances, databases, alarms, endpoints, SNS and functions.
+//!
+//! 1. Reads answer what a test has put there; a change is seen after as many reads as the test asks.
+//! 2. A change compares and sets, as the ports promise: somebody else's change in between is a conflict.
+//! 3. Every change is recorded with the time and with *the control items as they stood at that moment*, so that a
+//!    test can ask whether the intent and the pre-state were durable before the call.
+
+use crate::clock::{TestClock, lock};
+use crate::faults::Faults;
+use crate::memory::MemoryTable;
+use jiff::{SignedDuration, Timestamp};
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, OnceLock};
+use understudy_core::control::{Control, Wake};
+use understudy_core::health::{AlarmReading, AlarmState, Health, Sample};
+use understudy_core::report::Announcement;
+use understudy_core::state::{RecordSet, ResourceState, TargetWeight};
+use understudy_engine::ports::{CallError, Clock, DatabaseStatus, ForwardTarget, InstanceStatus, Target};
+
+type Answer = Pin<Box<dyn Future<Output = Result<Value, CallError>> + Send>>;
+type Hook = Box<dyn Fn(Value) -> Answer + Send + Sync>;
+
+/// One mutating call that reached the cloud.
+#[derive(Clone, Debug)]
+pub struct Change {
+    /// When it had its effect.
+    pub at: Timestamp,
+    /// `traffic.set_weights` or `dns.change_records`.
+    pub operation: &'static str,
+    /// The listener, rule or zone.
+    pub resource: String,
+    /// The resource before.
+    pub before: ResourceState,
+    /// The resource after.
+    pub after: ResourceState,
+    /// Whether it was as expected and so was changed.
+    pub accepted: bool,
+    /// Every control item at that moment.
+    pub controls: Vec<Control>,
+}
+
+impl Change {
+    /// Whether the world was another one afterwards.
+    pub fn is_effective(&self) -> bool {
+        self.accepted && !self.before.same_as(&self.after)
+    }
+}
+
+/// One message that SNS took.
+#[derive(Clone, Debug)]
+pub struct Published {
+    /// When.
+    pub at: Timestamp,
+    /// The plan's own topic, if it has one.
+    pub topic_arn: Option<String>,
+    /// The plan.
+    pub plan: String,
+    /// The message.
+    pub announcement: Announcement,
+}
+
+/// A value, and what readers see of it until they have read often enough.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Lagging<T> {
+    pub(crate) real: T,
+    shown: Option<T>,
+    reads_left: u32,
+}
+
+impl<T: Clone> Lagging<T> {
+    fn new(real: T) -> Self {
+        Self {
+            real,
+            shown: None,
+            reads_left: 0,
+        }
+    }
+
+    pub(crate) fn read(&mut self) -> T {
+        if let Some(shown) = self.shown.clone().filter(|_| self.reads_left > 0) {
+            self.reads_left -= 1;
+            return shown;
+        }
+        self.shown = None;
+        self.real.clone()
+    }
+
+    pub(crate) fn set(&mut self, value: T, seen_after: u32) {
+        self.shown = (seen_after > 0).then(|| self.real.clone());
+        self.reads_left = seen_after;
+        self.real = value;
+    }
+}
+
+#[derive(Default)]
+pub(crate) struct State {
+    pub(crate) weights: BTreeMap<String, Lagging<Vec<TargetWeight>>>,
+    pub(crate) zones: BTreeMap<String, Lagging<Vec<RecordSet>>>,
+    pub(crate) pending_changes: BTreeMap<String, u32>,
+    pub(crate) polls_until_in_sync: u32,
+    pub(crate) next_change: u32,
+    pub(crate) targets: BTreeMap<String, Vec<Target>>,
+    pub(crate) instances: BTreeMap<String, InstanceStatus>,
+    pub(crate) databases: BTreeMap<String, DatabaseStatus>,
+    pub(crate) alarms: BTreeMap<String, AlarmReading>,
+    pub(crate) endpoints: BTreeMap<String, Sample>,
+    pub(crate) hanging: Vec<String>,
+    pub(crate) published: Vec<Published>,
+    pub(crate) nudges: Vec<(Wake, String)>,
+    pub(crate) nudges_taken: usize,
+    pub(crate) changes: Vec<Change>,
+}
+
+/// The cloud in memory.
+pub struct FakeCloud {
+    pub(crate) clock: Arc<TestClock>,
+    pub(crate) table: Arc<MemoryTable>,
+    pub(crate) state: Mutex<State>,
+    pub(crate) executor: OnceLock<Hook>,
+    /// How long every call takes.
+    pub latency: SignedDuration,
+    /// What goes wrong: `traffic.weights`, `traffic.set_weights`, `traffic.targets`, `dns.records`,
+    /// `dns.change_records`, `dns.in_sync`, `compute.instance_statuses`, `database.instance_statuses`,
+    /// `alarms.readings`, `notifier.publish`, `functions.nudge`, `functions.ask_executor`.
+    pub faults: Faults,
+}
+
+impl FakeCloud {
+    /// An empty cloud that peeks at this table.
+    pub fn new(clock: Arc<TestClock>, table: Arc<MemoryTable>) -> Self {
+        Self {
+            clock,
+            table,
+            state: Mutex::default(),
+            executor: OnceLock::new(),
+            latency: SignedDuration::from_millis(20),
+            faults: Faults::default(),
+        }
+    }
+
+    /// Puts a listener or rule there, or changes it as somebody else would.
+    pub fn put_weights(&self, arn: &str, weights: &[(&str, u32)]) {
+        let weights = weights
+            .iter()
+            .map(|(arn, weight)| TargetWeight {
+                target_group_arn: (*arn).to_owned(),
+                weight: *weight,
+            })
+            .collect();
+        lock(&self.state).weights.insert(arn.to_owned(), Lagging::new(weights));
+    }
+
+    /// The weights that really are, as `(target group, weight)`.
+    pub fn weights_of(&self, arn: &str) -> Vec<(String, u32)> {
+        let state = lock(&self.state);
+        let weights = state
+            .weights
+            .get(arn)
+            .map(|found| found.real.clone())
+            .unwrap_or_default();
+        weights
+            .into_iter()
+            .map(|target| (target.target_group_arn, target.weight))
+            .collect()
+    }
+
+    /// Puts a zone there, or changes it as somebody else would.
+    pub fn put_zone(&self, zone: &str, records: Vec<RecordSet>) {
+        lock(&self.state).zones.insert(zone.to_owned(), Lagging::new(records));
+    }
+
+    /// The record sets that really are.
+    pub fn zone(&self, zone: &str) -> Vec<RecordSet> {
+        lock(&self.state)
+            .zones
+            .get(zone)
+            .map(|found| found.real.clone())
+            .unwrap_or_default()
+    }
+
+    /// How often `in_sync` says no before it says yes, for changes from now on.
+    pub fn polls_until_in_sync(&self, polls: u32) {
+        lock(&self.state).polls_until_in_sync = polls;
+    }
+
+    /// Puts a target group there.
+    pub fn put_targets(&self, arn: &str, states: &[&str]) {
+        let targets = states
+            .iter()
+            .enumerate()
+            .map(|(index, state)| Target {
+                id: format!("i-{index:08x}"),
+                state: (*state).to_owned(),
+                reason: String::new(),
+            })
+            .collect();
+        lock(&self.state).targets.insert(arn.to_owned(), targets);
+    }
+
+    /// Puts an instance there.
+    pub fn put_instance(&self, id: &str, state: &str, check: &str) {
+        let status = InstanceStatus {
+            instance_id: id.to_owned(),
+            state: state.to_owned(),
+            instance_check: check.to_owned(),
+            system_check: check.to_owned(),
+        };
+        lock(&self.state).instances.insert(id.to_owned(), status);
+    }
+
+    /// Puts a database there.
+    pub fn put_database(&self, id: &str, status: &str) {
+        let status = DatabaseStatus {
+            db_instance_identifier: id.to_owned(),
+            status: status.to_owned(),
+        };
+        lock(&self.state).databases.insert(id.to_owned(), status);
+    }
+
+    /// Puts an alarm there, in this state since now.
+    pub fn put_alarm(&self, name: &str, alarm: AlarmState) {
+        let reading = AlarmReading {
+            alarm_name: name.to_owned(),
+            state: alarm,
+            since: self.clock.now(),
+            reason: "threshold crossed".into(),
+        };
+        lock(&self.state).alarms.insert(name.to_owned(), reading);
+    }
+
+    /// What a host answers from now on.
+    pub fn answer(&self, host: &str, health: Health, reason: &str) {
+        let mut state = lock(&self.state);
+        state.hanging.retain(|hanging| hanging != host);
+        state.endpoints.insert(host.to_owned(), Sample::new(health, reason));
+    }
+
+    /// The host takes connections and never answers.
+    pub fn hang(&self, host: &str) {
+        lock(&self.state).hanging.push(host.to_owned());
+    }
+
+    /// Everything that SNS took, in order.
+    pub fn published(&self) -> Vec<Published> {
+        lock(&self.state).published.clone()
+    }
+
+    /// Every mutating call that reached the cloud, in order.
+    pub fn changes(&self) -> Vec<Change> {
+        lock(&self.state).changes.clone()
+    }
+
+    /// Those that changed the world.
+    pub fn effective_changes(&self) -> Vec<Change> {
+        self.changes().into_iter().filter(Change::is_effective).collect()
+    }
+
+    /// Direct invocations so far.
+    pub fn nudges(&self) -> Vec<(Wake, String)> {
+        lock(&self.state).nudges.clone()
+    }
+
+    /// The next direct invocation that has not been delivered.
+    pub(crate) fn take_nudge(&self) -> Option<(Wake, String)> {
+        let mut state = lock(&self.state);
+        let next = state.nudges.get(state.nudges_taken).cloned();
+        state.nudges_taken += usize::from(next.is_some());
+        next
+    }
+
+    /// Who answers questions to the executor.
+    pub(crate) fn hook_executor(&self, hook: Hook) {
+        // A second hook would change nothing; there is only one world.
+        let _ = self.executor.set(hook);
+    }
+
+    pub(crate) fn record(
+        &self,
+        operation: &'static str,
+        resource: &str,
+        before: ResourceState,
+        after: ResourceState,
+        accepted: bool,
+    ) {
+        let change = Change {
+            at: self.clock.now(),
+            operation,
+            resource: resource.to_owned(),
+            before,
+            after,
+            accepted,
+            controls: self.table.controls(),
+        };
+        lock(&self.state).changes.push(change);
+    }
+}
+
+/// The ARN of a forward target.
+pub(crate) fn arn_of(target: &ForwardTarget) -> &str {
+    match target {
+        ForwardTarget::Listener(arn) | ForwardTarget::Rule(arn) => arn,
+    }
+}
+
+pub(crate) fn not_found(what: &str, name: &str) -> CallError {
+    CallError::new(
+        understudy_engine::ports::CallErrorKind::NotFound,
+        format!("there is no {what} {name}"),
+    )
+}
