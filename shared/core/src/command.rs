@@ -13,8 +13,19 @@ pub const MAX_WAIT_SECONDS: u32 = 60;
 
 /// Every command, by its word.
 pub const COMMANDS: &[&str] = &[
-    "failover", "failback", "status", "list", "history", "pause", "resume", "acknowledge", "cancel", "resolve",
-    "put-plan", "delete-plan", "validate",
+    "failover",
+    "failback",
+    "status",
+    "list",
+    "history",
+    "pause",
+    "resume",
+    "acknowledge",
+    "cancel",
+    "resolve",
+    "put-plan",
+    "delete-plan",
+    "validate",
 ];
 
 /// What a person asks for.
@@ -276,10 +287,14 @@ pub fn parse(value: Value) -> Result<Command, String> {
             COMMANDS.join(", ")
         ));
     }
-    let command: Command =
-        serde_json::from_value(value).map_err(|error| format!("{word}: {}", crate::event::excerpt_long(&error.to_string())))?;
+    let command: Command = serde_json::from_value(value)
+        .map_err(|error| format!("{word}: {}", crate::event::excerpt_long(&error.to_string())))?;
     let problems = problems(&command);
-    if problems.is_empty() { Ok(command) } else { Err(format!("{word}: {}", problems.join("; "))) }
+    if problems.is_empty() {
+        Ok(command)
+    } else {
+        Err(format!("{word}: {}", problems.join("; ")))
+    }
 }
 
 fn problems(command: &Command) -> Vec<String> {
@@ -288,7 +303,10 @@ fn problems(command: &Command) -> Vec<String> {
         if value.trim().is_empty() {
             problems.push(format!("`{name}` must not be empty"));
         } else if value.chars().count() > longest {
-            problems.push(format!("`{name}` has {} characters; at most {longest} are kept", value.chars().count()));
+            problems.push(format!(
+                "`{name}` has {} characters; at most {longest} are kept",
+                value.chars().count()
+            ));
         } else if value.chars().any(char::is_control) {
             problems.push(format!("`{name}` must not contain control characters"));
         }
@@ -299,7 +317,10 @@ fn problems(command: &Command) -> Vec<String> {
             text("operator", &asked.operator, 128);
             text("reason", &asked.reason, 500);
             if asked.wait_seconds > MAX_WAIT_SECONDS {
-                problems.push(format!("`wait_seconds` is {}; at most {MAX_WAIT_SECONDS}", asked.wait_seconds));
+                problems.push(format!(
+                    "`wait_seconds` is {}; at most {MAX_WAIT_SECONDS}",
+                    asked.wait_seconds
+                ));
             }
         }
         Command::Status(OfPlan { plan }) | Command::History(History { plan, .. }) => text("plan", plan, 63),
@@ -334,8 +355,9 @@ mod tests {
 
     #[test]
     fn a_misspelt_field_is_refused_by_name() {
-        let error = parse(json!({"command": "failover", "plan": "shop", "operator": "mia", "reason": "r", "dryrun": true}))
-            .unwrap_err();
+        let error =
+            parse(json!({"command": "failover", "plan": "shop", "operator": "mia", "reason": "r", "dryrun": true}))
+                .unwrap_err();
         assert!(error.contains("dryrun") && error.contains("dry_run"), "{error}");
     }
 
@@ -347,8 +369,9 @@ mod tests {
 
     #[test]
     fn every_problem_is_named_at_once() {
-        let error = parse(json!({"command": "failover", "plan": "shop", "operator": " ", "reason": "", "wait_seconds": 61}))
-            .unwrap_err();
+        let error =
+            parse(json!({"command": "failover", "plan": "shop", "operator": " ", "reason": "", "wait_seconds": 61}))
+                .unwrap_err();
         for part in ["operator", "reason", "wait_seconds"] {
             assert!(error.contains(part), "{error}");
         }

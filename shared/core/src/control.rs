@@ -151,7 +151,9 @@ pub struct Lease {
 impl Lease {
     /// Whether a call of at most `timeout` ends well before the lease does.
     pub fn fits(&self, now: Timestamp, timeout: SignedDuration) -> bool {
-        now.checked_add(timeout).and_then(|end| end.checked_add(CALL_MARGIN)).is_ok_and(|end| end <= self.expires_at)
+        now.checked_add(timeout)
+            .and_then(|end| end.checked_add(CALL_MARGIN))
+            .is_ok_and(|end| end <= self.expires_at)
     }
 }
 
@@ -248,7 +250,10 @@ impl Control {
             }
         }
         self.epoch += 1;
-        self.lease = Some(Lease { holder: holder.to_owned(), expires_at: later(now, LEASE) });
+        self.lease = Some(Lease {
+            holder: holder.to_owned(),
+            expires_at: later(now, LEASE),
+        });
         if self.wake.as_ref().is_some_and(|wake| wake.function == Wake::Executor) {
             self.wake = None;
         }
@@ -272,7 +277,11 @@ impl Control {
     pub fn wake(&mut self, now: Timestamp, function: Wake) {
         let waiting = self.wake.as_ref().is_some_and(|wake| wake.function == Wake::Executor);
         if !(waiting && function == Wake::Decision) {
-            self.wake = Some(Woken { function, at: now, touches: 0 });
+            self.wake = Some(Woken {
+                function,
+                at: now,
+                touches: 0,
+            });
         }
     }
 
@@ -290,15 +299,24 @@ impl Control {
         }
         self.announcements.push(announcement);
         if self.announcements.len() > MAX_ANNOUNCEMENTS {
-            let alert = self.announcements.iter().position(|known| known.event == crate::report::EventKind::Alert);
+            let alert = self
+                .announcements
+                .iter()
+                .position(|known| known.event == crate::report::EventKind::Alert);
             self.announcements.remove(alert.unwrap_or(0));
         }
     }
 
     /// When something is due, and for whom: what the sparse index carries.
     pub fn next_due(&self) -> Option<(Timestamp, Wake)> {
-        let lease_free = self.lease.as_ref().map(|lease| later(lease.expires_at, TAKEOVER_MARGIN));
-        let wake = self.wake.as_ref().map(|wake| (later(wake.at, WAKE_PATIENCE), wake.function));
+        let lease_free = self
+            .lease
+            .as_ref()
+            .map(|lease| later(lease.expires_at, TAKEOVER_MARGIN));
+        let wake = self
+            .wake
+            .as_ref()
+            .map(|wake| (later(wake.at, WAKE_PATIENCE), wake.function));
         let execution = self
             .execution
             .as_ref()
@@ -314,7 +332,10 @@ impl Control {
             .min()
             .map(|at| (lease_free.map_or(at, |free| free.max(at)), Wake::Executor));
         let look = self.look_again_at.map(|at| (at, Wake::Decision));
-        [wake, execution, announcements, look].into_iter().flatten().min_by_key(|(at, _)| *at)
+        [wake, execution, announcements, look]
+            .into_iter()
+            .flatten()
+            .min_by_key(|(at, _)| *at)
     }
 
     /// The probe's touch of a due item: `None` if nothing is due (the index was only a hint).
@@ -323,8 +344,17 @@ impl Control {
         if at > now {
             return None;
         }
-        let touches = self.wake.as_ref().filter(|wake| wake.function == function).map_or(0, |wake| wake.touches) + 1;
-        let woken = Woken { function, at: now, touches };
+        let touches = self
+            .wake
+            .as_ref()
+            .filter(|wake| wake.function == function)
+            .map_or(0, |wake| wake.touches)
+            + 1;
+        let woken = Woken {
+            function,
+            at: now,
+            touches,
+        };
         self.wake = Some(woken.clone());
         Some(woken)
     }

@@ -35,7 +35,10 @@ pub fn alarm_state(word: &str) -> Result<AlarmState, String> {
         "OK" => Ok(AlarmState::Ok),
         "ALARM" => Ok(AlarmState::Alarm),
         "INSUFFICIENT_DATA" => Ok(AlarmState::InsufficientData),
-        other => Err(format!("the alarm state is `{}`; OK, ALARM or INSUFFICIENT_DATA were expected", excerpt(other))),
+        other => Err(format!(
+            "the alarm state is `{}`; OK, ALARM or INSUFFICIENT_DATA were expected",
+            excerpt(other)
+        )),
     }
 }
 
@@ -69,7 +72,11 @@ pub fn excerpt_long(text: &str) -> String {
 }
 
 fn shorten(text: &str, longest: usize) -> String {
-    let mut short: String = text.chars().take(longest).map(|c| if c.is_control() { '·' } else { c }).collect();
+    let mut short: String = text
+        .chars()
+        .take(longest)
+        .map(|c| if c.is_control() { '·' } else { c })
+        .collect();
     if text.chars().nth(longest).is_some() {
         short.push('…');
     }

@@ -96,18 +96,36 @@ pub struct Verdict {
 impl Verdict {
     /// The guard lets go on.
     pub fn allow(guard: Guard, facts: impl Into<String>) -> Self {
-        Self { guard, allows: true, overridden: false, facts: facts.into(), remedy: String::new() }
+        Self {
+            guard,
+            allows: true,
+            overridden: false,
+            facts: facts.into(),
+            remedy: String::new(),
+        }
     }
 
     /// The guard stops.
     pub fn stop(guard: Guard, facts: impl Into<String>, remedy: impl Into<String>) -> Self {
-        Self { guard, allows: false, overridden: false, facts: facts.into(), remedy: remedy.into() }
+        Self {
+            guard,
+            allows: false,
+            overridden: false,
+            facts: facts.into(),
+            remedy: remedy.into(),
+        }
     }
 
     /// `allow` or `stop` by a condition.
     pub fn when(guard: Guard, allows: bool, facts: impl Into<String>, remedy: &str) -> Self {
         let remedy = if allows { String::new() } else { remedy.to_owned() };
-        Self { guard, allows, overridden: false, facts: facts.into(), remedy }
+        Self {
+            guard,
+            allows,
+            overridden: false,
+            facts: facts.into(),
+            remedy,
+        }
     }
 
     /// The same verdict, overridden by an operator's word if it stops.

@@ -63,7 +63,10 @@ pub struct Sample {
 impl Sample {
     /// A sample with its reason.
     pub fn new(health: Health, reason: impl Into<String>) -> Self {
-        Self { health, reason: reason.into() }
+        Self {
+            health,
+            reason: reason.into(),
+        }
     }
 }
 
@@ -144,15 +147,24 @@ pub fn observe(
         Health::Degraded | Health::Unhealthy | Health::Unknown => probe.common().unhealthy_threshold,
     };
     let streak = match continued {
-        Some(before) if before.streak.health == sample.health => {
-            Streak { slots: (before.streak.slots + 1).min(threshold), ..before.streak }
-        }
-        _ => Streak { health: sample.health, slots: 1, since: now },
+        Some(before) if before.streak.health == sample.health => Streak {
+            slots: (before.streak.slots + 1).min(threshold),
+            ..before.streak
+        },
+        _ => Streak {
+            health: sample.health,
+            slots: 1,
+            since: now,
+        },
     };
     let (before_health, before_since) =
         continued.map_or((Health::Unknown, now), |before| (before.health, before.since));
     let settled = streak.slots >= threshold && streak.health != before_health;
-    let (health, since) = if settled { (streak.health, now) } else { (before_health, before_since) };
+    let (health, since) = if settled {
+        (streak.health, now)
+    } else {
+        (before_health, before_since)
+    };
     // Nobody could say for a whole threshold: that is news too, although the settled health stays unknown.
     let sure_of_nothing = streak.health == Health::Unknown
         && streak.slots >= threshold
@@ -177,7 +189,11 @@ pub fn observe(
         reason: sample.reason,
         observed_at: now,
     };
-    Some(Observed { observation, changed, write })
+    Some(Observed {
+        observation,
+        changed,
+        write,
+    })
 }
 
 /// The state of an alarm, as CloudWatch says it.
@@ -270,8 +286,10 @@ pub fn assess(
     plan.sites
         .iter()
         .map(|site| {
-            let mut witnesses: Vec<Witness> =
-                plan.probes_of(&site.name).map(|probe| testify(now, probe, observations)).collect();
+            let mut witnesses: Vec<Witness> = plan
+                .probes_of(&site.name)
+                .map(|probe| testify(now, probe, observations))
+                .collect();
             let (health, since) = rule(plan.policy.unhealthy_when, &witnesses);
             let alarm = plan
                 .alarms
@@ -289,12 +307,24 @@ pub fn assess(
                         reason: reading.reason.clone(),
                         settling: false,
                     });
-                    SiteHealth { health: Health::Unhealthy, since: Some(reading.since), witnesses, settling: false }
+                    SiteHealth {
+                        health: Health::Unhealthy,
+                        since: Some(reading.since),
+                        witnesses,
+                        settling: false,
+                    }
                 }
                 _ => {
                     let settling = health == Health::Unknown
-                        && witnesses.iter().all(|witness| witness.health != Health::Unknown || witness.settling);
-                    SiteHealth { health, since, witnesses, settling }
+                        && witnesses
+                            .iter()
+                            .all(|witness| witness.health != Health::Unknown || witness.settling);
+                    SiteHealth {
+                        health,
+                        since,
+                        witnesses,
+                        settling,
+                    }
                 }
             };
             (site.name.clone(), found)
@@ -315,12 +345,20 @@ fn testify(now: Timestamp, probe: &Probe, observations: &[Observation]) -> Witne
         .filter(|seen| seen.probe == probe.name() && seen.site == probe.common().site)
         .collect();
     let Some(newest) = seen.iter().max_by_key(|seen| seen.observed_at) else {
-        return Witness { settling: true, ..unknown("never observed".into()) };
+        return Witness {
+            settling: true,
+            ..unknown("never observed".into())
+        };
     };
-    let fresh: Vec<&&Observation> =
-        seen.iter().filter(|seen| slot(now, seen.interval_seconds) - seen.slot <= STALE_SLOTS).collect();
+    let fresh: Vec<&&Observation> = seen
+        .iter()
+        .filter(|seen| slot(now, seen.interval_seconds) - seen.slot <= STALE_SLOTS)
+        .collect();
     let Some(first) = fresh.iter().min_by_key(|seen| seen.since) else {
-        return unknown(format!("last observed {}, too long ago", crate::report::clock(newest.observed_at)));
+        return unknown(format!(
+            "last observed {}, too long ago",
+            crate::report::clock(newest.observed_at)
+        ));
     };
     if let Some(other) = fresh.iter().find(|seen| seen.health != first.health) {
         return unknown(format!(
@@ -332,19 +370,31 @@ fn testify(now: Timestamp, probe: &Probe, observations: &[Observation]) -> Witne
     let reason = if newest.streak.health == newest.health {
         newest.reason.clone()
     } else {
-        format!("{} slot(s) {}: {}", newest.streak.slots, newest.streak.health, newest.reason)
+        format!(
+            "{} slot(s) {}: {}",
+            newest.streak.slots, newest.streak.health, newest.reason
+        )
     };
     let since = fresh.iter().map(|seen| seen.since).max();
     let settling = first.health == Health::Unknown && newest.streak.health != Health::Unknown;
-    Witness { probe: probe.name().to_owned(), health: first.health, since, reason, settling }
+    Witness {
+        probe: probe.name().to_owned(),
+        health: first.health,
+        since,
+        reason,
+        settling,
+    }
 }
 
 fn rule(rule: UnhealthyRule, witnesses: &[Witness]) -> (Health, Option<Timestamp>) {
     if witnesses.is_empty() {
         return (Health::Unknown, None);
     }
-    let mut bad_since: Vec<Timestamp> =
-        witnesses.iter().filter(|witness| witness.health == Health::Unhealthy).filter_map(|witness| witness.since).collect();
+    let mut bad_since: Vec<Timestamp> = witnesses
+        .iter()
+        .filter(|witness| witness.health == Health::Unhealthy)
+        .filter_map(|witness| witness.since)
+        .collect();
     bad_since.sort();
     let needed = match rule {
         UnhealthyRule::Any => 1,
@@ -355,7 +405,13 @@ fn rule(rule: UnhealthyRule, witnesses: &[Witness]) -> (Health, Option<Timestamp
         // The moment at which the rule became true: that of the last probe it needed.
         return (Health::Unhealthy, bad_since.get(needed - 1).copied());
     }
-    let latest = |health: Health| witnesses.iter().filter(|witness| witness.health == health).filter_map(|w| w.since).max();
+    let latest = |health: Health| {
+        witnesses
+            .iter()
+            .filter(|witness| witness.health == health)
+            .filter_map(|w| w.since)
+            .max()
+    };
     if witnesses.iter().any(|witness| witness.health == Health::Unknown) {
         return (Health::Unknown, None);
     }

@@ -23,8 +23,14 @@ const DATABASE_SERVES: &[&str] = &[
 ];
 
 /// Statuses in which it may or may not serve: worth a word, never a move.
-const DATABASE_PERHAPS: &[&str] =
-    &["converting-to-vpc", "insufficient-capacity", "maintenance", "moving-to-vpc", "renaming", "upgrading"];
+const DATABASE_PERHAPS: &[&str] = &[
+    "converting-to-vpc",
+    "insufficient-capacity",
+    "maintenance",
+    "moving-to-vpc",
+    "renaming",
+    "upgrading",
+];
 
 /// Statuses in which it does not serve.
 const DATABASE_DOWN: &[&str] = &[
@@ -105,7 +111,11 @@ pub fn target_group<'a>(states: impl IntoIterator<Item = &'a str>, minimum_healt
     if healthy >= minimum_healthy {
         Sample::new(Health::Healthy, counts)
     } else if healthy + unsure >= minimum_healthy && unsure > 0 {
-        let hint = if unused > 0 { "; unused targets: attach the group to its listener, at weight 0" } else { "" };
+        let hint = if unused > 0 {
+            "; unused targets: attach the group to its listener, at weight 0"
+        } else {
+            ""
+        };
         Sample::new(Health::Unknown, format!("{counts}, {unsure} unknown{hint}"))
     } else {
         Sample::new(Health::Unhealthy, counts)
@@ -119,7 +129,10 @@ pub fn alarm(reading: &AlarmReading) -> Sample {
         AlarmState::Alarm => Health::Unhealthy,
         AlarmState::InsufficientData => Health::Unknown,
     };
-    Sample::new(health, format!("alarm {:?}: {}", reading.state, crate::event::excerpt(&reading.reason)))
+    Sample::new(
+        health,
+        format!("alarm {:?}: {}", reading.state, crate::event::excerpt(&reading.reason)),
+    )
 }
 
 #[cfg(test)]
@@ -149,7 +162,10 @@ mod tests {
         assert_eq!(instance("running", "ok", "impaired").health, Health::Unhealthy);
         assert_eq!(instance("running", "initializing", "ok").health, Health::Degraded);
         assert_eq!(instance("running", "insufficient-data", "ok").health, Health::Unknown);
-        assert_eq!(instance("stopped", "not-applicable", "not-applicable").health, Health::Unhealthy);
+        assert_eq!(
+            instance("stopped", "not-applicable", "not-applicable").health,
+            Health::Unhealthy
+        );
     }
 
     #[test]

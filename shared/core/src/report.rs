@@ -62,12 +62,24 @@ pub struct Announcement {
 }
 
 /// An announcement about an execution: where it stands now.
-pub fn about_execution(event: EventKind, plan: &str, epoch: u64, execution: &Execution, now: Timestamp) -> Announcement {
+pub fn about_execution(
+    event: EventKind,
+    plan: &str,
+    epoch: u64,
+    execution: &Execution,
+    now: Timestamp,
+) -> Announcement {
     let word = match event {
         EventKind::Failed => execution.status.as_str(),
         other => other.as_str(),
     };
-    let headline = format!("{} {} {}: {}", plan, execution.kind, word, execution.route().replace('→', "to"));
+    let headline = format!(
+        "{} {} {}: {}",
+        plan,
+        execution.kind,
+        word,
+        execution.route().replace('→', "to")
+    );
     Announcement {
         id: announcement_id(&execution.id, word, execution),
         event,
@@ -103,7 +115,14 @@ pub fn about_execution(event: EventKind, plan: &str, epoch: u64, execution: &Exe
 }
 
 /// An announcement about something that did not move, or that a person said.
-pub fn about_plan(event: EventKind, plan: &str, id: &str, headline: &str, details: &[String], now: Timestamp) -> Announcement {
+pub fn about_plan(
+    event: EventKind,
+    plan: &str,
+    id: &str,
+    headline: &str,
+    details: &[String],
+    now: Timestamp,
+) -> Announcement {
     let mut text = format!("{headline}\n");
     for detail in details {
         text.push_str(&format!("\n- {detail}"));
@@ -124,7 +143,11 @@ pub fn about_plan(event: EventKind, plan: &str, id: &str, headline: &str, detail
 // A second stop at the same status (stuck, resolved, stuck again) is a new announcement: its id counts what
 // happened so far.
 fn announcement_id(execution: &str, word: &str, run: &Execution) -> String {
-    let events: u32 = run.steps.iter().map(|step| step.attempts + step.retries + u32::from(step.ended_at.is_some())).sum();
+    let events: u32 = run
+        .steps
+        .iter()
+        .map(|step| step.attempts + step.retries + u32::from(step.ended_at.is_some()))
+        .sum();
     match word {
         "stuck" | "waiting" => format!("{execution}:{word}:{events}"),
         _ => format!("{execution}:{word}"),
@@ -132,8 +155,10 @@ fn announcement_id(execution: &str, word: &str, run: &Execution) -> String {
 }
 
 fn subject(text: &str) -> String {
-    let mut subject: String =
-        format!("Understudy: {text}").chars().map(|c| if c.is_ascii() && !c.is_ascii_control() { c } else { '?' }).collect();
+    let mut subject: String = format!("Understudy: {text}")
+        .chars()
+        .map(|c| if c.is_ascii() && !c.is_ascii_control() { c } else { '?' })
+        .collect();
     subject.truncate(100);
     subject
 }
@@ -146,7 +171,10 @@ fn execution_text(headline: &str, execution: &Execution, now: Timestamp) -> Stri
     if let Some(failure) = &execution.failure {
         text.push_str(&format!("What went wrong: {failure}\n"));
     }
-    text.push_str(&format!("Execution: {} ({}, {})\n", execution.id, execution.trigger, execution.style));
+    text.push_str(&format!(
+        "Execution: {} ({}, {})\n",
+        execution.id, execution.trigger, execution.style
+    ));
     if !execution.steps.is_empty() {
         text.push_str("\nSteps:\n");
         for run in &execution.steps {
@@ -154,14 +182,21 @@ fn execution_text(headline: &str, execution: &Execution, now: Timestamp) -> Stri
                 (Some(start), Some(end)) => format!(" in {}", seconds(end.duration_since(start))),
                 _ => String::new(),
             };
-            let detail = if run.detail.is_empty() { String::new() } else { format!(": {}", run.detail) };
+            let detail = if run.detail.is_empty() {
+                String::new()
+            } else {
+                format!(": {}", run.detail)
+            };
             text.push_str(&format!("  {} ({}) {}{took}{detail}\n", run.name, run.kind, run.state));
         }
     }
     let ended = execution.ended_at.unwrap_or(now);
     if execution.status == Status::Completed {
         let since = execution.detected_at.unwrap_or(execution.created_at);
-        text.push_str(&format!("\nFrom first evidence to the end: {}\n", seconds(ended.duration_since(since))));
+        text.push_str(&format!(
+            "\nFrom first evidence to the end: {}\n",
+            seconds(ended.duration_since(since))
+        ));
     }
     if execution.status == Status::Stuck {
         text.push_str(concat!(
@@ -175,7 +210,11 @@ fn execution_text(headline: &str, execution: &Execution, now: Timestamp) -> Stri
 
 /// The steps that an execution changed something with.
 pub fn changed_steps(execution: &Execution) -> usize {
-    execution.steps.iter().filter(|run| run.state == StepState::Done).count()
+    execution
+        .steps
+        .iter()
+        .filter(|run| run.state == StepState::Done)
+        .count()
 }
 
 /// The time of day with seconds, in UTC: `10:00:05Z`.

@@ -87,10 +87,24 @@ impl RecordSet {
     }
 
     fn sentence(&self) -> String {
-        let identifier = self.set_identifier.as_ref().map(|id| format!(" [{id}]")).unwrap_or_default();
-        let weight = self.weight.map(|weight| format!(" weight {weight}")).unwrap_or_default();
-        let target = self.alias.as_ref().map_or_else(|| self.values.join(","), |alias| format!("alias {}", alias.dns_name));
-        format!("{} {}{identifier}{weight} → {target}", self.name.trim_end_matches('.'), self.record_type)
+        let identifier = self
+            .set_identifier
+            .as_ref()
+            .map(|id| format!(" [{id}]"))
+            .unwrap_or_default();
+        let weight = self
+            .weight
+            .map(|weight| format!(" weight {weight}"))
+            .unwrap_or_default();
+        let target = self
+            .alias
+            .as_ref()
+            .map_or_else(|| self.values.join(","), |alias| format!("alias {}", alias.dns_name));
+        format!(
+            "{} {}{identifier}{weight} → {target}",
+            self.name.trim_end_matches('.'),
+            self.record_type
+        )
     }
 }
 
@@ -114,7 +128,10 @@ impl ResourceState {
         match (self, other) {
             (Self::ElbWeights { weights: left }, Self::ElbWeights { weights: right }) => sorted(left) == sorted(right),
             (Self::DnsRecords { records: left }, Self::DnsRecords { records: right }) => {
-                left.len() == right.len() && left.iter().all(|record| right.iter().any(|other| same_record(record, other)))
+                left.len() == right.len()
+                    && left
+                        .iter()
+                        .all(|record| right.iter().any(|other| same_record(record, other)))
             }
             (left, right) => left == right,
         }
@@ -134,18 +151,33 @@ fn same_record(left: &RecordSet, right: &RecordSet) -> bool {
         values
     };
     values(left) == values(right)
-        && RecordSet { values: Vec::new(), ..left.clone() } == RecordSet { values: Vec::new(), ..right.clone() }
+        && RecordSet {
+            values: Vec::new(),
+            ..left.clone()
+        } == RecordSet {
+            values: Vec::new(),
+            ..right.clone()
+        }
 }
 
 /// `targetgroup/blue/0123` of an ARN becomes `blue`.
 fn short_target_group(arn: &str) -> &str {
-    arn.split(":targetgroup/").nth(1).and_then(|rest| rest.split('/').next()).unwrap_or(arn)
+    arn.split(":targetgroup/")
+        .nth(1)
+        .and_then(|rest| rest.split('/').next())
+        .unwrap_or(arn)
 }
 
 /// The weights while `to` is active: its own group carries all, the groups of the other sites nothing.
 /// Groups that the plan does not name keep their weight: they are somebody else's.
 pub fn wanted_weights(step: &ElbWeights, to: &str, current: &[TargetWeight]) -> Vec<TargetWeight> {
-    let weight_of = |site: &str| if site == to { step.weights.get(site).copied().unwrap_or(100) } else { 0 };
+    let weight_of = |site: &str| {
+        if site == to {
+            step.weights.get(site).copied().unwrap_or(100)
+        } else {
+            0
+        }
+    };
     let mut wanted: Vec<TargetWeight> = current
         .iter()
         .map(|target| TargetWeight {
@@ -159,7 +191,10 @@ pub fn wanted_weights(step: &ElbWeights, to: &str, current: &[TargetWeight]) -> 
         .collect();
     for (site, arn) in &step.target_groups {
         if !current.iter().any(|target| target.target_group_arn == *arn) {
-            wanted.push(TargetWeight { target_group_arn: arn.clone(), weight: weight_of(site) });
+            wanted.push(TargetWeight {
+                target_group_arn: arn.clone(),
+                weight: weight_of(site),
+            });
         }
     }
     wanted
@@ -174,11 +209,15 @@ pub fn wanted_records(step: &DnsRecords, to: &str, current: &[RecordSet]) -> Res
     for record in &step.records {
         let name = absolute(&record.name);
         let record_type = record.record_type.as_str();
-        let sets: Vec<&RecordSet> =
-            current.iter().filter(|set| set.name == name && set.record_type == record_type).collect();
+        let sets: Vec<&RecordSet> = current
+            .iter()
+            .filter(|set| set.name == name && set.record_type == record_type)
+            .collect();
         if let Some(set) = sets.iter().find(|set| set.unsupported.is_some()) {
             let what = set.unsupported.as_deref().unwrap_or_default();
-            return Err(format!("the record {name} {record_type} has a {what} policy, which Understudy does not change"));
+            return Err(format!(
+                "the record {name} {record_type} has a {what} policy, which Understudy does not change"
+            ));
         }
         if record.sites.values().any(|site| site.set_identifier.is_some()) {
             wanted.extend(wanted_weighted(record, to, &sets)?);
@@ -217,14 +256,28 @@ fn wanted_weighted(record: &DnsRecord, to: &str, sets: &[&RecordSet]) -> Result<
         .iter()
         .map(|(site, at)| {
             let identifier = at.set_identifier.as_deref().unwrap_or_default();
-            let set = sets.iter().find(|set| set.set_identifier.as_deref() == Some(identifier)).ok_or_else(|| {
-                format!("there is no weighted record set {} {} [{identifier}]", record.name, record.record_type.as_str())
-            })?;
+            let set = sets
+                .iter()
+                .find(|set| set.set_identifier.as_deref() == Some(identifier))
+                .ok_or_else(|| {
+                    format!(
+                        "there is no weighted record set {} {} [{identifier}]",
+                        record.name,
+                        record.record_type.as_str()
+                    )
+                })?;
             if set.weight.is_none() {
                 return Err(format!("the record set {} [{identifier}] is not weighted", set.name));
             }
-            let weight = if site == to { at.weight.map_or(100, i64::from) } else { 0 };
-            Ok(RecordSet { weight: Some(weight), ..(*set).clone() })
+            let weight = if site == to {
+                at.weight.map_or(100, i64::from)
+            } else {
+                0
+            };
+            Ok(RecordSet {
+                weight: Some(weight),
+                ..(*set).clone()
+            })
         })
         .collect()
 }
@@ -235,13 +288,19 @@ pub fn record_changes(current: &[RecordSet], wanted: &[RecordSet]) -> Vec<Record
     let mut changes: Vec<RecordChange> = wanted
         .iter()
         .filter(|new| !find(current, new.key()).is_some_and(|old| same_record(&old, new)))
-        .map(|new| RecordChange { old: find(current, new.key()), new: Some(new.clone()) })
+        .map(|new| RecordChange {
+            old: find(current, new.key()),
+            new: Some(new.clone()),
+        })
         .collect();
     changes.extend(
         current
             .iter()
             .filter(|old| find(wanted, old.key()).is_none())
-            .map(|old| RecordChange { old: Some(old.clone()), new: None }),
+            .map(|old| RecordChange {
+                old: Some(old.clone()),
+                new: None,
+            }),
     );
     changes
 }
@@ -252,5 +311,8 @@ pub fn absolute(name: &str) -> String {
 }
 
 fn absolute_alias(alias: Alias) -> Alias {
-    Alias { dns_name: absolute(&alias.dns_name), ..alias }
+    Alias {
+        dns_name: absolute(&alias.dns_name),
+        ..alias
+    }
 }

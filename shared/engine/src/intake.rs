@@ -51,7 +51,9 @@ pub struct WakeRecord {
 /// Tells a payload apart.
 pub fn classify(payload: Value) -> Incoming {
     let Some(object) = payload.as_object() else {
-        return Incoming::Unknown("the payload is not a JSON object; send {\"command\": \"list\"} to see that it works".into());
+        return Incoming::Unknown(
+            "the payload is not a JSON object; send {\"command\": \"list\"} to see that it works".into(),
+        );
     };
     if object.contains_key("command") {
         return Incoming::Command(payload);
@@ -72,10 +74,17 @@ pub fn classify(payload: Value) -> Incoming {
         return direct(payload);
     }
     match object.get("plan").and_then(Value::as_str) {
-        Some(plan) if object.len() == 1 && (1..=MAX_PLAN_NAME).contains(&plan.len()) => Incoming::Nudge(plan.to_owned()),
+        Some(plan) if object.len() == 1 && (1..=MAX_PLAN_NAME).contains(&plan.len()) => {
+            Incoming::Nudge(plan.to_owned())
+        }
         _ => Incoming::Unknown(format!(
             "the payload is none of: a command ({{\"command\": …}}), an alarm event, a stream batch; its fields are: {}",
-            object.keys().take(10).map(|key| excerpt(key)).collect::<Vec<_>>().join(", ")
+            object
+                .keys()
+                .take(10)
+                .map(|key| excerpt(key))
+                .collect::<Vec<_>>()
+                .join(", ")
         )),
     }
 }
@@ -110,7 +119,14 @@ fn eventbridge(payload: Value) -> Incoming {
     }
     let time = event.time.map(|time| time.to_rfc3339());
     match serde_json::from_value::<AlarmChange>(event.detail) {
-        Ok(change) => alarm(change.alarm_name, event.region, &change.state.value, change.state.timestamp.or(time), change.state.reason, "eventbridge"),
+        Ok(change) => alarm(
+            change.alarm_name,
+            event.region,
+            &change.state.value,
+            change.state.timestamp.or(time),
+            change.state.reason,
+            "eventbridge",
+        ),
         Err(error) => unreadable("alarm event", &error.to_string()),
     }
 }
@@ -118,10 +134,19 @@ fn eventbridge(payload: Value) -> Incoming {
 fn direct(payload: Value) -> Incoming {
     match serde_json::from_value::<CloudWatchAlarm<Value, Value>>(payload) {
         Ok(event) => {
-            let Some(state) = event.alarm_data.state else { return unreadable("alarm's direct invocation", "it has no state") };
+            let Some(state) = event.alarm_data.state else {
+                return unreadable("alarm's direct invocation", "it has no state");
+            };
             let word = serde_json::to_value(&state.value).ok();
             let word = word.as_ref().and_then(Value::as_str).unwrap_or_default();
-            alarm(event.alarm_data.alarm_name, event.region, word, Some(state.timestamp.to_rfc3339()), state.reason, "direct")
+            alarm(
+                event.alarm_data.alarm_name,
+                event.region,
+                word,
+                Some(state.timestamp.to_rfc3339()),
+                state.reason,
+                "direct",
+            )
         }
         Err(error) => unreadable("alarm's direct invocation", &error.to_string()),
     }
@@ -137,7 +162,10 @@ fn records(payload: Value) -> Incoming {
     match source.as_str() {
         "aws:dynamodb" => stream(&payload),
         "aws:sns" => sns(payload),
-        other => Incoming::Unknown(format!("a batch of records from `{}`; only `aws:dynamodb` and `aws:sns` are understood", excerpt(other))),
+        other => Incoming::Unknown(format!(
+            "a batch of records from `{}`; only `aws:dynamodb` and `aws:sns` are understood",
+            excerpt(other)
+        )),
     }
 }
 
@@ -215,8 +243,19 @@ fn sns(payload: Value) -> Incoming {
             Err(error) => return unreadable("SNS message (it is not an alarm's)", &error.to_string()),
         };
         // The `Region` of the message is a long name; the ARN has the code.
-        let region = message.alarm_arn.as_deref().and_then(|arn| arn.split(':').nth(3)).map(str::to_owned);
-        match alarm(message.alarm_name, region, &message.new_state_value, Some(message.state_change_time), message.new_state_reason, "sns") {
+        let region = message
+            .alarm_arn
+            .as_deref()
+            .and_then(|arn| arn.split(':').nth(3))
+            .map(str::to_owned);
+        match alarm(
+            message.alarm_name,
+            region,
+            &message.new_state_value,
+            Some(message.state_change_time),
+            message.new_state_reason,
+            "sns",
+        ) {
             Incoming::Alarms(mut read) => alarms.append(&mut read),
             other => return other,
         }
@@ -234,19 +273,31 @@ fn alarm(
 ) -> Incoming {
     let characters = alarm_name.chars().count();
     if !(1..=MAX_ALARM_NAME).contains(&characters) {
-        return unreadable("alarm event", &format!("its alarm's name has {characters} characters; CloudWatch's have 1 to {MAX_ALARM_NAME}"));
+        return unreadable(
+            "alarm event",
+            &format!("its alarm's name has {characters} characters; CloudWatch's have 1 to {MAX_ALARM_NAME}"),
+        );
     }
     let state = match alarm_state(state) {
         Ok(state) => state,
         Err(error) => return unreadable("alarm event", &error),
     };
-    let Some(time) = time else { return unreadable("alarm event", "it has no time") };
+    let Some(time) = time else {
+        return unreadable("alarm event", "it has no time");
+    };
     let at = match aws_time(&time) {
         Ok(at) => at,
         Err(error) => return unreadable("alarm event", &error),
     };
     let reason = excerpt_long(&reason.into().unwrap_or_default());
-    Incoming::Alarms(vec![AlarmEvent { alarm_name, region, state, at, reason, via: via.to_owned() }])
+    Incoming::Alarms(vec![AlarmEvent {
+        alarm_name,
+        region,
+        state,
+        at,
+        reason,
+        via: via.to_owned(),
+    }])
 }
 
 fn unreadable(what: &str, error: &str) -> Incoming {

@@ -41,7 +41,10 @@ pub enum CallErrorKind {
 impl CallError {
     /// An error of this kind.
     pub fn new(kind: CallErrorKind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into() }
+        Self {
+            kind,
+            message: message.into(),
+        }
     }
 
     /// Whether the same thing may be tried again (after reading).
@@ -176,7 +179,12 @@ pub trait Dns: Send + Sync {
     /// The record sets of these (name, type) pairs that exist.
     async fn records(&self, hosted_zone_id: &str, names: &[(String, String)]) -> Result<Vec<RecordSet>, CallError>;
     /// One atomic batch: deletes exactly the old sets and creates the new ones. Answers the change id.
-    async fn change_records(&self, hosted_zone_id: &str, changes: &[RecordChange], comment: &str) -> Result<String, CallError>;
+    async fn change_records(
+        &self,
+        hosted_zone_id: &str,
+        changes: &[RecordChange],
+        comment: &str,
+    ) -> Result<String, CallError>;
     /// Whether the change has reached all name servers.
     async fn in_sync(&self, change_id: &str) -> Result<bool, CallError>;
 }

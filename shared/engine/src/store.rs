@@ -73,7 +73,9 @@ impl Store {
     /// An id that sorts by time: UUID version 7 of `now`.
     pub fn new_id(&self, now: Timestamp) -> String {
         let millis = u64::try_from(now.as_millisecond()).unwrap_or_default();
-        uuid::Builder::from_unix_timestamp_millis(millis, &self.random.bytes()).into_uuid().to_string()
+        uuid::Builder::from_unix_timestamp_millis(millis, &self.random.bytes())
+            .into_uuid()
+            .to_string()
     }
 
     /// A number from 0 to 1, for jitter.
@@ -101,7 +103,10 @@ impl Store {
         plan: &str,
         mut change: impl FnMut(&mut Control) -> Result<T, E>,
     ) -> Result<(Control, T), ChangeError<E>> {
-        let mut control = self.control(plan).await?.ok_or_else(|| ChangeError::NoPlan(plan.to_owned()))?;
+        let mut control = self
+            .control(plan)
+            .await?
+            .ok_or_else(|| ChangeError::NoPlan(plan.to_owned()))?;
         for attempt in 0..MAX_ATTEMPTS {
             let before = control.clone();
             let answer = change(&mut control).map_err(ChangeError::Refused)?;
@@ -162,7 +167,10 @@ impl Store {
     /// The table could not be written.
     pub async fn put_revision(&self, plan: &Plan, revision: u64, now: Timestamp) -> Result<String, CallError> {
         let name = format!("{REVISION}{revision:08}-{}", self.new_id(now));
-        let key = Key { plan: plan.name.clone(), item: name.clone() };
+        let key = Key {
+            plan: plan.name.clone(),
+            item: name.clone(),
+        };
         self.put_once(key, plan).await?;
         Ok(name)
     }
@@ -172,11 +180,17 @@ impl Store {
     /// # Errors
     /// The table could not be read, or the item is gone.
     pub async fn plan_of(&self, control: &Control) -> Result<Plan, CallError> {
-        let key = Key { plan: control.plan.clone(), item: control.plan_item.clone() };
+        let key = Key {
+            plan: control.plan.clone(),
+            item: control.plan_item.clone(),
+        };
         self.read(&key).await?.ok_or_else(|| {
             CallError::new(
                 CallErrorKind::NotFound,
-                format!("revision {} of plan {} is not in the table ({}); put the plan again", control.plan_revision, control.plan, key.item),
+                format!(
+                    "revision {} of plan {} is not in the table ({}); put the plan again",
+                    control.plan_revision, control.plan, key.item
+                ),
             )
         })
     }
@@ -187,7 +201,10 @@ impl Store {
     /// The table could not be read.
     pub async fn observations(&self, plan: &str) -> Result<Vec<(Item, Observation)>, CallError> {
         let items = self.table.query(plan, OBSERVATION, usize::MAX, false).await?;
-        items.into_iter().map(|item| from_item(&item).map(|observation| (item, observation))).collect()
+        items
+            .into_iter()
+            .map(|item| from_item(&item).map(|observation| (item, observation)))
+            .collect()
     }
 
     /// Writes an item that must not exist yet. Our own earlier write of the same content counts as written.
@@ -208,7 +225,10 @@ impl Store {
     /// # Errors
     /// The table could not be written.
     pub async fn archive(&self, plan: &str, execution: &Execution) -> Result<(), CallError> {
-        let key = Key { plan: plan.to_owned(), item: format!("{EXECUTION}{}", execution.id) };
+        let key = Key {
+            plan: plan.to_owned(),
+            item: format!("{EXECUTION}{}", execution.id),
+        };
         self.put_once(key, execution).await.map(|_| ())
     }
 
@@ -216,7 +236,11 @@ impl Store {
     ///
     /// # Errors
     /// The table could not be read or written.
-    pub async fn upsert<V, T>(&self, key: &Key, mut change: impl FnMut(Option<V>) -> (Option<V>, T)) -> Result<T, CallError>
+    pub async fn upsert<V, T>(
+        &self,
+        key: &Key,
+        mut change: impl FnMut(Option<V>) -> (Option<V>, T),
+    ) -> Result<T, CallError>
     where
         V: Serialize + DeserializeOwned,
     {
@@ -259,9 +283,24 @@ impl Store {
     }
 
     /// An item of this content, with a new `write_id`.
-    pub fn item(&self, key: Key, version: u64, body: serde_json::Value, wake: Option<Wake>, due_at: Option<Timestamp>) -> Item {
+    pub fn item(
+        &self,
+        key: Key,
+        version: u64,
+        body: serde_json::Value,
+        wake: Option<Wake>,
+        due_at: Option<Timestamp>,
+    ) -> Item {
         let write_id = self.random.bytes().iter().map(|byte| format!("{byte:02x}")).collect();
-        Item { key, version, write_id, schema_version: SCHEMA_VERSION, wake, due_at, body }
+        Item {
+            key,
+            version,
+            write_id,
+            schema_version: SCHEMA_VERSION,
+            wake,
+            due_at,
+            body,
+        }
     }
 
     /// Reads an item.
@@ -281,14 +320,20 @@ impl Store {
 
 /// The key of a plan's control item.
 pub fn control_key(plan: &str) -> Key {
-    Key { plan: plan.to_owned(), item: CONTROL.to_owned() }
+    Key {
+        plan: plan.to_owned(),
+        item: CONTROL.to_owned(),
+    }
 }
 
 /// The key of an observation.
 pub fn observation_key(plan: &str, observation: &Observation) -> Key {
     Key {
         plan: plan.to_owned(),
-        item: format!("{OBSERVATION}{}#{}#{}", observation.site, observation.probe, observation.observer),
+        item: format!(
+            "{OBSERVATION}{}#{}#{}",
+            observation.site, observation.probe, observation.observer
+        ),
     }
 }
 
@@ -308,7 +353,10 @@ pub fn from_item<V: DeserializeOwned>(item: &Item) -> Result<V, CallError> {
         ));
     }
     serde_json::from_value(item.body.clone()).map_err(|error| {
-        CallError::new(CallErrorKind::Refused, format!("item {name} can not be read: {error}; nothing was changed; somebody wrote it by hand?"))
+        CallError::new(
+            CallErrorKind::Refused,
+            format!("item {name} can not be read: {error}; nothing was changed; somebody wrote it by hand?"),
+        )
     })
 }
 
@@ -318,7 +366,13 @@ pub fn from_item<V: DeserializeOwned>(item: &Item) -> Result<V, CallError> {
 /// It has none: a bug.
 pub fn to_body(key: &Key, value: &impl Serialize) -> Result<serde_json::Value, CallError> {
     serde_json::to_value(value).map_err(|error| {
-        CallError::new(CallErrorKind::Refused, format!("item {}/{} can not be written: {error}; nothing was changed", key.plan, key.item))
+        CallError::new(
+            CallErrorKind::Refused,
+            format!(
+                "item {}/{} can not be written: {error}; nothing was changed",
+                key.plan, key.item
+            ),
+        )
     })
 }
 

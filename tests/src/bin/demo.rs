@@ -18,7 +18,11 @@ struct Terminal {
 impl Terminal {
     fn new() -> Self {
         let fancy = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-        Self { begun: Instant::now(), fancy, waiting: false }
+        Self {
+            begun: Instant::now(),
+            fancy,
+            waiting: false,
+        }
     }
 
     fn line(&mut self, text: &str) {
@@ -31,7 +35,11 @@ impl Terminal {
     }
 
     fn paint(&self, code: &str, text: &str) -> String {
-        if self.fancy { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
+        if self.fancy {
+            format!("\x1b[{code}m{text}\x1b[0m")
+        } else {
+            text.to_owned()
+        }
     }
 }
 
@@ -104,7 +112,9 @@ async fn tell(terminal: &mut Terminal) -> Result<(), CloudError> {
     terminal.line(&seconds_table(&away, &home));
     let denied = stage.cloud.access_denied_calls().len();
     let calls = stage.cloud.proxy().calls().len();
-    terminal.line(&format!("  {calls} API calls went through the recording proxy; {denied} were refused for want of a permission."));
+    terminal.line(&format!(
+        "  {calls} API calls went through the recording proxy; {denied} were refused for want of a permission."
+    ));
     if std::env::var("KEEP").is_ok_and(|keep| !keep.is_empty() && keep != "0") {
         keep(&stage, terminal).await;
     }
@@ -115,7 +125,10 @@ async fn tell(terminal: &mut Terminal) -> Result<(), CloudError> {
 }
 
 fn seconds_table(away: &Told, home: &Told) -> String {
-    let mut table = format!("  {:<28} {:>10} {:>10} {:>10} {:>10}\n", "seconds", "detection", "decision", "execution", "recovery");
+    let mut table = format!(
+        "  {:<28} {:>10} {:>10} {:>10} {:>10}\n",
+        "seconds", "detection", "decision", "execution", "recovery"
+    );
     for (name, told) in [("failover (blue had died)", away), ("failback (blue was back)", home)] {
         table.push_str(&format!(
             "  {name:<28} {:>10.1} {:>10.1} {:>10.1} {:>10.1}\n",
@@ -127,7 +140,11 @@ fn seconds_table(away: &Told, home: &Told) -> String {
 
 async fn keep(stage: &Stage, terminal: &mut Terminal) {
     terminal.act("Still running (KEEP=1): play with it, then press Enter or Ctrl-C to stop everything");
-    let function = stage.deployment.function("decision").map(|function| function.name.clone()).unwrap_or_default();
+    let function = stage
+        .deployment
+        .function("decision")
+        .map(|function| function.name.clone())
+        .unwrap_or_default();
     terminal.line(&format!(
         "  export AWS_ENDPOINT_URL={} AWS_DEFAULT_REGION=us-east-1 AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test\n  \
          .tools/sam/bin/sam remote invoke {function} --event '{{\"command\": \"status\", \"plan\": \"shop\"}}'\n  \

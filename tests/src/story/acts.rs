@@ -34,9 +34,16 @@ impl Stage {
         narrator.act("Everything is well");
         self.kick_probe().await?;
         let status = self
-            .wait_until("the probe to see both sites healthy", PATIENCE, narrator, |status, _| {
-                ["blue", "green"].iter().all(|site| text(status, &format!("/sites/{site}/health")) == "healthy")
-            })
+            .wait_until(
+                "the probe to see both sites healthy",
+                PATIENCE,
+                narrator,
+                |status, _| {
+                    ["blue", "green"]
+                        .iter()
+                        .all(|site| text(status, &format!("/sites/{site}/health")) == "healthy")
+                },
+            )
             .await?;
         narrator.event(text(&status, "/summary"));
         narrator.event(&format!("read back: {}", self.expect_everything_at("blue").await?));
@@ -53,7 +60,10 @@ impl Stage {
         narrator.act("The primary dies");
         self.blue.die().await;
         let died = self.timeline.now("blue's server is killed");
-        narrator.event(&format!("blue's server at {} is killed; nobody tells Understudy", self.blue.address()));
+        narrator.event(&format!(
+            "blue's server at {} is killed; nobody tells Understudy",
+            self.blue.address()
+        ));
         let (told, execution) = self.follow_move(died, "failover", narrator).await?;
         narrator.event(&format!("read back: {}", self.expect_everything_at("green").await?));
         self.timeline.now("read back: traffic and name point to green");
@@ -109,9 +119,17 @@ impl Stage {
             .command(json!({"command": "failback", "plan": "shop", "operator": "mia", "reason": "blue is updated", "wait_seconds": 45}))
             .await?;
         self.expect(&home, "/status", &json!("completed"), "the planned failback")?;
-        narrator.event(&format!("failback by hand; read back: {}", self.expect_everything_at("blue").await?));
+        narrator.event(&format!(
+            "failback by hand; read back: {}",
+            self.expect_everything_at("blue").await?
+        ));
         self.timeline.now("home again, by hand");
-        self.hear(home.pointer("/waited_for").unwrap_or(&Value::Null), &["completed"], narrator).await
+        self.hear(
+            home.pointer("/waited_for").unwrap_or(&Value::Null),
+            &["completed"],
+            narrator,
+        )
+        .await
     }
 
     // Watches the status until a move of this kind has completed, telling what changes on the way.
@@ -123,7 +141,11 @@ impl Stage {
     ) -> Result<(Told, Value), CloudError> {
         let mut seen = Seen::default();
         let last = text(&self.status().await?, "/last_execution/id").to_owned();
-        let waiting = if kind == "failover" { "the rounds, the hold time and the move" } else { "the rounds, the stability window and the move" };
+        let waiting = if kind == "failover" {
+            "the rounds, the hold time and the move"
+        } else {
+            "the rounds, the stability window and the move"
+        };
         let status = self
             .wait_until(waiting, PATIENCE, narrator, |status, narrator| {
                 seen.tell(status, narrator);
@@ -132,9 +154,18 @@ impl Stage {
             })
             .await?;
         let id = text(&status, "/last_execution/id").to_owned();
-        let history = self.command(json!({"command": "history", "plan": "shop", "limit": 5})).await?;
-        let executions = history.pointer("/executions").and_then(Value::as_array).cloned().unwrap_or_default();
-        let execution = executions.into_iter().find(|execution| text(execution, "/id") == id).unwrap_or_default();
+        let history = self
+            .command(json!({"command": "history", "plan": "shop", "limit": 5}))
+            .await?;
+        let executions = history
+            .pointer("/executions")
+            .and_then(Value::as_array)
+            .cloned()
+            .unwrap_or_default();
+        let execution = executions
+            .into_iter()
+            .find(|execution| text(execution, "/id") == id)
+            .unwrap_or_default();
         self.expect(&execution, "/kind", &json!(kind), "the move")?;
         self.expect(&execution, "/status", &json!("completed"), "the move")?;
         self.tell_reasons(&execution, narrator);
@@ -146,12 +177,22 @@ impl Stage {
     fn times(&mut self, cause: Timestamp, execution: &Value) -> Result<Told, CloudError> {
         let at = |pointer: &str| {
             let found = text(execution, pointer);
-            found.parse::<Timestamp>().map_err(|error| CloudError::missing(format!("{pointer} of the execution"), format!("{error}: {found}")))
+            found.parse::<Timestamp>().map_err(|error| {
+                CloudError::missing(format!("{pointer} of the execution"), format!("{error}: {found}"))
+            })
         };
         let (created, ended) = (at("/created_at")?, at("/ended_at")?);
         let detected = at("/detected_at").unwrap_or(created);
-        let route = format!("{} {} to {}", text(execution, "/kind"), text(execution, "/from"), text(execution, "/to"));
-        self.timeline.at(detected, format!("the evidence is settled ({})", text(execution, "/kind")));
+        let route = format!(
+            "{} {} to {}",
+            text(execution, "/kind"),
+            text(execution, "/from"),
+            text(execution, "/to")
+        );
+        self.timeline.at(
+            detected,
+            format!("the evidence is settled ({})", text(execution, "/kind")),
+        );
         self.timeline.at(created, format!("decision: {route}"));
         self.timeline.at(ended, format!("{route} has completed"));
         Ok(Told {
@@ -164,22 +205,53 @@ impl Stage {
 
     fn tell_reasons(&self, execution: &Value, narrator: &mut dyn Narrator) {
         narrator.event(&format!("decided: {}", text(execution, "/reason")));
-        for verdict in execution.pointer("/verdicts").and_then(Value::as_array).into_iter().flatten() {
+        for verdict in execution
+            .pointer("/verdicts")
+            .and_then(Value::as_array)
+            .into_iter()
+            .flatten()
+        {
             let mark = if verdict["allows"] == true { "lets go" } else { "stops" };
-            narrator.show(&format!("      {:<30} {mark}: {}", text(verdict, "/guard"), text(verdict, "/facts")));
+            narrator.show(&format!(
+                "      {:<30} {mark}: {}",
+                text(verdict, "/guard"),
+                text(verdict, "/facts")
+            ));
         }
     }
 
     fn tell_steps(&self, execution: &Value, narrator: &mut dyn Narrator) {
-        for step in execution.pointer("/steps").and_then(Value::as_array).into_iter().flatten() {
-            let times = (text(step, "/started_at").parse::<Timestamp>(), text(step, "/ended_at").parse::<Timestamp>());
-            let took = if let (Ok(from), Ok(to)) = times { format!("{:.2} s", seconds_between(from, to)) } else { String::new() };
-            narrator.event(&format!("step {:<16} {:<10} {took:>7}  {}", text(step, "/name"), text(step, "/state"), text(step, "/detail")));
+        for step in execution
+            .pointer("/steps")
+            .and_then(Value::as_array)
+            .into_iter()
+            .flatten()
+        {
+            let times = (
+                text(step, "/started_at").parse::<Timestamp>(),
+                text(step, "/ended_at").parse::<Timestamp>(),
+            );
+            let took = if let (Ok(from), Ok(to)) = times {
+                format!("{:.2} s", seconds_between(from, to))
+            } else {
+                String::new()
+            };
+            narrator.event(&format!(
+                "step {:<16} {:<10} {took:>7}  {}",
+                text(step, "/name"),
+                text(step, "/state"),
+                text(step, "/detail")
+            ));
         }
     }
 
     // The messages about an execution, as the subscriber got them.
-    async fn hear(&mut self, execution: &Value, events: &[&str], narrator: &mut dyn Narrator) -> Result<(), CloudError> {
+    async fn hear(
+        &mut self,
+        execution: &Value,
+        events: &[&str],
+        narrator: &mut dyn Narrator,
+    ) -> Result<(), CloudError> {
         let id = text(execution, "/id").to_owned();
         let mut heard: BTreeSet<String> = BTreeSet::new();
         let begun = std::time::Instant::now();
@@ -204,8 +276,16 @@ impl Stage {
 }
 
 fn sentence(message: &Message) -> String {
-    let attributes: Vec<String> = message.attributes.iter().map(|(name, value)| format!("{name}={value}")).collect();
-    format!("\"{}\" [{}]", message.subject.as_deref().unwrap_or("(no subject)"), attributes.join(" "))
+    let attributes: Vec<String> = message
+        .attributes
+        .iter()
+        .map(|(name, value)| format!("{name}={value}"))
+        .collect();
+    format!(
+        "\"{}\" [{}]",
+        message.subject.as_deref().unwrap_or("(no subject)"),
+        attributes.join(" ")
+    )
 }
 
 // What has been told already, so that each change is told once.
@@ -216,9 +296,24 @@ struct Seen {
 
 impl Seen {
     fn tell(&mut self, status: &Value, narrator: &mut dyn Narrator) {
-        for (site, health) in status.pointer("/sites").and_then(Value::as_object).into_iter().flatten() {
-            for witness in health.pointer("/witnesses").and_then(Value::as_array).into_iter().flatten() {
-                let line = format!("round: {site} is {} ({}: {})", text(health, "/health"), text(witness, "/probe"), text(witness, "/reason"));
+        for (site, health) in status
+            .pointer("/sites")
+            .and_then(Value::as_object)
+            .into_iter()
+            .flatten()
+        {
+            for witness in health
+                .pointer("/witnesses")
+                .and_then(Value::as_array)
+                .into_iter()
+                .flatten()
+            {
+                let line = format!(
+                    "round: {site} is {} ({}: {})",
+                    text(health, "/health"),
+                    text(witness, "/probe"),
+                    text(witness, "/reason")
+                );
                 self.once(line, narrator);
             }
         }
@@ -249,15 +344,30 @@ fn dry_run_text(dry: &Value) -> String {
     let mut lines = vec![format!("  would: {}", text(dry, "/summary"))];
     for verdict in dry.pointer("/verdicts").and_then(Value::as_array).into_iter().flatten() {
         let mark = if verdict["allows"] == true { "lets go" } else { "stops" };
-        lines.push(format!("    guard {:<26} {mark}: {}", text(verdict, "/guard"), text(verdict, "/facts")));
+        lines.push(format!(
+            "    guard {:<26} {mark}: {}",
+            text(verdict, "/guard"),
+            text(verdict, "/facts")
+        ));
     }
     for step in dry.pointer("/steps").and_then(Value::as_array).into_iter().flatten() {
-        lines.push(format!("    step {} ({}, {} plane, {})", text(step, "/name"), text(step, "/kind"), text(step, "/plane"), text(step, "/reversibility")));
+        lines.push(format!(
+            "    step {} ({}, {} plane, {})",
+            text(step, "/name"),
+            text(step, "/kind"),
+            text(step, "/plane"),
+            text(step, "/reversibility")
+        ));
         lines.push(format!("      now    {}", text(step, "/current")));
         match step.pointer("/calls").and_then(Value::as_array) {
             Some(calls) if !calls.is_empty() => {
                 lines.push(format!("      wanted {}", text(step, "/wanted")));
-                lines.extend(calls.iter().filter_map(Value::as_str).map(|call| format!("      call   {call}")));
+                lines.extend(
+                    calls
+                        .iter()
+                        .filter_map(Value::as_str)
+                        .map(|call| format!("      call   {call}")),
+                );
             }
             _ => lines.push(format!("      would  {}", text(step, "/would"))),
         }

@@ -6,7 +6,7 @@
 //! 4. [`Stage::planned_move`]: by hand, first as a dry run, then for real, and home again.
 //!
 //! What is claimed about a move is read back from the cloud's own APIs, never from Understudy. A claim that
-//! does not hold ends the story with a [`CloudError`] that says what was found instead.
+//! does not hold ends the story with a [`crate::local_cloud::CloudError`] that says what was found instead.
 
 mod acts;
 mod stage;

@@ -18,7 +18,10 @@ pub struct StageOptions {
 
 impl Default for StageOptions {
     fn default() -> Self {
-        Self { build: true, scheduled: true }
+        Self {
+            build: true,
+            scheduled: true,
+        }
     }
 }
 
@@ -45,8 +48,7 @@ pub struct Stage {
 /// The file can not be read.
 pub fn plan_text(world: &World, blue: &Site, green: &Site) -> Result<String, CloudError> {
     let path = crate::local_cloud::checkout().join("infra/demo/plan.yaml");
-    let template =
-        std::fs::read_to_string(&path).map_err(CloudError::system(format!("reading {}", path.display())))?;
+    let template = std::fs::read_to_string(&path).map_err(CloudError::system(format!("reading {}", path.display())))?;
     Ok([
         ("blue_instance_id", world.blue_instance_id.as_str()),
         ("green_instance_id", &world.green_instance_id),
@@ -59,7 +61,9 @@ pub fn plan_text(world: &World, blue: &Site, green: &Site) -> Result<String, Clo
         ("hosted_zone_id", &world.hosted_zone_id),
     ]
     .into_iter()
-    .fold(template, |text, (name, value)| text.replace(&format!("${{{name}}}"), value)))
+    .fold(template, |text, (name, value)| {
+        text.replace(&format!("${{{name}}}"), value)
+    }))
 }
 
 impl Stage {
@@ -70,21 +74,29 @@ impl Stage {
     pub async fn set(options: &StageOptions, narrator: &mut dyn Narrator) -> Result<Self, CloudError> {
         narrator.act("Setting the stage: a cloud on this machine, and the real stack in it");
         let cloud = LocalCloud::start().await?;
-        narrator.event(&format!("the local cloud answers at {} (roles are enforced)", cloud.endpoint_url()));
+        narrator.event(&format!(
+            "the local cloud answers at {} (roles are enforced)",
+            cloud.endpoint_url()
+        ));
         narrator.event("sam build, then sam deploy of template.yaml: the first time this compiles for some minutes");
         let mut last = String::new();
         let deploy = DeployOptions {
             build: options.build,
             parameters: vec![
                 ("DeletionProtection".into(), "false".into()),
-                ("ProbeScheduleState".into(), if options.scheduled { "ENABLED" } else { "DISABLED" }.into()),
+                (
+                    "ProbeScheduleState".into(),
+                    if options.scheduled { "ENABLED" } else { "DISABLED" }.into(),
+                ),
             ],
             ..DeployOptions::default()
         };
         let deployment = cloud
             .deploy(&deploy, &mut |line| {
                 let line = line.trim();
-                let telling = line.starts_with("Building codeuri") || line.starts_with("Successfully") || line.contains("Build Succeeded");
+                let telling = line.starts_with("Building codeuri")
+                    || line.starts_with("Successfully")
+                    || line.contains("Build Succeeded");
                 if telling && line != last {
                     last = line.to_owned();
                     narrator.event(line);
@@ -94,8 +106,19 @@ impl Stage {
         let world = World::create(&cloud, deployment.output("TopicArn")?).await?;
         let (blue, green) = (Site::start("blue").await?, Site::start("green").await?);
         narrator.event("a load balancer with a blue and a green target group, a hosted zone, instances, a subscriber");
-        narrator.event(&format!("two real HTTP servers are the sites: blue at {}, green at {}", blue.address(), green.address()));
-        let mut stage = Self { cloud, deployment, world, blue, green, timeline: Timeline::default() };
+        narrator.event(&format!(
+            "two real HTTP servers are the sites: blue at {}, green at {}",
+            blue.address(),
+            green.address()
+        ));
+        let mut stage = Self {
+            cloud,
+            deployment,
+            world,
+            blue,
+            green,
+            timeline: Timeline::default(),
+        };
         stage.store_plan(narrator).await?;
         Ok(stage)
     }
@@ -121,10 +144,16 @@ impl Stage {
     pub async fn command(&self, command: Value) -> Result<Value, CloudError> {
         let word = text(&command, "/command").to_owned();
         let function = &self.deployment.function("decision")?.name;
-        let Answer { payload, function_error } = self.cloud.invoke(function, &command).await?;
+        let Answer {
+            payload,
+            function_error,
+        } = self.cloud.invoke(function, &command).await?;
         match function_error {
             None => Ok(payload),
-            Some(error) => Err(CloudError::missing(format!("the answer of `{word}`"), format!("{error}: {payload}"))),
+            Some(error) => Err(CloudError::missing(
+                format!("the answer of `{word}`"),
+                format!("{error}: {payload}"),
+            )),
         }
     }
 
@@ -141,7 +170,9 @@ impl Stage {
     /// # Errors
     /// The invocation was refused.
     pub async fn kick_probe(&self) -> Result<(), CloudError> {
-        self.cloud.invoke_async(&self.deployment.function("probe")?.name, &json!({})).await
+        self.cloud
+            .invoke_async(&self.deployment.function("probe")?.name, &json!({}))
+            .await
     }
 
     /// Runs a single round of the probe and waits for it.
@@ -149,11 +180,19 @@ impl Stage {
     /// # Errors
     /// The probe failed.
     pub async fn round(&self) -> Result<Value, CloudError> {
-        let Answer { payload, function_error } =
-            self.cloud.invoke(&self.deployment.function("probe")?.name, &json!({"rounds": 1})).await?;
+        let Answer {
+            payload,
+            function_error,
+        } = self
+            .cloud
+            .invoke(&self.deployment.function("probe")?.name, &json!({"rounds": 1}))
+            .await?;
         match function_error {
             None => Ok(payload),
-            Some(error) => Err(CloudError::missing("the answer of the probe", format!("{error}: {payload}"))),
+            Some(error) => Err(CloudError::missing(
+                "the answer of the probe",
+                format!("{error}: {payload}"),
+            )),
         }
     }
 
@@ -176,7 +215,11 @@ impl Stage {
             }
             if begun.elapsed() > patience {
                 let found = serde_json::to_string_pretty(&status).unwrap_or_default();
-                let what = format!("{for_what} (waited for {} s; logs in {})", patience.as_secs(), self.cloud.folder().display());
+                let what = format!(
+                    "{for_what} (waited for {} s; logs in {})",
+                    patience.as_secs(),
+                    self.cloud.folder().display()
+                );
                 return Err(CloudError::missing(what, found));
             }
             narrator.waiting(for_what, begun.elapsed().as_secs());
@@ -193,7 +236,10 @@ impl Stage {
             return Ok(());
         }
         let answer = serde_json::to_string_pretty(answer).unwrap_or_default();
-        Err(CloudError::missing(format!("{what}: {pointer}"), format!("{expected} was expected in {answer}")))
+        Err(CloudError::missing(
+            format!("{what}: {pointer}"),
+            format!("{expected} was expected in {answer}"),
+        ))
     }
 
     /// Where traffic and name really point, by the cloud's own APIs: the blue and green weights and the record.
@@ -201,7 +247,10 @@ impl Stage {
     /// # Errors
     /// They can not be read.
     pub async fn really(&self) -> Result<((i32, i32), Vec<String>), CloudError> {
-        Ok((self.world.blue_green_weights(&self.cloud).await?, self.world.record_values(&self.cloud).await?))
+        Ok((
+            self.world.blue_green_weights(&self.cloud).await?,
+            self.world.record_values(&self.cloud).await?,
+        ))
     }
 
     /// The claim that everything points to one site.
@@ -213,7 +262,12 @@ impl Stage {
         let wanted = if site == "blue" { (100, 0) } else { (0, 100) };
         let host = format!("{site}.example.test");
         let points_there = record.iter().all(|value| value.trim_end_matches('.') == host) && !record.is_empty();
-        let found = format!("listener weights blue={} green={}, shop.example.test CNAME {}", weights.0, weights.1, record.join(","));
+        let found = format!(
+            "listener weights blue={} green={}, shop.example.test CNAME {}",
+            weights.0,
+            weights.1,
+            record.join(",")
+        );
         if weights == wanted && points_there {
             return Ok(found);
         }

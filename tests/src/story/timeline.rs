@@ -25,7 +25,9 @@ impl Timeline {
     pub fn table(&self) -> String {
         let mut entries = self.entries.clone();
         entries.sort();
-        let Some((first, _)) = entries.first().cloned() else { return String::new() };
+        let Some((first, _)) = entries.first().cloned() else {
+            return String::new();
+        };
         let mut table = format!("  {:<10} {:>9}   {}\n", "time (UTC)", "seconds", "what happened");
         table.push_str(&format!("  {:-<10} {:->9}   {:-<60}\n", "", "", ""));
         for (at, what) in entries {

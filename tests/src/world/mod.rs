@@ -6,7 +6,7 @@
 //! database, alarm                            SNS topic of the stack ──▶ queue that the subscriber reads
 //! ```
 //!
-//! [`World::create`] makes it, [`read`] reads it back: what a test believes about a move, it has
+//! [`World::create`] makes it, its reading half reads it back: what a test believes about a move, it has
 //! from the cloud's own APIs and not from Understudy.
 
 mod create;

@@ -12,7 +12,10 @@ pub async fn an_alarm_moves_the_plan_once_however_often_it_is_told(stage: &mut S
         stage,
         "alarmed",
         &[
-            ("    site: blue\n\nsteps:", "    site: blue\n    evidence: sufficient\n\nsteps:"),
+            (
+                "    site: blue\n\nsteps:",
+                "    site: blue\n    evidence: sufficient\n\nsteps:",
+            ),
             ("hold_seconds: 5", "hold_seconds: 0"),
             ("mode: automatic", "mode: manual"),
         ],
@@ -21,12 +24,20 @@ pub async fn an_alarm_moves_the_plan_once_however_often_it_is_told(stage: &mut S
     assert_eq!(stored["ok"], true, "{stored}");
     stage.kick_probe().await.expect("a probe");
     stage
-        .wait_until("both sites healthy before the alarm", Duration::from_secs(180), &mut Quiet, |_, _| true)
+        .wait_until(
+            "both sites healthy before the alarm",
+            Duration::from_secs(180),
+            &mut Quiet,
+            |_, _| true,
+        )
         .await
         .ok();
     for _ in 0..120 {
         let now = status(stage, "alarmed").await;
-        if ["blue", "green"].iter().all(|site| now["sites"][site]["health"] == "healthy") {
+        if ["blue", "green"]
+            .iter()
+            .all(|site| now["sites"][site]["health"] == "healthy")
+        {
             break;
         }
         tokio::time::sleep(Duration::from_secs(1)).await;
@@ -39,7 +50,11 @@ pub async fn an_alarm_moves_the_plan_once_however_often_it_is_told(stage: &mut S
         .expect("the deployed rule's pattern matches the event, and the event is delivered");
     // EventBridge delivers at least once.
     for _ in 0..4 {
-        stage.cloud.deliver_event(&stage.deployment, &event).await.expect("a copy");
+        stage
+            .cloud
+            .deliver_event(&stage.deployment, &event)
+            .await
+            .expect("a copy");
     }
     let mut moved = status(stage, "alarmed").await;
     for _ in 0..60 {
@@ -50,12 +65,25 @@ pub async fn an_alarm_moves_the_plan_once_however_often_it_is_told(stage: &mut S
         moved = status(stage, "alarmed").await;
     }
     assert_eq!(moved["active_site"], "green", "{moved:#}");
-    stage.expect_everything_at("green").await.expect("traffic and name at green");
+    stage
+        .expect_everything_at("green")
+        .await
+        .expect("traffic and name at green");
     let changes = stage.cloud.proxy().calls_since(mark);
     let modified = changes.iter().filter(|call| call.operation == "ModifyListener").count();
-    let batches = changes.iter().filter(|call| call.operation == "ChangeResourceRecordSets").count();
-    assert_eq!((modified, batches), (1, 1), "five copies of one event had more than one effect");
-    let history = stage.command(json!({"command": "history", "plan": "alarmed"})).await.expect("a history");
+    let batches = changes
+        .iter()
+        .filter(|call| call.operation == "ChangeResourceRecordSets")
+        .count();
+    assert_eq!(
+        (modified, batches),
+        (1, 1),
+        "five copies of one event had more than one effect"
+    );
+    let history = stage
+        .command(json!({"command": "history", "plan": "alarmed"}))
+        .await
+        .expect("a history");
     assert_eq!(history["executions"].as_array().map(Vec::len), Some(1), "{history:#}");
     assert_eq!(history["executions"][0]["trigger"], "automatic");
 

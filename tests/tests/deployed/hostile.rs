@@ -34,12 +34,22 @@ pub async fn nonsense_is_answered_and_writes_nothing(stage: &Stage) {
         let name = &stage.deployment.function(function).expect("a function").name;
         for payload in &payloads {
             let answer = stage.cloud.invoke(name, payload).await.expect("an invocation");
-            assert_eq!(answer.function_error, None, "{function} failed on {payload}: {}", answer.payload);
+            assert_eq!(
+                answer.function_error, None,
+                "{function} failed on {payload}: {}",
+                answer.payload
+            );
             let shown = payload.to_string();
             let shown = shown.get(..200).unwrap_or(&shown);
             let clear = answer.payload["error"].as_str().is_some_and(|error| error.len() > 20)
-                || answer.payload["problems"].as_array().is_some_and(|problems| !problems.is_empty());
-            assert!(clear, "{function} does not say what is wrong with {shown}: {}", answer.payload);
+                || answer.payload["problems"]
+                    .as_array()
+                    .is_some_and(|problems| !problems.is_empty());
+            assert!(
+                clear,
+                "{function} does not say what is wrong with {shown}: {}",
+                answer.payload
+            );
         }
     }
     let writes: Vec<Value> = stage

@@ -54,12 +54,17 @@ pub async fn forget(stage: &Stage, name: &str) {
 
 /// The status of a plan.
 pub async fn status(stage: &Stage, name: &str) -> Value {
-    stage.command(json!({"command": "status", "plan": name})).await.expect("a status")
+    stage
+        .command(json!({"command": "status", "plan": name}))
+        .await
+        .expect("a status")
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_deployed_functions_do_what_the_readme_says() {
-    let mut stage = Stage::set(&StageOptions::default(), &mut Quiet).await.expect("the stage");
+    let mut stage = Stage::set(&StageOptions::default(), &mut Quiet)
+        .await
+        .expect("the stage");
     let told = run(&mut stage).await;
     if let Err(error) = &told {
         let folder = stage.cloud.folder().to_owned();
@@ -81,9 +86,19 @@ async fn run(stage: &mut Stage) -> Result<(), CloudError> {
     resume::a_killed_executor_is_finished_by_the_next(stage).await;
 
     let refused = stage.cloud.access_denied_calls();
-    assert!(refused.is_empty(), "calls were refused for want of a permission: {refused:#?}");
+    assert!(
+        refused.is_empty(),
+        "calls were refused for want of a permission: {refused:#?}"
+    );
     let grants = stage.cloud.check_grants(&stage.deployment).await?;
-    assert!(grants.checked > 0, "no call of a deployed role to the emulator that does not enforce was found");
-    assert!(grants.denied.is_empty(), "the deployed roles do not grant what the functions called: {:#?}", grants.denied);
+    assert!(
+        grants.checked > 0,
+        "no call of a deployed role to the emulator that does not enforce was found"
+    );
+    assert!(
+        grants.denied.is_empty(),
+        "the deployed roles do not grant what the functions called: {:#?}",
+        grants.denied
+    );
     Ok(())
 }

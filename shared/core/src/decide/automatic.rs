@@ -16,7 +16,12 @@ pub(super) fn decide_automatic(now: Timestamp, situation: Situation<'_>, mut ver
         return Decision::nothing("nothing new starts: an execution is in progress", verdicts);
     }
     let active = control.active_site.as_str();
-    let unknown = SiteHealth { health: Health::Unknown, since: None, witnesses: Vec::new(), settling: true };
+    let unknown = SiteHealth {
+        health: Health::Unknown,
+        since: None,
+        witnesses: Vec::new(),
+        settling: true,
+    };
     let source = sites.get(active).unwrap_or(&unknown);
     match source.health {
         Health::Unhealthy => decide_failover(now, situation, source, verdicts),
@@ -28,7 +33,10 @@ pub(super) fn decide_automatic(now: Timestamp, situation: Situation<'_>, mut ver
         Health::Degraded | Health::Unknown => {
             verdicts.push(source_verdict(active, source));
             let mut decision = Decision::nothing(
-                format!("nothing moves: the active site {active} is {}; that never moves anything by itself", source.sentence()),
+                format!(
+                    "nothing moves: the active site {active} is {}; that never moves anything by itself",
+                    source.sentence()
+                ),
                 verdicts,
             );
             decision.alert = worth_an_alert(source);
@@ -66,7 +74,12 @@ fn automatic_allowed(control: &Control, plan: &Plan) -> Vec<Verdict> {
     ]
 }
 
-fn decide_failover(now: Timestamp, situation: Situation<'_>, source: &SiteHealth, mut verdicts: Vec<Verdict>) -> Decision {
+fn decide_failover(
+    now: Timestamp,
+    situation: Situation<'_>,
+    source: &SiteHealth,
+    mut verdicts: Vec<Verdict>,
+) -> Decision {
     let Situation { plan, control, sites } = situation;
     let active = control.active_site.as_str();
     verdicts.push(source_verdict(active, source));
@@ -78,7 +91,11 @@ fn decide_failover(now: Timestamp, situation: Situation<'_>, source: &SiteHealth
     verdicts.push(Verdict::when(
         Guard::SourceUnhealthyLongEnough,
         now >= held_at,
-        format!("unhealthy for {} s of the {} s that the policy asks", now.duration_since(since).as_secs(), hold.as_secs()),
+        format!(
+            "unhealthy for {} s of the {} s that the policy asks",
+            now.duration_since(since).as_secs(),
+            hold.as_secs()
+        ),
         "nothing: decision looks again when the time is over",
     ));
 
@@ -88,14 +105,18 @@ fn decide_failover(now: Timestamp, situation: Situation<'_>, source: &SiteHealth
         .filter(|site| site.name != active)
         .map(|site| (site.name.as_str(), sites.get(&site.name)))
         .collect();
-    let all_bad = others.iter().all(|(_, health)| health.is_some_and(|health| health.health == Health::Unhealthy));
+    let all_bad = others
+        .iter()
+        .all(|(_, health)| health.is_some_and(|health| health.health == Health::Unhealthy));
     verdicts.push(Verdict::when(
         Guard::NotEverythingUnhealthy,
         !all_bad,
         if all_bad { "every site looks unhealthy at once: the observer is the first suspect" } else { "not every site looks unhealthy" },
         "look at the probe function's own network and permissions; if the sites are really down, move by hand with `force`",
     ));
-    let target = others.iter().find(|(_, health)| health.is_some_and(|health| health.health == Health::Healthy));
+    let target = others
+        .iter()
+        .find(|(_, health)| health.is_some_and(|health| health.health == Health::Healthy));
     verdicts.push(Verdict::when(
         Guard::TargetHealthy,
         target.is_some(),
@@ -103,7 +124,12 @@ fn decide_failover(now: Timestamp, situation: Situation<'_>, source: &SiteHealth
             Some((name, Some(health))) => format!("site {name} is {}", health.sentence()),
             _ => others
                 .iter()
-                .map(|(name, health)| format!("site {name} is {}", health.map_or("unknown".into(), SiteHealth::sentence)))
+                .map(|(name, health)| {
+                    format!(
+                        "site {name} is {}",
+                        health.map_or("unknown".into(), SiteHealth::sentence)
+                    )
+                })
                 .collect::<Vec<_>>()
                 .join(", "),
         },
@@ -127,7 +153,11 @@ fn decide_failover(now: Timestamp, situation: Situation<'_>, source: &SiteHealth
         "move it by hand with `failover`",
     ));
 
-    let stopped: Vec<Guard> = verdicts.iter().filter(|verdict| !verdict.allows).map(|verdict| verdict.guard).collect();
+    let stopped: Vec<Guard> = verdicts
+        .iter()
+        .filter(|verdict| !verdict.allows)
+        .map(|verdict| verdict.guard)
+        .collect();
     if stopped.is_empty() {
         let to = target.map_or_else(String::new, |(name, _)| (*name).to_owned());
         let reason = format!("site {active} is {}", source.sentence());
@@ -151,17 +181,36 @@ fn decide_failover(now: Timestamp, situation: Situation<'_>, source: &SiteHealth
     }
     let only_time = stopped == [Guard::SourceUnhealthyLongEnough];
     // Whatever stops besides time changes by an event of its own, but for the latch, which opens by the clock.
-    let latch_opens = control.latch.as_ref().map(|latch| latch.until).filter(|_| stopped.contains(&Guard::LatchOpen));
+    let latch_opens = control
+        .latch
+        .as_ref()
+        .map(|latch| latch.until)
+        .filter(|_| stopped.contains(&Guard::LatchOpen));
     let look_again_at = if now < held_at { Some(held_at) } else { latch_opens };
     let summary = if only_time {
-        format!("site {active} is {}; waiting until {} to be sure", source.sentence(), clock(held_at))
+        format!(
+            "site {active} is {}; waiting until {} to be sure",
+            source.sentence(),
+            clock(held_at)
+        )
     } else {
         format!("nothing moves: {}", crate::guard::refusals(&verdicts))
     };
-    Decision { start: None, summary, alert: !only_time, look_again_at, verdicts }
+    Decision {
+        start: None,
+        summary,
+        alert: !only_time,
+        look_again_at,
+        verdicts,
+    }
 }
 
-fn decide_failback(now: Timestamp, situation: Situation<'_>, source: &SiteHealth, mut verdicts: Vec<Verdict>) -> Decision {
+fn decide_failback(
+    now: Timestamp,
+    situation: Situation<'_>,
+    source: &SiteHealth,
+    mut verdicts: Vec<Verdict>,
+) -> Decision {
     let Situation { plan, control, sites } = situation;
     let active = control.active_site.as_str();
     let (Some(primary), Some(away)) = (plan.primary(), &control.away) else {
@@ -172,7 +221,10 @@ fn decide_failback(now: Timestamp, situation: Situation<'_>, source: &SiteHealth
     let due = away.return_at.is_some_and(|at| at <= now);
 
     if by_word {
-        verdicts.push(Verdict::allow(Guard::FailbackIsAutomatic, "the person who moved it asked that it comes home by itself"));
+        verdicts.push(Verdict::allow(
+            Guard::FailbackIsAutomatic,
+            "the person who moved it asked that it comes home by itself",
+        ));
     } else {
         verdicts.push(Verdict::when(
             Guard::FailbackIsAutomatic,
@@ -189,16 +241,27 @@ fn decide_failback(now: Timestamp, situation: Situation<'_>, source: &SiteHealth
     }
     verdicts.extend(automatic_allowed(control, plan));
 
-    let healthy_since = home.filter(|home| home.health == Health::Healthy).and_then(|home| home.since);
+    let healthy_since = home
+        .filter(|home| home.health == Health::Healthy)
+        .and_then(|home| home.since);
     let window = SignedDuration::from_secs(i64::from(plan.policy.failback.stability_seconds));
     // A break before the move counts for nothing: the window begins when the plan went away, at the earliest.
     let stable_at = healthy_since.map(|since| later(since.max(away.since), window));
-    let ready_at = if by_word { healthy_since.and(away.return_at) } else { stable_at };
+    let ready_at = if by_word {
+        healthy_since.and(away.return_at)
+    } else {
+        stable_at
+    };
     verdicts.push(Verdict::when(
         Guard::PrimaryStable,
         ready_at.is_some_and(|at| at <= now),
         match (home, ready_at) {
-            (Some(home), Some(at)) => format!("site {} is {}; it counts as stable from {}", primary.name, home.sentence(), clock(at)),
+            (Some(home), Some(at)) => format!(
+                "site {} is {}; it counts as stable from {}",
+                primary.name,
+                home.sentence(),
+                clock(at)
+            ),
             (Some(home), None) => format!("site {} is {}", primary.name, home.sentence()),
             (None, _) => format!("nothing is known of site {}", primary.name),
         },
@@ -207,7 +270,10 @@ fn decide_failback(now: Timestamp, situation: Situation<'_>, source: &SiteHealth
 
     if verdicts.iter().all(|verdict| verdict.allows) {
         let reason = if by_word && due {
-            format!("the time is over after which it comes home; site {} is healthy", primary.name)
+            format!(
+                "the time is over after which it comes home; site {} is healthy",
+                primary.name
+            )
         } else {
             format!("site {} has been healthy for {} s", primary.name, window.as_secs())
         };
@@ -229,15 +295,31 @@ fn decide_failback(now: Timestamp, situation: Situation<'_>, source: &SiteHealth
             look_again_at: None,
         };
     }
-    let only_time = verdicts.iter().all(|verdict| verdict.allows || verdict.guard == Guard::PrimaryStable);
-    let look_again_at = if only_time { ready_at.or(away.return_at).filter(|at| *at > now) } else { None };
+    let only_time = verdicts
+        .iter()
+        .all(|verdict| verdict.allows || verdict.guard == Guard::PrimaryStable);
+    let look_again_at = if only_time {
+        ready_at.or(away.return_at).filter(|at| *at > now)
+    } else {
+        None
+    };
     let summary = match ready_at.filter(|_| only_time) {
-        Some(at) => format!("the plan comes home to {} at {}, if it stays healthy", primary.name, clock(at)),
+        Some(at) => format!(
+            "the plan comes home to {} at {}, if it stays healthy",
+            primary.name,
+            clock(at)
+        ),
         None => format!("no failback: {}", crate::guard::refusals(&verdicts)),
     };
     // An active standby that nobody can vouch for is worth a word, wherever home is.
     let alert = worth_an_alert(source);
-    Decision { start: None, summary, alert, look_again_at, verdicts }
+    Decision {
+        start: None,
+        summary,
+        alert,
+        look_again_at,
+        verdicts,
+    }
 }
 
 // A site that has just begun to be observed is unknown too, and no news.

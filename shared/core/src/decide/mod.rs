@@ -58,11 +58,19 @@ impl Trigger {
     pub fn sentence(&self) -> String {
         match self {
             Self::Alarm { event, .. } => {
-                format!("alarm {} went to {:?} at {} (via {})", event.alarm_name, event.state, clock(event.at), event.via)
+                format!(
+                    "alarm {} went to {:?} at {} (via {})",
+                    event.alarm_name,
+                    event.state,
+                    clock(event.at),
+                    event.via
+                )
             }
             Self::Health { site, probe } => format!("the health of probe {probe} of site {site} changed"),
             Self::Timer => "a timer ran out".into(),
-            Self::Operator { asked, move_kind } => format!("{} asks for a {move_kind}: {}", asked.operator, asked.reason),
+            Self::Operator { asked, move_kind } => {
+                format!("{} asks for a {move_kind}: {}", asked.operator, asked.reason)
+            }
         }
     }
 }
@@ -118,7 +126,13 @@ pub struct Decision {
 
 impl Decision {
     fn nothing(summary: impl Into<String>, verdicts: Vec<Verdict>) -> Self {
-        Self { start: None, verdicts, summary: summary.into(), alert: false, look_again_at: None }
+        Self {
+            start: None,
+            verdicts,
+            summary: summary.into(),
+            alert: false,
+            look_again_at: None,
+        }
     }
 
     /// What is the same when the same thing is refused again: guards and sites, without times.
@@ -128,10 +142,18 @@ impl Decision {
             Trigger::Health { .. } | Trigger::Timer => "health".into(),
             Trigger::Operator { asked, move_kind } => format!("operator {move_kind} {:?}", asked.to),
         };
-        let stops: Vec<&str> =
-            self.verdicts.iter().filter(|verdict| !verdict.allows).map(|verdict| verdict.guard.as_str()).collect();
+        let stops: Vec<&str> = self
+            .verdicts
+            .iter()
+            .filter(|verdict| !verdict.allows)
+            .map(|verdict| verdict.guard.as_str())
+            .collect();
         // What is worth an alert is never the repetition of what was not, though the same guard stops both.
-        format!("{kind}|{}|{}", stops.join(","), if self.alert { "alert" } else { "quiet" })
+        format!(
+            "{kind}|{}|{}",
+            stops.join(","),
+            if self.alert { "alert" } else { "quiet" }
+        )
     }
 }
 
@@ -144,7 +166,10 @@ pub fn decide(now: Timestamp, trigger: &Trigger, situation: Situation<'_>) -> De
             if verdicts.iter().any(|verdict| !verdict.allows) {
                 let summary = format!("nothing moves: {}", crate::guard::refusals(&verdicts));
                 // A hint that can not be used must not make a timer forgotten that an earlier look has set.
-                return Decision { look_again_at: situation.control.look_again_at, ..Decision::nothing(summary, verdicts) };
+                return Decision {
+                    look_again_at: situation.control.look_again_at,
+                    ..Decision::nothing(summary, verdicts)
+                };
             }
             automatic::decide_automatic(now, situation, verdicts)
         }
@@ -158,7 +183,12 @@ fn alarm_verdicts(now: Timestamp, event: &AlarmEvent, reading: Option<&AlarmRead
     let fresh = Verdict::when(
         Guard::EventFresh,
         age <= limit && age >= -SignedDuration::from_mins(5),
-        format!("the event is of {} and {} s old; the limit is {} s", clock(event.at), age.as_secs(), limit.as_secs()),
+        format!(
+            "the event is of {} and {} s old; the limit is {} s",
+            clock(event.at),
+            age.as_secs(),
+            limit.as_secs()
+        ),
         "nothing: an old event says nothing about now, and the probes go on looking",
     );
     let confirmed = match reading {
@@ -170,7 +200,10 @@ fn alarm_verdicts(now: Timestamp, event: &AlarmEvent, reading: Option<&AlarmRead
         Some(read) => Verdict::when(
             Guard::AlarmConfirmed,
             read.state == event.state,
-            format!("the event says {:?}; the alarm, read again, is in {:?}", event.state, read.state),
+            format!(
+                "the event says {:?}; the alarm, read again, is in {:?}",
+                event.state, read.state
+            ),
             "nothing: the alarm has changed since",
         ),
     };
@@ -182,7 +215,13 @@ fn no_execution(control: &Control) -> Verdict {
         None => Verdict::allow(Guard::NoExecutionInProgress, "no execution is in progress"),
         Some(running) => Verdict::stop(
             Guard::NoExecutionInProgress,
-            format!("execution {} ({} {}) is {}", running.id, running.kind, running.route(), running.status),
+            format!(
+                "execution {} ({} {}) is {}",
+                running.id,
+                running.kind,
+                running.route(),
+                running.status
+            ),
             "wait for its end, or `cancel` it",
         ),
     }

@@ -21,23 +21,37 @@ pub(super) fn decide_operator(asked: &Failover, kind: Kind, situation: Situation
         ));
     }
     let healthy = |name: &str| sites.get(name).is_some_and(|site| site.health == Health::Healthy);
-    let others: Vec<&str> =
-        plan.sites_by_priority().into_iter().map(|site| site.name.as_str()).filter(|name| *name != active).collect();
+    let others: Vec<&str> = plan
+        .sites_by_priority()
+        .into_iter()
+        .map(|site| site.name.as_str())
+        .filter(|name| *name != active)
+        .collect();
     let to = match (&asked.to, kind) {
         (Some(to), _) => to.as_str(),
         (None, Kind::Failback) => primary,
-        (None, Kind::Failover) => {
-            others.iter().copied().find(|name| healthy(name)).or(others.first().copied()).unwrap_or_default()
-        }
+        (None, Kind::Failover) => others
+            .iter()
+            .copied()
+            .find(|name| healthy(name))
+            .or(others.first().copied())
+            .unwrap_or_default(),
     };
     let names: Vec<&str> = plan.sites.iter().map(|site| site.name.as_str()).collect();
     verdicts.push(Verdict::when(
         Guard::TargetKnown,
         plan.site(to).is_some() && (kind == Kind::Failover || to == primary),
         if kind == Kind::Failback && to != primary {
-            format!("failback goes to the primary, {primary}, not to {}", crate::event::excerpt(to))
+            format!(
+                "failback goes to the primary, {primary}, not to {}",
+                crate::event::excerpt(to)
+            )
         } else {
-            format!("the destination is {}; the plan's sites are {}", crate::event::excerpt(to), names.join(", "))
+            format!(
+                "the destination is {}; the plan's sites are {}",
+                crate::event::excerpt(to),
+                names.join(", ")
+            )
         },
         "name a site of the plan in `to`, or leave it out",
     ));
@@ -68,10 +82,16 @@ pub(super) fn decide_operator(asked: &Failover, kind: Kind, situation: Situation
     );
     if verdicts.iter().any(|verdict| !verdict.allows) {
         let summary = format!("refused: {}", crate::guard::refusals(&verdicts));
-        return Decision { look_again_at: control.look_again_at, ..Decision::nothing(summary, verdicts) };
+        return Decision {
+            look_again_at: control.look_again_at,
+            ..Decision::nothing(summary, verdicts)
+        };
     }
     let return_after_seconds = match asked.rollback_plan {
-        Some(RollbackPlan { auto_rollback: true, rollback_delay }) => Some(rollback_delay),
+        Some(RollbackPlan {
+            auto_rollback: true,
+            rollback_delay,
+        }) => Some(rollback_delay),
         _ => None,
     };
     Decision {

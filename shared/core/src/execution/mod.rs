@@ -111,7 +111,10 @@ pub enum Status {
 impl Status {
     /// Whether the execution has ended.
     pub fn is_final(self) -> bool {
-        matches!(self, Self::Completed | Self::Failed | Self::RolledBack | Self::Cancelled)
+        matches!(
+            self,
+            Self::Completed | Self::Failed | Self::RolledBack | Self::Cancelled
+        )
     }
 }
 
@@ -278,7 +281,14 @@ pub struct Execution {
 
 impl Execution {
     /// Opens an execution: every step pending, nothing called yet.
-    pub fn open(id: String, chosen: Move, verdicts: Vec<Verdict>, plan: &Plan, plan_revision: u64, now: Timestamp) -> Self {
+    pub fn open(
+        id: String,
+        chosen: Move,
+        verdicts: Vec<Verdict>,
+        plan: &Plan,
+        plan_revision: u64,
+        now: Timestamp,
+    ) -> Self {
         let longest = SignedDuration::from_secs(i64::from(plan.policy.max_duration_seconds));
         Self {
             id,

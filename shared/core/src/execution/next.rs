@@ -94,8 +94,13 @@ impl Execution {
 
     fn next_back(&self) -> Next {
         let unfinished = self.steps.iter().enumerate().rev().find(|(_, run)| {
-            matches!(run.state, StepState::Intended | StepState::Applied | StepState::Done | StepState::Failed)
-                && run.pre_state.as_ref().is_some_and(|state| *state != ResourceState::Gate)
+            matches!(
+                run.state,
+                StepState::Intended | StepState::Applied | StepState::Done | StepState::Failed
+            ) && run
+                .pre_state
+                .as_ref()
+                .is_some_and(|state| *state != ResourceState::Gate)
         });
         match unfinished {
             Some((index, _)) => Next::Undo(index),

@@ -22,7 +22,9 @@ impl Execution {
     /// # Errors
     /// It has begun already.
     pub fn begin(&mut self, now: Timestamp) -> Result<(), IllegalTransition> {
-        self.expect(self.status == Status::Pending, "begin", || format!("it is {}", self.status))?;
+        self.expect(self.status == Status::Pending, "begin", || {
+            format!("it is {}", self.status)
+        })?;
         self.status = Status::InProgress;
         self.started_at = Some(now);
         self.takeovers_without_progress = 0;
@@ -55,7 +57,10 @@ impl Execution {
         let timeout = self.step(index).map_or(0, |step| step.common().timeout_seconds);
         if let Some(run) = self.steps.get_mut(index) {
             run.started_at.get_or_insert(now);
-            run.deadline.get_or_insert(crate::control::later(now, SignedDuration::from_secs(i64::from(timeout))));
+            run.deadline.get_or_insert(crate::control::later(
+                now,
+                SignedDuration::from_secs(i64::from(timeout)),
+            ));
             run.pre_state = Some(pre_state);
             run.wanted = Some(wanted);
             run.detail = detail.to_owned();
@@ -90,7 +95,12 @@ impl Execution {
     /// # Errors
     /// There was no intent.
     pub fn applied(&mut self, index: usize, receipt: Option<String>, detail: &str) -> Result<(), IllegalTransition> {
-        self.move_step("applied", index, &[StepState::Intended, StepState::Applied], StepState::Applied)?;
+        self.move_step(
+            "applied",
+            index,
+            &[StepState::Intended, StepState::Applied],
+            StepState::Applied,
+        )?;
         if let Some(run) = self.steps.get_mut(index) {
             run.receipt = receipt.or(run.receipt.take());
             run.detail = detail.to_owned();
@@ -104,7 +114,12 @@ impl Execution {
     /// # Errors
     /// It was not applied.
     pub fn done(&mut self, index: usize, now: Timestamp, detail: &str) -> Result<(), IllegalTransition> {
-        self.move_step("done", index, &[StepState::Intended, StepState::Applied], StepState::Done)?;
+        self.move_step(
+            "done",
+            index,
+            &[StepState::Intended, StepState::Applied],
+            StepState::Done,
+        )?;
         self.end_step(index, now, detail);
         Ok(())
     }
@@ -114,7 +129,12 @@ impl Execution {
     /// # Errors
     /// It has ended already.
     pub fn fail_step(&mut self, index: usize, now: Timestamp, why: &str) -> Result<(), IllegalTransition> {
-        self.move_step("fail", index, &[StepState::Pending, StepState::Intended, StepState::Applied], StepState::Failed)?;
+        self.move_step(
+            "fail",
+            index,
+            &[StepState::Pending, StepState::Intended, StepState::Applied],
+            StepState::Failed,
+        )?;
         self.end_step(index, now, why);
         Ok(())
     }
@@ -124,8 +144,15 @@ impl Execution {
     /// # Errors
     /// The execution does not go back.
     pub fn undone(&mut self, index: usize, now: Timestamp, detail: &str) -> Result<(), IllegalTransition> {
-        self.expect(self.direction == Direction::Back, "undone", || "the execution goes forward".into())?;
-        let from = [StepState::Intended, StepState::Applied, StepState::Done, StepState::Failed];
+        self.expect(self.direction == Direction::Back, "undone", || {
+            "the execution goes forward".into()
+        })?;
+        let from = [
+            StepState::Intended,
+            StepState::Applied,
+            StepState::Done,
+            StepState::Failed,
+        ];
         self.move_step("undone", index, &from, StepState::Undone)?;
         self.end_step(index, now, detail);
         Ok(())
@@ -134,7 +161,11 @@ impl Execution {
     /// The newest call was refused because the resource was not as it expected: it had no effect and does not
     /// count as one that may have had. Only forward: an undo keeps its count, which ends its patience.
     pub fn had_no_effect(&mut self, index: usize) {
-        if let Some(run) = self.steps.get_mut(index).filter(|_| self.direction == Direction::Forward) {
+        if let Some(run) = self
+            .steps
+            .get_mut(index)
+            .filter(|_| self.direction == Direction::Forward)
+        {
             run.attempts = run.attempts.saturating_sub(1);
         }
     }
@@ -144,7 +175,10 @@ impl Execution {
         let timeout = self.step(index).map_or(0, |step| step.common().timeout_seconds);
         if let Some(run) = self.steps.get_mut(index) {
             run.started_at.get_or_insert(now);
-            run.deadline.get_or_insert(crate::control::later(now, SignedDuration::from_secs(i64::from(timeout))));
+            run.deadline.get_or_insert(crate::control::later(
+                now,
+                SignedDuration::from_secs(i64::from(timeout)),
+            ));
             run.retries += 1;
             run.detail = detail.to_owned();
         }
@@ -157,7 +191,9 @@ impl Execution {
     /// # Errors
     /// It goes back already.
     pub fn turn_back(&mut self, why: &str) -> Result<(), IllegalTransition> {
-        self.expect(self.direction == Direction::Forward, "turn back", || "it goes back already".into())?;
+        self.expect(self.direction == Direction::Forward, "turn back", || {
+            "it goes back already".into()
+        })?;
         self.direction = Direction::Back;
         self.failure = Some(why.to_owned());
         self.status = Status::InProgress;
@@ -183,7 +219,9 @@ impl Execution {
     /// # Errors
     /// It has ended.
     pub fn finish(&mut self, now: Timestamp, status: Status) -> Result<(), IllegalTransition> {
-        self.expect(!self.status.is_final() && status.is_final(), "finish", || format!("it is {}", self.status))?;
+        self.expect(!self.status.is_final() && status.is_final(), "finish", || {
+            format!("it is {}", self.status)
+        })?;
         self.status = status;
         self.ended_at = Some(now);
         self.wake_at = None;
@@ -195,14 +233,23 @@ impl Execution {
     /// # Errors
     /// It is not stuck.
     pub fn unstick(&mut self, now: Timestamp, direction: Direction) -> Result<(), IllegalTransition> {
-        self.expect(self.status == Status::Stuck, "resolve", || format!("it is {}", self.status))?;
+        self.expect(self.status == Status::Stuck, "resolve", || {
+            format!("it is {}", self.status)
+        })?;
         self.status = Status::InProgress;
         self.direction = direction;
         self.wake_at = None;
         self.takeovers_without_progress = 0;
-        self.deadline = crate::control::later(now, SignedDuration::from_secs(i64::from(self.plan.policy.max_duration_seconds)));
+        self.deadline = crate::control::later(
+            now,
+            SignedDuration::from_secs(i64::from(self.plan.policy.max_duration_seconds)),
+        );
         for (index, run) in self.steps.iter_mut().enumerate() {
-            let timeout = self.plan.steps.get(index).map_or(0, |step| step.common().timeout_seconds);
+            let timeout = self
+                .plan
+                .steps
+                .get(index)
+                .map_or(0, |step| step.common().timeout_seconds);
             let restarted = crate::control::later(now, SignedDuration::from_secs(i64::from(timeout)));
             match (direction, run.state) {
                 // A failed step is tried afresh: from its read if nothing was called, else from its intent.
@@ -256,7 +303,11 @@ impl Execution {
         let execution = self.id.clone();
         let run = self.run(transition, index)?;
         if !from.contains(&run.state) {
-            return Err(IllegalTransition { execution, transition, found: format!("step {} is {}", run.name, run.state) });
+            return Err(IllegalTransition {
+                execution,
+                transition,
+                found: format!("step {} is {}", run.name, run.state),
+            });
         }
         run.state = to;
         Ok(())
@@ -271,6 +322,10 @@ impl Execution {
         if allowed {
             return Ok(());
         }
-        Err(IllegalTransition { execution: self.id.clone(), transition, found: found() })
+        Err(IllegalTransition {
+            execution: self.id.clone(),
+            transition,
+            found: found(),
+        })
     }
 }

@@ -95,6 +95,9 @@ impl Default for Policy {
 
 impl Default for Failback {
     fn default() -> Self {
-        Self { mode: FailbackMode::default(), stability_seconds: 600 }
+        Self {
+            mode: FailbackMode::default(),
+            stability_seconds: 600,
+        }
     }
 }

@@ -10,7 +10,10 @@ pub(super) fn refused(why: &str) -> Value {
 
 /// A plan that does not exist.
 pub(super) fn no_plan(plan: &str) -> Value {
-    refused(&format!("there is no plan `{}`; `list` shows the plans", understudy_core::event::excerpt(plan)))
+    refused(&format!(
+        "there is no plan `{}`; `list` shows the plans",
+        understudy_core::event::excerpt(plan)
+    ))
 }
 
 /// A change that was not made.

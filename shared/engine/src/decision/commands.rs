@@ -51,7 +51,12 @@ impl DecisionMaker {
     pub(super) async fn resource_request(&self, value: Value, invocation: &Invocation) -> Value {
         let request: ResourceRequest = match serde_json::from_value(value) {
             Ok(request) => request,
-            Err(error) => return answers::refused(&format!("the request can not be read: {}", excerpt_long(&error.to_string()))),
+            Err(error) => {
+                return answers::refused(&format!(
+                    "the request can not be read: {}",
+                    excerpt_long(&error.to_string())
+                ));
+            }
         };
         match self.owners(&request).await {
             Err(error) => answers::out_of_reach(&error.message),
@@ -82,7 +87,11 @@ impl DecisionMaker {
                 )),
                 several => answers::refused(&format!(
                     "several plans own these resources ({}); say which with {{\"command\": \"failover\", \"plan\": …, \"to\": …}}",
-                    several.iter().map(|(plan, _)| plan.as_str()).collect::<Vec<_>>().join(", ")
+                    several
+                        .iter()
+                        .map(|(plan, _)| plan.as_str())
+                        .collect::<Vec<_>>()
+                        .join(", ")
                 )),
             },
         }
@@ -92,7 +101,9 @@ impl DecisionMaker {
     async fn owners(&self, request: &ResourceRequest) -> Result<Vec<(String, String)>, CallError> {
         let mut found = BTreeSet::new();
         for due in self.store.table().due(None).await? {
-            let Some(control) = self.store.control(&due.plan).await? else { continue };
+            let Some(control) = self.store.control(&due.plan).await? else {
+                continue;
+            };
             let plan = self.store.plan_of(&control).await?;
             let sources = plan.sites_owning(&request.source_resource);
             if !sources.contains(control.active_site.as_str()) {
@@ -113,7 +124,9 @@ impl DecisionMaker {
         if dry_run {
             return self.dry_run(&plan, &trigger).await;
         }
-        let Some(judged) = self.judge(&plan, &trigger).await? else { return Ok(answers::no_plan(&plan)) };
+        let Some(judged) = self.judge(&plan, &trigger).await? else {
+            return Ok(answers::no_plan(&plan));
+        };
         let Some(id) = judged.execution.clone() else {
             return Ok(json!({
                 "ok": false, "error": judged.decision.summary, "changed": "nothing",
@@ -123,12 +136,28 @@ impl DecisionMaker {
         let mut answer = judged.answer();
         // Leave Lambda a few seconds to carry the answer.
         let last = later(invocation.deadline, -SignedDuration::from_secs(3));
-        let until = later(self.ports.clock.now(), SignedDuration::from_secs(i64::from(wait_seconds))).min(last);
-        let outcome = if wait_seconds == 0 { None } else { self.wait_for(&plan, &id, until).await? };
+        let until = later(
+            self.ports.clock.now(),
+            SignedDuration::from_secs(i64::from(wait_seconds)),
+        )
+        .min(last);
+        let outcome = if wait_seconds == 0 {
+            None
+        } else {
+            self.wait_for(&plan, &id, until).await?
+        };
         if let Some(fields) = answer.as_object_mut() {
-            fields.insert("status".into(), json!(outcome.as_ref().map_or(Status::Pending, |execution| execution.status)));
+            fields.insert(
+                "status".into(),
+                json!(outcome.as_ref().map_or(Status::Pending, |execution| execution.status)),
+            );
             fields.insert("waited_for".into(), outcome.as_ref().map_or(Value::Null, brief));
-            fields.insert("next".into(), json!(format!("{{\"command\": \"status\", \"plan\": \"{plan}\"}} tells how it goes on")));
+            fields.insert(
+                "next".into(),
+                json!(format!(
+                    "{{\"command\": \"status\", \"plan\": \"{plan}\"}} tells how it goes on"
+                )),
+            );
         }
         Ok(answer)
     }
@@ -137,7 +166,9 @@ impl DecisionMaker {
     async fn wait_for(&self, plan: &str, id: &str, until: Timestamp) -> Result<Option<Execution>, CallError> {
         let mut newest = None;
         loop {
-            let Some(control) = self.store.control(plan).await? else { return Ok(newest) };
+            let Some(control) = self.store.control(plan).await? else {
+                return Ok(newest);
+            };
             match control.execution {
                 Some(execution) if execution.id == id => {
                     let stuck = execution.status == Status::Stuck;
@@ -147,7 +178,10 @@ impl DecisionMaker {
                     }
                 }
                 _ => {
-                    let key = Key { plan: plan.to_owned(), item: format!("{EXECUTION}{id}") };
+                    let key = Key {
+                        plan: plan.to_owned(),
+                        item: format!("{EXECUTION}{id}"),
+                    };
                     return Ok(self.store.read(&key).await?.or(newest));
                 }
             }
@@ -159,14 +193,27 @@ impl DecisionMaker {
     }
 
     async fn dry_run(&self, name: &str, trigger: &Trigger) -> Result<Value, CallError> {
-        let Some(control) = self.store.control(name).await? else { return Ok(answers::no_plan(name)) };
+        let Some(control) = self.store.control(name).await? else {
+            return Ok(answers::no_plan(name));
+        };
         let seen = self.look(&control).await?;
         let now = self.ports.clock.now();
-        let decision = decide(now, trigger, Situation { plan: &seen.plan, control: &control, sites: &seen.sites });
+        let decision = decide(
+            now,
+            trigger,
+            Situation {
+                plan: &seen.plan,
+                control: &control,
+                sites: &seen.sites,
+            },
+        );
         let steps = match &decision.start {
             None => Value::Null,
             Some(chosen) => {
-                let question = Question::DryRun { plan: Box::new(seen.plan.clone()), to: chosen.to.clone() };
+                let question = Question::DryRun {
+                    plan: Box::new(seen.plan.clone()),
+                    to: chosen.to.clone(),
+                };
                 match self.ask(&question).await {
                     Ok(answer) => answer.get("steps").cloned().unwrap_or(answer),
                     Err(error) => json!({"error": error.message}),
@@ -181,15 +228,27 @@ impl DecisionMaker {
     }
 
     pub(super) async fn ask(&self, question: &Question) -> Result<Value, CallError> {
-        let body = crate::store::to_body(&Key { plan: "_question".into(), item: "executor".into() }, question)?;
+        let body = crate::store::to_body(
+            &Key {
+                plan: "_question".into(),
+                item: "executor".into(),
+            },
+            question,
+        )?;
         self.ports.functions.ask_executor(&body).await
     }
 
     async fn status(&self, name: &str) -> Result<Value, CallError> {
-        let Some(control) = self.store.control(name).await? else { return Ok(answers::no_plan(name)) };
+        let Some(control) = self.store.control(name).await? else {
+            return Ok(answers::no_plan(name));
+        };
         let seen = self.look(&control).await?;
         let now = self.ports.clock.now();
-        let situation = Situation { plan: &seen.plan, control: &control, sites: &seen.sites };
+        let situation = Situation {
+            plan: &seen.plan,
+            control: &control,
+            sites: &seen.sites,
+        };
         let next = decide(now, &Trigger::Timer, situation);
         Ok(json!({
             "ok": true,
@@ -242,8 +301,14 @@ impl DecisionMaker {
         let limit = asked.limit.clamp(1, 50) as usize;
         let executions = self.store.table().query(&asked.plan, EXECUTION, limit, true).await?;
         let decisions = self.store.table().query(&asked.plan, DECISION, limit, true).await?;
-        let executions: Vec<Execution> = executions.iter().map(crate::store::from_item).collect::<Result<_, _>>()?;
-        let decisions: Vec<super::judge::DecisionRecord> = decisions.iter().map(crate::store::from_item).collect::<Result<_, _>>()?;
+        let executions: Vec<Execution> = executions
+            .iter()
+            .map(crate::store::from_item)
+            .collect::<Result<_, _>>()?;
+        let decisions: Vec<super::judge::DecisionRecord> = decisions
+            .iter()
+            .map(crate::store::from_item)
+            .collect::<Result<_, _>>()?;
         if executions.is_empty() && decisions.is_empty() && self.store.control(&asked.plan).await?.is_none() {
             return Ok(answers::no_plan(&asked.plan));
         }
@@ -264,17 +329,32 @@ impl DecisionMaker {
         let id = self.store.new_id(self.ports.clock.now());
         let apply = |control: &mut Control| {
             let now = self.ports.clock.now();
-            let word = Word { operator: asked.operator.clone(), reason: asked.reason.clone(), at: now };
+            let word = Word {
+                operator: asked.operator.clone(),
+                reason: asked.reason.clone(),
+                at: now,
+            };
             let said = change(control, &word, now)?;
             let title = format!("{headline} by {}", asked.operator);
-            control.announce(about_plan(EventKind::Operator, &asked.plan, &format!("operator:{id}"), &title, &[asked.reason.clone(), said.clone()], now));
+            control.announce(about_plan(
+                EventKind::Operator,
+                &asked.plan,
+                &format!("operator:{id}"),
+                &title,
+                &[asked.reason.clone(), said.clone()],
+                now,
+            ));
             control.wake(now, Wake::Executor);
             Ok::<String, String>(said)
         };
         if asked.dry_run {
-            let Some(mut control) = self.store.control(&asked.plan).await? else { return Ok(answers::no_plan(&asked.plan)) };
+            let Some(mut control) = self.store.control(&asked.plan).await? else {
+                return Ok(answers::no_plan(&asked.plan));
+            };
             return Ok(match apply(&mut control) {
-                Ok(said) => json!({"ok": true, "dry_run": true, "changed": "nothing", "plan": asked.plan, "would": said}),
+                Ok(said) => {
+                    json!({"ok": true, "dry_run": true, "changed": "nothing", "plan": asked.plan, "would": said})
+                }
                 Err(why) => answers::refused(&why),
             });
         }
@@ -287,10 +367,18 @@ impl DecisionMaker {
     async fn pause(&self, asked: &WordOnPlan) -> Result<Value, CallError> {
         self.by_word(asked, "paused", |control, word, _| {
             if let Some(known) = &control.paused {
-                return Err(format!("it is paused already, by {} since {}: {}", known.operator, clock(known.at), known.reason));
+                return Err(format!(
+                    "it is paused already, by {} since {}: {}",
+                    known.operator,
+                    clock(known.at),
+                    known.reason
+                ));
             }
             control.paused = Some(word.clone());
-            Ok("no automatic move starts until `resume`; a running execution goes on, and people can move the plan".into())
+            Ok(
+                "no automatic move starts until `resume`; a running execution goes on, and people can move the plan"
+                    .into(),
+            )
         })
         .await
     }
@@ -298,7 +386,11 @@ impl DecisionMaker {
     async fn resume(&self, asked: &WordOnPlan) -> Result<Value, CallError> {
         let answer = self
             .by_word(asked, "resumed", |control, _, _| {
-                control.paused.take().map(|_| "automatic moves may start again".into()).ok_or_else(|| "it is not paused".into())
+                control
+                    .paused
+                    .take()
+                    .map(|_| "automatic moves may start again".into())
+                    .ok_or_else(|| "it is not paused".into())
             })
             .await?;
         self.look_at_once(asked).await?;
@@ -309,9 +401,15 @@ impl DecisionMaker {
         let answer = self
             .by_word(asked, "acknowledged", |control, _, now| {
                 control.expire(now);
-                let latch = control.latch.take().ok_or("it is not latched: there is nothing to acknowledge")?;
+                let latch = control
+                    .latch
+                    .take()
+                    .ok_or("it is not latched: there is nothing to acknowledge")?;
                 control.automatic_failovers.clear();
-                Ok(format!("the latch of execution {} is open; an automatic failover may start again", latch.execution))
+                Ok(format!(
+                    "the latch of execution {} is open; an automatic failover may start again",
+                    latch.execution
+                ))
             })
             .await?;
         self.look_at_once(asked).await?;
@@ -328,16 +426,28 @@ impl DecisionMaker {
 
     async fn cancel(&self, asked: &WordOnPlan) -> Result<Value, CallError> {
         self.by_word(asked, "cancelled", |control, word, _| {
-            let execution = control.execution.as_mut().ok_or("no execution is in progress: there is nothing to cancel")?;
+            let execution = control
+                .execution
+                .as_mut()
+                .ok_or("no execution is in progress: there is nothing to cancel")?;
             if execution.status == Status::Stuck {
-                return Err(format!("execution {} is stuck; say how it goes on with `resolve`", execution.id));
+                return Err(format!(
+                    "execution {} is stuck; say how it goes on with `resolve`",
+                    execution.id
+                ));
             }
             if execution.status.is_final() || execution.direction == Direction::Back {
-                return Err(format!("execution {} is {} and goes back already", execution.id, execution.status));
+                return Err(format!(
+                    "execution {} is {} and goes back already",
+                    execution.id, execution.status
+                ));
             }
             execution.cancel = Some(word.clone());
             execution.wake_at = None;
-            Ok(format!("execution {} stops after the step it is at, and is undone", execution.id))
+            Ok(format!(
+                "execution {} stops after the step it is at, and is undone",
+                execution.id
+            ))
         })
         .await
     }
@@ -416,11 +526,25 @@ fn brief(execution: &Execution) -> Value {
 fn headline(control: &Control, next: &str) -> String {
     match (&control.execution, &control.last_execution) {
         (Some(running), _) => {
-            let at = running.steps.iter().find(|run| run.ended_at.is_none()).map(|run| format!(", at step {}: {}", run.name, run.detail));
-            format!("{} {} is {}{}", running.kind, running.route(), running.status, at.unwrap_or_default())
+            let at = running
+                .steps
+                .iter()
+                .find(|run| run.ended_at.is_none())
+                .map(|run| format!(", at step {}: {}", run.name, run.detail));
+            format!(
+                "{} {} is {}{}",
+                running.kind,
+                running.route(),
+                running.status,
+                at.unwrap_or_default()
+            )
         }
         (None, Some(Ended { summary, ended_at, .. })) => {
-            format!("{} carries the plan; {next}; last: {summary} at {}", control.active_site, clock(*ended_at))
+            format!(
+                "{} carries the plan; {next}; last: {summary} at {}",
+                control.active_site,
+                clock(*ended_at)
+            )
         }
         (None, None) => format!("{} carries the plan; {next}", control.active_site),
     }
@@ -429,10 +553,19 @@ fn headline(control: &Control, next: &str) -> String {
 fn how_to_stop(control: &Control) -> String {
     match &control.execution {
         Some(running) if running.status == Status::Stuck => {
-            format!("{{\"command\": \"resolve\", \"plan\": \"{}\", \"operator\": …, \"reason\": …, \"action\": \"retry\" | \"rollback\" | \"abandon\"}}", control.plan)
+            format!(
+                "{{\"command\": \"resolve\", \"plan\": \"{}\", \"operator\": …, \"reason\": …, \"action\": \"retry\" | \"rollback\" | \"abandon\"}}",
+                control.plan
+            )
         }
-        Some(_) => format!("{{\"command\": \"cancel\", \"plan\": \"{}\", \"operator\": …, \"reason\": …}}", control.plan),
-        None if control.paused.is_none() => format!("nothing runs; {{\"command\": \"pause\", \"plan\": \"{}\", \"operator\": …, \"reason\": …}} keeps it so", control.plan),
+        Some(_) => format!(
+            "{{\"command\": \"cancel\", \"plan\": \"{}\", \"operator\": …, \"reason\": …}}",
+            control.plan
+        ),
+        None if control.paused.is_none() => format!(
+            "nothing runs; {{\"command\": \"pause\", \"plan\": \"{}\", \"operator\": …, \"reason\": …}} keeps it so",
+            control.plan
+        ),
         None => "nothing runs, and the plan is paused".into(),
     }
 }

@@ -86,8 +86,13 @@ impl DecisionMaker {
     /// Reads what the judgement of this control item needs.
     pub(super) async fn look(&self, control: &Control) -> Result<Seen, CallError> {
         let plan = self.store.plan_of(control).await?;
-        let observations: Vec<_> =
-            self.store.observations(&control.plan).await?.into_iter().map(|(_, observation)| observation).collect();
+        let observations: Vec<_> = self
+            .store
+            .observations(&control.plan)
+            .await?
+            .into_iter()
+            .map(|(_, observation)| observation)
+            .collect();
         let alarms = sufficient_alarms(self.ports.alarms.as_ref(), &plan).await?;
         let sites = assess(self.ports.clock.now(), &plan, &observations, &alarms);
         Ok(Seen { plan, sites })
@@ -98,18 +103,34 @@ impl DecisionMaker {
         // One id for all tries: the fleet's entry, made before the execution, must name the one that is opened.
         let execution_id = self.store.new_id(self.ports.clock.now());
         for _ in 0..MAX_JUDGEMENTS {
-            let Some(control) = self.store.control(name).await? else { return Ok(None) };
+            let Some(control) = self.store.control(name).await? else {
+                return Ok(None);
+            };
             let seen = self.look(&control).await?;
             let now = self.ports.clock.now();
-            let situation = Situation { plan: &seen.plan, control: &control, sites: &seen.sites };
+            let situation = Situation {
+                plan: &seen.plan,
+                control: &control,
+                sites: &seen.sites,
+            };
             let mut decision = decide(now, trigger, situation);
-            if decision.start.as_ref().is_some_and(|chosen| chosen.trigger == TriggerKind::Automatic && chosen.kind == Kind::Failover) {
+            if decision
+                .start
+                .as_ref()
+                .is_some_and(|chosen| chosen.trigger == TriggerKind::Automatic && chosen.kind == Kind::Failover)
+            {
                 self.ask_fleet(name, &execution_id, now, &mut decision).await?;
             }
             let written = match decision.start.clone() {
                 Some(chosen) => {
-                    let execution =
-                        Execution::open(execution_id.clone(), chosen, decision.verdicts.clone(), &seen.plan, control.plan_revision, now);
+                    let execution = Execution::open(
+                        execution_id.clone(),
+                        chosen,
+                        decision.verdicts.clone(),
+                        &seen.plan,
+                        control.plan_revision,
+                        now,
+                    );
                     self.open(control, execution, now).await?
                 }
                 None => self.refuse(control, trigger, &decision, &seen, now).await?,
@@ -127,15 +148,32 @@ impl DecisionMaker {
                 let id = self.store.new_id(now);
                 // The execution itself carries its reasons: a record that is lost here loses nothing.
                 if let Err(error) = self.store.put_once(decision_key(name, &id), &record).await {
-                    tracing::warn!(plan = name, error = error.message, "the decision record was not written");
+                    tracing::warn!(
+                        plan = name,
+                        error = error.message,
+                        "the decision record was not written"
+                    );
                 }
             }
-            tracing::info!(plan = name, trigger = trigger.sentence(), decision = decision.summary, execution, "judged");
-            return Ok(Some(Judged { plan: name.to_owned(), decision, sites: seen.sites, execution }));
+            tracing::info!(
+                plan = name,
+                trigger = trigger.sentence(),
+                decision = decision.summary,
+                execution,
+                "judged"
+            );
+            return Ok(Some(Judged {
+                plan: name.to_owned(),
+                decision,
+                sites: seen.sites,
+                execution,
+            }));
         }
         Err(CallError::new(
             CallErrorKind::Retryable,
-            format!("judging plan {name}: {MAX_JUDGEMENTS} tries lost against other writers; nothing was written; try again"),
+            format!(
+                "judging plan {name}: {MAX_JUDGEMENTS} tries lost against other writers; nothing was written; try again"
+            ),
         ))
     }
 
@@ -144,7 +182,10 @@ impl DecisionMaker {
         control.expire(now);
         if execution.trigger == TriggerKind::Automatic && execution.kind == Kind::Failover {
             let cooldown = SignedDuration::from_secs(i64::from(execution.plan.policy.cooldown_seconds));
-            control.latch = Some(Latch { until: later(now, cooldown), execution: execution.id.clone() });
+            control.latch = Some(Latch {
+                until: later(now, cooldown),
+                execution: execution.id.clone(),
+            });
             control.automatic_failovers.push(now);
         }
         control.look_again_at = None;
@@ -166,7 +207,10 @@ impl DecisionMaker {
     ) -> Result<bool, CallError> {
         let by_operator = matches!(trigger, Trigger::Operator { .. });
         let fingerprint = decision.fingerprint(trigger);
-        let known = control.last_refusal.clone().filter(|last| last.fingerprint == fingerprint);
+        let known = control
+            .last_refusal
+            .clone()
+            .filter(|last| last.fingerprint == fingerprint);
         let worth_a_record = decision.alert || !matches!(trigger, Trigger::Timer);
         let decision_id = match &known {
             Some(last) => {
@@ -193,7 +237,10 @@ impl DecisionMaker {
         control.clear_decision_wake();
         control.look_again_at = decision.look_again_at;
         if known.is_none() && worth_a_record {
-            control.last_refusal = Some(LastRefusal { fingerprint, decision_id: decision_id.clone() });
+            control.last_refusal = Some(LastRefusal {
+                fingerprint,
+                decision_id: decision_id.clone(),
+            });
             if decision.alert {
                 let details: Vec<String> = decision
                     .verdicts
@@ -202,7 +249,14 @@ impl DecisionMaker {
                     .map(|verdict| format!("{}: {} ({})", verdict.guard.as_str(), verdict.facts, verdict.remedy))
                     .collect();
                 let headline = format!("nothing moved: {}", trigger.sentence());
-                control.announce(about_plan(EventKind::Alert, &control.plan.clone(), &format!("decision:{decision_id}"), &headline, &details, now));
+                control.announce(about_plan(
+                    EventKind::Alert,
+                    &control.plan.clone(),
+                    &format!("decision:{decision_id}"),
+                    &headline,
+                    &details,
+                    now,
+                ));
                 control.wake(now, Wake::Executor);
                 metrics::counter!("Alerts").increment(1);
             }
@@ -216,15 +270,28 @@ impl DecisionMaker {
     async fn count_up(&self, plan: &str, decision_id: &str, now: Timestamp) -> Result<(), CallError> {
         self.store
             .upsert(&decision_key(plan, decision_id), |record: Option<DecisionRecord>| {
-                let counted = record.map(|record| DecisionRecord { count: record.count + 1, last_at: now, ..record });
+                let counted = record.map(|record| DecisionRecord {
+                    count: record.count + 1,
+                    last_at: now,
+                    ..record
+                });
                 (counted, ())
             })
             .await
     }
 
     // The fleet's limit: the entry comes first, the execution after it. It errs towards refusing.
-    async fn ask_fleet(&self, plan: &str, execution: &str, now: Timestamp, decision: &mut Decision) -> Result<(), CallError> {
-        let key = Key { plan: "_fleet".into(), item: "velocity".into() };
+    async fn ask_fleet(
+        &self,
+        plan: &str,
+        execution: &str,
+        now: Timestamp,
+        decision: &mut Decision,
+    ) -> Result<(), CallError> {
+        let key = Key {
+            plan: "_fleet".into(),
+            item: "velocity".into(),
+        };
         let mut stale = Vec::new();
         if let Some(fleet) = self.store.read::<Fleet>(&key).await? {
             for entry in fleet.entries {
@@ -239,14 +306,20 @@ impl DecisionMaker {
             .store
             .upsert(&key, |fleet: Option<Fleet>| {
                 let mut fleet = fleet.unwrap_or_default();
-                fleet.entries.retain(|entry| entry.at > hour_ago && !stale.contains(&entry.execution));
+                fleet
+                    .entries
+                    .retain(|entry| entry.at > hour_ago && !stale.contains(&entry.execution));
                 if let Some(mine) = fleet.entries.iter().position(|entry| entry.execution == execution) {
                     let count = mine;
                     return (Some(fleet), count);
                 }
                 let count = fleet.entries.len();
                 if count < limit {
-                    fleet.entries.push(FleetEntry { plan: plan.to_owned(), execution: execution.to_owned(), at: now });
+                    fleet.entries.push(FleetEntry {
+                        plan: plan.to_owned(),
+                        execution: execution.to_owned(),
+                        at: now,
+                    });
                 }
                 (Some(fleet), count)
             })
@@ -269,9 +342,18 @@ impl DecisionMaker {
     async fn has_execution(&self, entry: &FleetEntry) -> Result<bool, CallError> {
         let control = self.store.control(&entry.plan).await?;
         Ok(control.is_some_and(|control| {
-            control.execution.as_ref().is_some_and(|running| running.id == entry.execution)
-                || control.latch.as_ref().is_some_and(|latch| latch.execution == entry.execution)
-                || control.last_execution.as_ref().is_some_and(|ended| ended.id == entry.execution)
+            control
+                .execution
+                .as_ref()
+                .is_some_and(|running| running.id == entry.execution)
+                || control
+                    .latch
+                    .as_ref()
+                    .is_some_and(|latch| latch.execution == entry.execution)
+                || control
+                    .last_execution
+                    .as_ref()
+                    .is_some_and(|ended| ended.id == entry.execution)
         }))
     }
 
@@ -288,10 +370,19 @@ impl DecisionMaker {
 }
 
 fn decision_key(plan: &str, id: &str) -> Key {
-    Key { plan: plan.to_owned(), item: format!("{DECISION}{id}") }
+    Key {
+        plan: plan.to_owned(),
+        item: format!("{DECISION}{id}"),
+    }
 }
 
-fn new_record(trigger: &Trigger, decision: &Decision, seen: &Seen, execution: Option<String>, now: Timestamp) -> DecisionRecord {
+fn new_record(
+    trigger: &Trigger,
+    decision: &Decision,
+    seen: &Seen,
+    execution: Option<String>,
+    now: Timestamp,
+) -> DecisionRecord {
     DecisionRecord {
         trigger: trigger.clone(),
         trigger_text: trigger.sentence(),

@@ -4,8 +4,8 @@
 //! [`understudy_core::decide`], writes what it decided by one compare-and-set, and answers with its reasons.
 //! What it refused is recorded too.
 //!
-//! - [`judge`] is the loop of reading, judging and writing.
-//! - [`commands`] is what people ask for; [`plans`] is `put-plan`, `delete-plan` and `validate`.
+//! - `judge` is the loop of reading, judging and writing.
+//! - `commands` is what people ask for; `plans` is `put-plan`, `delete-plan` and `validate`.
 
 mod answers;
 mod commands;
@@ -51,7 +51,11 @@ impl DecisionMaker {
     /// together may make.
     pub fn new(ports: DecisionPorts, fleet_limit: u32) -> Self {
         let store = Store::new(ports.table.clone(), ports.clock.clone(), ports.random.clone());
-        Self { ports, store, fleet_limit }
+        Self {
+            ports,
+            store,
+            fleet_limit,
+        }
     }
 
     /// Handles one invocation.
@@ -62,7 +66,9 @@ impl DecisionMaker {
     pub async fn handle(&self, payload: Value, invocation: &Invocation) -> Result<Value, HandlerError> {
         let bytes = payload.to_string().len();
         if bytes > MAX_PAYLOAD_BYTES {
-            return Ok(answers::refused(&format!("the payload has {bytes} bytes; at most {MAX_PAYLOAD_BYTES} are looked at")));
+            return Ok(answers::refused(&format!(
+                "the payload has {bytes} bytes; at most {MAX_PAYLOAD_BYTES} are looked at"
+            )));
         }
         match intake::classify(payload) {
             Incoming::Command(value) => Ok(self.command(value, invocation).await),
@@ -79,7 +85,9 @@ impl DecisionMaker {
                 let judged = self.judge(&plan, &Trigger::Timer).await?;
                 Ok(judged.map_or_else(|| answers::no_plan(&plan), |judged| judged.answer()))
             }
-            Incoming::Question(_) => Ok(answers::refused("questions go to the executor; send decision a command")),
+            Incoming::Question(_) => Ok(answers::refused(
+                "questions go to the executor; send decision a command",
+            )),
             Incoming::Unknown(why) => {
                 tracing::warn!(why, "a payload that nobody understands");
                 Ok(answers::refused(&why))
@@ -95,7 +103,12 @@ impl DecisionMaker {
             match self.alarm_of_plan(&due.plan, &event).await {
                 Ok(answer) => answers.extend(answer),
                 Err(error) => {
-                    tracing::error!(plan = due.plan, alarm = event.alarm_name, error = error.message, "the alarm was not judged for this plan");
+                    tracing::error!(
+                        plan = due.plan,
+                        alarm = event.alarm_name,
+                        error = error.message,
+                        "the alarm was not judged for this plan"
+                    );
                     failed = Some(error);
                 }
             }
@@ -106,7 +119,10 @@ impl DecisionMaker {
         }
         if answers.is_empty() {
             tracing::info!(alarm = event.alarm_name, "no plan is bound to this alarm");
-            let key = Key { plan: "_unbound".into(), item: format!("alarm#{}", event.alarm_name) };
+            let key = Key {
+                plan: "_unbound".into(),
+                item: format!("alarm#{}", event.alarm_name),
+            };
             self.record_unbound(&key, &event).await?;
         }
         Ok(json!({"alarm": event.alarm_name, "plans": answers}))
@@ -114,16 +130,34 @@ impl DecisionMaker {
 
     // What the alarm means for one plan; nothing if the plan is not bound to it.
     async fn alarm_of_plan(&self, name: &str, event: &AlarmEvent) -> Result<Option<Value>, CallError> {
-        let Some(control) = self.store.control(name).await? else { return Ok(None) };
+        let Some(control) = self.store.control(name).await? else {
+            return Ok(None);
+        };
         let plan = self.store.plan_of(&control).await?;
-        let Some(binding) = plan.alarms.iter().find(|alarm| alarm.alarm_name == event.alarm_name) else { return Ok(None) };
+        let Some(binding) = plan.alarms.iter().find(|alarm| alarm.alarm_name == event.alarm_name) else {
+            return Ok(None);
+        };
         let region = binding.region.as_deref().or(plan.region.as_deref());
         if event.region.is_some() && region.is_some() && event.region.as_deref() != region {
             return Ok(None);
         }
-        let readings = self.ports.alarms.readings(region, std::slice::from_ref(&event.alarm_name)).await?;
-        let reading = readings.into_iter().find(|reading| reading.alarm_name == event.alarm_name);
-        let judged = self.judge(name, &Trigger::Alarm { event: event.clone(), reading }).await?;
+        let readings = self
+            .ports
+            .alarms
+            .readings(region, std::slice::from_ref(&event.alarm_name))
+            .await?;
+        let reading = readings
+            .into_iter()
+            .find(|reading| reading.alarm_name == event.alarm_name);
+        let judged = self
+            .judge(
+                name,
+                &Trigger::Alarm {
+                    event: event.clone(),
+                    reading,
+                },
+            )
+            .await?;
         Ok(judged.map(|judged| judged.answer()))
     }
 
@@ -131,7 +165,12 @@ impl DecisionMaker {
         let mut failures = Vec::new();
         for record in records {
             if let Err(error) = self.wake(&record).await {
-                tracing::error!(plan = record.plan, item = record.item, error = error.message, "not judged; the stream delivers it again");
+                tracing::error!(
+                    plan = record.plan,
+                    item = record.item,
+                    error = error.message,
+                    "not judged; the stream delivers it again"
+                );
                 failures.push(json!({"itemIdentifier": record.sequence_number}));
             }
         }
@@ -146,13 +185,21 @@ impl DecisionMaker {
         if !record.item.starts_with(OBSERVATION) {
             return Ok(());
         }
-        let key = Key { plan: record.plan.clone(), item: record.item.clone() };
-        let Some(item) = self.store.table().get(&key).await? else { return Ok(()) };
+        let key = Key {
+            plan: record.plan.clone(),
+            item: record.item.clone(),
+        };
+        let Some(item) = self.store.table().get(&key).await? else {
+            return Ok(());
+        };
         if item.wake != Some(Wake::Decision) {
             return Ok(());
         }
         let observation: Observation = crate::store::from_item(&item)?;
-        let trigger = Trigger::Health { site: observation.site, probe: observation.probe };
+        let trigger = Trigger::Health {
+            site: observation.site,
+            probe: observation.probe,
+        };
         self.judge(&record.plan, &trigger).await?;
         // Cleared only if nobody wrote since: a newer observation brings its own wake.
         let cleared = self.store.item(key, item.version + 1, item.body, None, None);
@@ -165,7 +212,11 @@ impl DecisionMaker {
 pub(crate) async fn sufficient_alarms(alarms: &dyn Alarms, plan: &Plan) -> Result<Vec<AlarmReading>, CallError> {
     let mut readings = Vec::new();
     let mut regions: Vec<Option<&str>> = Vec::new();
-    let sufficient = || plan.alarms.iter().filter(|alarm| alarm.evidence == AlarmEvidence::Sufficient);
+    let sufficient = || {
+        plan.alarms
+            .iter()
+            .filter(|alarm| alarm.evidence == AlarmEvidence::Sufficient)
+    };
     for alarm in sufficient() {
         let region = alarm.region.as_deref().or(plan.region.as_deref());
         if regions.contains(&region) {

@@ -90,7 +90,12 @@ impl DecisionMaker {
                 plan.name
             )));
         }
-        tracing::info!(plan = plan.name, revision = revision + 1, operator = asked.operator, "plan stored");
+        tracing::info!(
+            plan = plan.name,
+            revision = revision + 1,
+            operator = asked.operator,
+            "plan stored"
+        );
         Ok(json!({
             "ok": true, "plan": plan.name, "revision": revision + 1, "active_site": active, "differences": changes,
             "summary": format!("revision {} of plan {} is stored; it counts from the next execution on", revision + 1, plan.name),
@@ -103,12 +108,21 @@ impl DecisionMaker {
         details.extend(changes.iter().cloned());
         let headline = format!("revision {} stored by {operator}", control.plan_revision);
         let plan = control.plan.clone();
-        control.announce(about_plan(EventKind::Operator, &plan, &format!("plan:{item}"), &headline, &details, now));
+        control.announce(about_plan(
+            EventKind::Operator,
+            &plan,
+            &format!("plan:{item}"),
+            &headline,
+            &details,
+            now,
+        ));
         control.wake(now, Wake::Executor);
     }
 
     pub(super) async fn delete_plan(&self, asked: &WordOnPlan) -> Result<Value, CallError> {
-        let Some(control) = self.store.control(&asked.plan).await? else { return Ok(answers::no_plan(&asked.plan)) };
+        let Some(control) = self.store.control(&asked.plan).await? else {
+            return Ok(answers::no_plan(&asked.plan));
+        };
         if let Some(running) = &control.execution {
             return Ok(answers::refused(&format!(
                 "execution {} ({} {}) of plan {} is {}; wait for its end, or `cancel` it, then delete the plan",
@@ -126,7 +140,10 @@ impl DecisionMaker {
             }));
         }
         if !self.store.delete_control(&control).await? {
-            return Ok(answers::refused(&format!("plan {} changed at the same time; it was not deleted; try again", asked.plan)));
+            return Ok(answers::refused(&format!(
+                "plan {} changed at the same time; it was not deleted; try again",
+                asked.plan
+            )));
         }
         // Without its control item nothing reads these any more: whatever is left over does no harm.
         for prefix in [OBSERVATION, REVISION] {
@@ -134,8 +151,15 @@ impl DecisionMaker {
                 self.store.table().delete(&item.key, item.version).await?;
             }
         }
-        tracing::warn!(plan = asked.plan, operator = asked.operator, reason = asked.reason, "plan deleted");
-        Ok(json!({"ok": true, "plan": asked.plan, "summary": "the plan and its observations are forgotten; its history stays"}))
+        tracing::warn!(
+            plan = asked.plan,
+            operator = asked.operator,
+            reason = asked.reason,
+            "plan deleted"
+        );
+        Ok(
+            json!({"ok": true, "plan": asked.plan, "summary": "the plan and its observations are forgotten; its history stays"}),
+        )
     }
 
     pub(super) async fn validate(&self, value: Value) -> Result<Value, CallError> {
@@ -146,7 +170,9 @@ impl DecisionMaker {
                 Err(error) => return Ok(invalid(&error)),
             },
         };
-        let question = Question::Validate { plan: Box::new(plan.clone()) };
+        let question = Question::Validate {
+            plan: Box::new(plan.clone()),
+        };
         let answer = match self.ask(&question).await {
             Ok(answer) => answer,
             Err(error) => {
@@ -156,22 +182,39 @@ impl DecisionMaker {
                 }));
             }
         };
-        let problems = answer.get("problems").and_then(Value::as_array).cloned().unwrap_or_default();
+        let problems = answer
+            .get("problems")
+            .and_then(Value::as_array)
+            .cloned()
+            .unwrap_or_default();
         let summary = if problems.is_empty() {
             format!("the plan {} is right, and all that it names is there", plan.name)
         } else {
-            format!("the plan's form is right, but {} resource(s) that it names can not be used", problems.len())
+            format!(
+                "the plan's form is right, but {} resource(s) that it names can not be used",
+                problems.len()
+            )
         };
-        Ok(json!({"ok": problems.is_empty(), "plan": plan.name, "changed": "nothing", "summary": summary, "problems": problems}))
+        Ok(
+            json!({"ok": problems.is_empty(), "plan": plan.name, "changed": "nothing", "summary": summary, "problems": problems}),
+        )
     }
 
     // A short text without a line break may be the name of a stored plan.
     async fn stored_plan(&self, value: &Value) -> Result<Option<Plan>, CallError> {
-        let Some(name) = value.as_str().filter(|text| text.len() <= 63 && !text.contains([':', '\n', '{'])) else { return Ok(None) };
+        let Some(name) = value
+            .as_str()
+            .filter(|text| text.len() <= 63 && !text.contains([':', '\n', '{']))
+        else {
+            return Ok(None);
+        };
         match self.store.control(name).await? {
             Some(control) => self.store.plan_of(&control).await.map(Some),
             None => {
-                let key = Key { plan: name.to_owned(), item: crate::store::CONTROL.into() };
+                let key = Key {
+                    plan: name.to_owned(),
+                    item: crate::store::CONTROL.into(),
+                };
                 tracing::debug!(plan = key.plan, "no such plan");
                 Ok(None)
             }
@@ -204,10 +247,22 @@ fn differences(old: &Plan, new: &Plan) -> Vec<String> {
         match (old.get(key), new.get(key)) {
             (left, right) if left == right => {}
             (Some(Value::Array(left)), Some(Value::Array(right))) => {
-                let name = |item: &Value| item.get("name").or(item.get("alarm_name")).and_then(Value::as_str).unwrap_or("?").to_owned();
-                let added = right.iter().filter(|item| !left.iter().any(|other| name(other) == name(item)));
-                let removed = left.iter().filter(|item| !right.iter().any(|other| name(other) == name(item)));
-                let changed = right.iter().filter(|item| left.iter().any(|other| name(other) == name(item) && other != *item));
+                let name = |item: &Value| {
+                    item.get("name")
+                        .or(item.get("alarm_name"))
+                        .and_then(Value::as_str)
+                        .unwrap_or("?")
+                        .to_owned()
+                };
+                let added = right
+                    .iter()
+                    .filter(|item| !left.iter().any(|other| name(other) == name(item)));
+                let removed = left
+                    .iter()
+                    .filter(|item| !right.iter().any(|other| name(other) == name(item)));
+                let changed = right
+                    .iter()
+                    .filter(|item| left.iter().any(|other| name(other) == name(item) && other != *item));
                 found.extend(added.map(|item| format!("{key}: {} added", name(item))));
                 found.extend(removed.map(|item| format!("{key}: {} removed", name(item))));
                 found.extend(changed.map(|item| format!("{key}: {} changed", name(item))));

@@ -3,7 +3,7 @@
 //! 1. Read the control item; is there anything to do? A turn that finds nothing takes no lease.
 //! 2. Take the lease: one conditional write, `epoch + 1`. Held by another: leave.
 //! 3. Ask [`Execution::next`] what to do, do it, and commit the result, conditional on the epoch
-//!    ([`turn::Turn::commit`]). A commit that finds another epoch ends the turn at once: nothing more is called.
+//!    (`Turn::commit`). A commit that finds another epoch ends the turn at once: nothing more is called.
 //! 4. Before a mutating call: a commit that counts the attempt (so intent, pre-state and epoch have just been
 //!    seen durable), then a check that the whole call fits into the lease and into Lambda's time.
 //! 5. Long waits are recorded (`wake_at`) and left; the probe touches the item when they are over.
@@ -15,7 +15,9 @@ pub mod question;
 mod turn;
 
 use crate::intake::{self, Incoming, WakeRecord};
-use crate::ports::{Alarms, CallError, CallErrorKind, Clock, Compute, Database, Dns, Invocation, Notifier, Random, Table, Traffic};
+use crate::ports::{
+    Alarms, CallError, CallErrorKind, Clock, Compute, Database, Dns, Invocation, Notifier, Random, Table, Traffic,
+};
 use crate::steps::StepPorts;
 use crate::store::Store;
 use jiff::SignedDuration;
@@ -91,12 +93,16 @@ impl Executor {
     pub async fn handle(&self, payload: Value, invocation: &Invocation) -> Result<Value, HandlerError> {
         match intake::classify(payload) {
             Incoming::Wakes(records) => Ok(self.wakes(records, invocation).await),
-            Incoming::Nudge(plan) => self.turn(&plan, invocation).await.map(|outcome| json!({"ok": true, "plan": plan, "outcome": outcome})).map_err(HandlerError::from),
+            Incoming::Nudge(plan) => self
+                .turn(&plan, invocation)
+                .await
+                .map(|outcome| json!({"ok": true, "plan": plan, "outcome": outcome}))
+                .map_err(HandlerError::from),
             Incoming::Question(question) => Ok(self.answer(question).await),
             Incoming::Unknown(why) => Ok(refuse(&why)),
-            Incoming::Command(_) | Incoming::ResourceRequest(_) | Incoming::Alarms(_) => {
-                Ok(refuse("commands and alarms go to the decision function; the executor takes wakes of the stream and {\"plan\": …}"))
-            }
+            Incoming::Command(_) | Incoming::ResourceRequest(_) | Incoming::Alarms(_) => Ok(refuse(
+                "commands and alarms go to the decision function; the executor takes wakes of the stream and {\"plan\": …}",
+            )),
         }
     }
 
@@ -107,7 +113,11 @@ impl Executor {
                 continue;
             }
             if let Err(error) = self.turn(&record.plan, invocation).await {
-                tracing::error!(plan = record.plan, error = error.message, "the turn failed; the stream delivers the wake again");
+                tracing::error!(
+                    plan = record.plan,
+                    error = error.message,
+                    "the turn failed; the stream delivers the wake again"
+                );
                 failures.push(json!({"itemIdentifier": record.sequence_number}));
             }
         }
@@ -120,7 +130,13 @@ impl Executor {
 
     fn driver(&self, execution: &Execution, index: usize) -> Result<Box<dyn crate::steps::Driver>, CallError> {
         let step = execution.step(index).ok_or_else(|| {
-            CallError::new(CallErrorKind::Refused, format!("execution {} has no step {index} in its plan; nothing was called", execution.id))
+            CallError::new(
+                CallErrorKind::Refused,
+                format!(
+                    "execution {} has no step {index} in its plan; nothing was called",
+                    execution.id
+                ),
+            )
         })?;
         Ok(crate::steps::driver(&self.steps, &execution.plan, step))
     }

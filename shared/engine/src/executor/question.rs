@@ -47,7 +47,9 @@ impl Executor {
                 "timeout_seconds": step.common().timeout_seconds, "on_failure": step.common().on_failure,
             });
             let found = match driver.read(to).await {
-                Ok(reading) if reading.is_satisfied() => json!({"current": reading.note, "would": "nothing: it is as wanted", "calls": []}),
+                Ok(reading) if reading.is_satisfied() => {
+                    json!({"current": reading.note, "would": "nothing: it is as wanted", "calls": []})
+                }
                 Ok(reading) if facts.plane == Plane::None => {
                     json!({"current": reading.note, "would": "wait until it is so, within the timeout", "calls": []})
                 }
@@ -65,15 +67,23 @@ impl Executor {
     // Every resource that the plan names and that can not be found or read, with its path in the plan.
     async fn missing(&self, plan: &Plan) -> Vec<Value> {
         let probes = plan.probes.iter().enumerate().map(|(index, probe)| async move {
-            self.probe_resource(plan, probe).await.err().map(|error| (format!("probes[{index}]"), probe.name(), error))
+            self.probe_resource(plan, probe)
+                .await
+                .err()
+                .map(|error| (format!("probes[{index}]"), probe.name(), error))
         });
         let steps = plan.steps.iter().enumerate().map(|(index, step)| async move {
-            self.step_resources(plan, step).await.err().map(|error| (format!("steps[{index}]"), step.name(), error))
+            self.step_resources(plan, step)
+                .await
+                .err()
+                .map(|error| (format!("steps[{index}]"), step.name(), error))
         });
         let alarms = plan.alarms.iter().enumerate().map(|(index, alarm)| async move {
             let region = alarm.region.as_deref().or(plan.region.as_deref());
             let found = self.alarm_exists(region, &alarm.alarm_name).await;
-            found.err().map(|error| (format!("alarms[{index}].alarm_name"), alarm.alarm_name.as_str(), error))
+            found
+                .err()
+                .map(|error| (format!("alarms[{index}].alarm_name"), alarm.alarm_name.as_str(), error))
         });
         let (probes, steps, alarms) = futures_util::join!(join_all(probes), join_all(steps), join_all(alarms));
         probes
@@ -94,7 +104,12 @@ impl Executor {
                 let found = self.ports.compute.instance_statuses(region, &ids).await?;
                 present(!found.is_empty(), "instance", &probe.instance_id)
             }
-            Probe::TargetGroup(probe) => self.ports.traffic.targets(region, &probe.target_group_arn).await.map(|_| ()),
+            Probe::TargetGroup(probe) => self
+                .ports
+                .traffic
+                .targets(region, &probe.target_group_arn)
+                .await
+                .map(|_| ()),
             Probe::RdsInstance(probe) => {
                 let ids = [probe.db_instance_identifier.clone()];
                 let found = self.ports.database.instance_statuses(region, &ids).await?;
@@ -126,7 +141,10 @@ fn present(found: bool, what: &str, name: &str) -> Result<(), CallError> {
     if found {
         return Ok(());
     }
-    Err(CallError::new(CallErrorKind::NotFound, format!("there is no {what} {name} in this account and Region")))
+    Err(CallError::new(
+        CallErrorKind::NotFound,
+        format!("there is no {what} {name} in this account and Region"),
+    ))
 }
 
 fn merge(mut head: Value, tail: Value) -> Value {

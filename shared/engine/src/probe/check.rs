@@ -88,7 +88,10 @@ impl Check {
             Self::Databases(region, batch) => databases(probe, region.as_deref(), batch).await,
             Self::Alarms(region, batch) => alarms(probe, region.as_deref(), batch).await,
         };
-        let mut done = Done { probes: answered.iter().map(|(asked, _)| asked.id()).collect(), ..Done::default() };
+        let mut done = Done {
+            probes: answered.iter().map(|(asked, _)| asked.id()).collect(),
+            ..Done::default()
+        };
         let counted = join_all(answered.into_iter().map(|(asked, sample)| async move {
             let counted = probe.count(&asked, sample).await;
             (asked, counted)
@@ -100,7 +103,12 @@ impl Check {
                 Ok(written) => done.writes += u32::from(written),
                 Err(error) => {
                     done.errors += 1;
-                    tracing::error!(plan = asked.plan.name, probe = asked.probe().name(), error = error.message, "the observation was not written");
+                    tracing::error!(
+                        plan = asked.plan.name,
+                        probe = asked.probe().name(),
+                        error = error.message,
+                        "the observation was not written"
+                    );
                 }
             }
         }
@@ -118,13 +126,23 @@ fn wrong_kind() -> Sample {
 }
 
 fn does_not_exist(what: &str, name: &str) -> Sample {
-    Sample::new(Health::Unknown, format!("there is no {what} {name} in this account and Region; correct the plan"))
+    Sample::new(
+        Health::Unknown,
+        format!("there is no {what} {name} in this account and Region; correct the plan"),
+    )
 }
 
 async fn target_group(probe: &Probe, asked: &Asked) -> Sample {
-    let PlanProbe::TargetGroup(plan) = asked.probe() else { return wrong_kind() };
+    let PlanProbe::TargetGroup(plan) = asked.probe() else {
+        return wrong_kind();
+    };
     let _place = probe.describes.acquire().await;
-    match probe.ports.traffic.targets(asked.region().as_deref(), &plan.target_group_arn).await {
+    match probe
+        .ports
+        .traffic
+        .targets(asked.region().as_deref(), &plan.target_group_arn)
+        .await
+    {
         Ok(targets) => judge::target_group(targets.iter().map(|target| target.state.as_str()), plan.minimum_healthy),
         Err(error) => unanswered(&error),
     }
@@ -182,7 +200,10 @@ async fn databases(probe: &Probe, region: Option<&str>, batch: Vec<Asked>) -> Ve
         found
             .iter()
             .find(|database| database.db_instance_identifier.eq_ignore_ascii_case(&id))
-            .map_or_else(|| does_not_exist("DB instance", &id), |database| judge::database(&database.status))
+            .map_or_else(
+                || does_not_exist("DB instance", &id),
+                |database| judge::database(&database.status),
+            )
     })
 }
 
@@ -200,7 +221,10 @@ async fn alarms(probe: &Probe, region: Option<&str>, batch: Vec<Asked>) -> Vec<(
     };
     judge_each(batch, found, |asked, found| {
         let name = name_of(asked);
-        found.iter().find(|reading| reading.alarm_name == name).map_or_else(|| does_not_exist("alarm", &name), judge::alarm)
+        found
+            .iter()
+            .find(|reading| reading.alarm_name == name)
+            .map_or_else(|| does_not_exist("alarm", &name), judge::alarm)
     })
 }
 

@@ -20,7 +20,9 @@ pub mod prune;
 mod touch;
 
 use crate::executor::HandlerError;
-use crate::ports::{Alarms, CallError, Clock, Compute, Database, Endpoint, Functions, Invocation, Key, Random, Table, Traffic};
+use crate::ports::{
+    Alarms, CallError, Clock, Compute, Database, Endpoint, Functions, Invocation, Key, Random, Table, Traffic,
+};
 use crate::store::Store;
 use check::{Check, checks};
 use futures_util::future::{Either, select};
@@ -135,7 +137,11 @@ impl Asked {
     }
 
     fn region(&self) -> Option<String> {
-        self.probe().common().region.clone().or_else(|| self.plan.region.clone())
+        self.probe()
+            .common()
+            .region
+            .clone()
+            .or_else(|| self.plan.region.clone())
     }
 
     fn id(&self) -> (String, String) {
@@ -175,7 +181,8 @@ impl Probe {
     /// # Errors
     /// As for [`Probe::handle`].
     pub async fn single_round(&self, invocation: &Invocation) -> Result<Value, HandlerError> {
-        self.rounds(None, later(invocation.deadline, -SignedDuration::from_secs(3))).await
+        self.rounds(None, later(invocation.deadline, -SignedDuration::from_secs(3)))
+            .await
     }
 
     // Without `last_start` one round is made, however long reading the plans took.
@@ -211,7 +218,10 @@ impl Probe {
             let wake_at = if more_rounds { next_round } else { end };
             let pause = wake_at.duration_since(self.ports.clock.now());
             if !more_rounds && pause <= SignedDuration::ZERO {
-                tracing::warn!(count = running.len(), "checks were still under way at the end; their slots are not counted");
+                tracing::warn!(
+                    count = running.len(),
+                    "checks were still under way at the end; their slots are not counted"
+                );
                 break;
             }
             let sleep = self.ports.clock.sleep(pause.max(SignedDuration::ZERO));
@@ -238,7 +248,14 @@ impl Probe {
         drop(running);
         self.beat(&tally).await;
         metrics::counter!("ProbeErrors").increment(u64::from(tally.errors));
-        tracing::info!(rounds = tally.rounds, samples = tally.samples, writes = tally.writes, skipped = tally.skipped_slots, touches = tally.touches, "rounds done");
+        tracing::info!(
+            rounds = tally.rounds,
+            samples = tally.samples,
+            writes = tally.writes,
+            skipped = tally.skipped_slots,
+            touches = tally.touches,
+            "rounds done"
+        );
         Ok(json!({"ok": true, "observer": self.observer, "plans": plans.len(), "probes": asked.len(), "tally": tally}))
     }
 
@@ -257,7 +274,11 @@ impl Probe {
                 Ok(None) => {}
                 Err(error) => {
                     tally.errors += 1;
-                    tracing::error!(plan = name, error = error.message, "the plan can not be read; it is not probed");
+                    tracing::error!(
+                        plan = name,
+                        error = error.message,
+                        "the plan can not be read; it is not probed"
+                    );
                 }
             }
         }
@@ -265,8 +286,14 @@ impl Probe {
     }
 
     async fn plan(&self, name: &str) -> Result<Option<Arc<Plan>>, CallError> {
-        let Some(control) = self.store.control(name).await? else { return Ok(None) };
-        if control.execution.as_ref().is_some_and(|execution| execution.status == Status::Stuck) {
+        let Some(control) = self.store.control(name).await? else {
+            return Ok(None);
+        };
+        if control
+            .execution
+            .as_ref()
+            .is_some_and(|execution| execution.status == Status::Stuck)
+        {
             // Told every minute for as long as it lasts: the alarm on it stays until a person has resolved it.
             metrics::counter!("ExecutionsStuck").increment(1);
         }
@@ -276,7 +303,11 @@ impl Probe {
             return Ok(Some(plan));
         }
         let plan = Arc::new(self.store.plan_of(&control).await?);
-        self.memory.lock().await.plans.insert(name.to_owned(), (control.plan_item, plan.clone()));
+        self.memory
+            .lock()
+            .await
+            .plans
+            .insert(name.to_owned(), (control.plan_item, plan.clone()));
         Ok(Some(plan))
     }
 
@@ -298,7 +329,11 @@ impl Probe {
                 Ok(found) => self.memory.lock().await.observations.learn(&name, found),
                 Err(error) => {
                     tally.errors += 1;
-                    tracing::error!(plan = name, error = error.message, "old observations can not be read; writing finds them");
+                    tracing::error!(
+                        plan = name,
+                        error = error.message,
+                        "old observations can not be read; writing finds them"
+                    );
                 }
             }
         }
@@ -317,14 +352,22 @@ impl Probe {
         for one in asked {
             let id = one.id();
             let slot = slot(now, one.probe().interval_seconds());
-            let counted = memory.observations.slot(one, &self.observer).is_some_and(|counted| counted >= slot);
+            let counted = memory
+                .observations
+                .slot(one, &self.observer)
+                .is_some_and(|counted| counted >= slot);
             if counted || begun.get(&id).is_some_and(|begun| *begun >= slot) {
                 continue;
             }
             begun.insert(id.clone(), slot);
             if under_way.contains(&id) {
                 tally.skipped_slots += 1;
-                tracing::warn!(plan = id.0, probe = id.1, slot, "the check before is still under way; this slot is skipped");
+                tracing::warn!(
+                    plan = id.0,
+                    probe = id.1,
+                    slot,
+                    "the check before is still under way; this slot is skipped"
+                );
                 continue;
             }
             due.push(one.clone());
@@ -342,9 +385,15 @@ impl Probe {
 
     // A sign of life for people; the missed-heartbeat alarm watches the metric.
     async fn beat(&self, tally: &Tally) {
-        let key = Key { plan: format!("_observer#{}", self.observer), item: "heartbeat".into() };
+        let key = Key {
+            plan: format!("_observer#{}", self.observer),
+            item: "heartbeat".into(),
+        };
         let now = self.ports.clock.now();
-        let written = self.store.upsert(&key, |_: Option<Value>| (Some(json!({"at": now, "tally": tally})), ())).await;
+        let written = self
+            .store
+            .upsert(&key, |_: Option<Value>| (Some(json!({"at": now, "tally": tally})), ()))
+            .await;
         if let Err(error) = written {
             tracing::error!(error = error.message, "the heartbeat was not written");
         }
@@ -354,7 +403,12 @@ impl Probe {
 fn all_probes(plans: &[Arc<Plan>]) -> Vec<Asked> {
     plans
         .iter()
-        .flat_map(|plan| (0..plan.probes.len()).map(|index| Asked { plan: plan.clone(), index }))
+        .flat_map(|plan| {
+            (0..plan.probes.len()).map(|index| Asked {
+                plan: plan.clone(),
+                index,
+            })
+        })
         .collect()
 }
 

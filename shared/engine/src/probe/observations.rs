@@ -41,7 +41,15 @@ impl Observations {
     fn insert(&mut self, plan: &str, item: &Item, stored: Observation) {
         let id = (plan.to_owned(), stored.probe.clone(), stored.observer.clone());
         let slot = stored.slot;
-        self.known.insert(id, Known { version: item.version, wake: item.wake, stored, slot });
+        self.known.insert(
+            id,
+            Known {
+                version: item.version,
+                wake: item.wake,
+                stored,
+                slot,
+            },
+        );
     }
 
     pub(super) fn slot(&self, asked: &Asked, observer: &str) -> Option<i64> {
@@ -50,7 +58,11 @@ impl Observations {
 }
 
 fn id(asked: &Asked, observer: &str) -> Id {
-    (asked.plan.name.clone(), asked.probe().name().to_owned(), observer.to_owned())
+    (
+        asked.plan.name.clone(),
+        asked.probe().name().to_owned(),
+        observer.to_owned(),
+    )
 }
 
 impl Probe {
@@ -65,9 +77,13 @@ impl Probe {
             // Another site's old observation of the same probe name is none of this probe's.
             let known = known.filter(|known| known.stored.site == asked.probe().common().site);
             let now = self.ports.clock.now();
-            let Some(observed) =
-                observe(known.as_ref().map(|known| &known.stored), asked.probe(), &self.observer, now, sample.clone())
-            else {
+            let Some(observed) = observe(
+                known.as_ref().map(|known| &known.stored),
+                asked.probe(),
+                &self.observer,
+                now,
+                sample.clone(),
+            ) else {
                 return Ok(false);
             };
             if observed.changed {
@@ -87,7 +103,11 @@ impl Probe {
                 return Ok(false);
             }
             // An untaken wake stays: every heartbeat sends it again until decision has taken it.
-            let wake = if observed.changed { Some(Wake::Decision) } else { known.as_ref().and_then(|known| known.wake) };
+            let wake = if observed.changed {
+                Some(Wake::Decision)
+            } else {
+                known.as_ref().and_then(|known| known.wake)
+            };
             let version = known.as_ref().map_or(0, |known| known.version);
             let key = observation_key(&asked.plan.name, &observed.observation);
             let body = to_body(&key, &observed.observation)?;
@@ -95,19 +115,31 @@ impl Probe {
             let _place = self.writes.acquire().await;
             match self.store.put(&item, version).await? {
                 Put::Written => {
-                    self.memory.lock().await.observations.insert(&asked.plan.name, &item, observed.observation);
+                    self.memory
+                        .lock()
+                        .await
+                        .observations
+                        .insert(&asked.plan.name, &item, observed.observation);
                     return Ok(true);
                 }
                 Put::Lost(Some(newer)) => {
                     let stored: Observation = from_item(&newer)?;
-                    self.memory.lock().await.observations.insert(&asked.plan.name, &newer, stored);
+                    self.memory
+                        .lock()
+                        .await
+                        .observations
+                        .insert(&asked.plan.name, &newer, stored);
                 }
                 Put::Lost(None) => {
                     self.memory.lock().await.observations.known.remove(&id);
                 }
             }
         }
-        tracing::warn!(plan = asked.plan.name, probe = asked.probe().name(), "three writes lost against others; this slot is theirs");
+        tracing::warn!(
+            plan = asked.plan.name,
+            probe = asked.probe().name(),
+            "three writes lost against others; this slot is theirs"
+        );
         Ok(false)
     }
 }

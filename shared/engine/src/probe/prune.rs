@@ -21,7 +21,9 @@ impl Probe {
     /// Prunes the records of the plan whose minute it is.
     pub(super) async fn prune(&self, plans: &[std::sync::Arc<Plan>], now: Timestamp) -> Done {
         let mut done = Done::default();
-        let Ok(count) = i64::try_from(plans.len()) else { return done };
+        let Ok(count) = i64::try_from(plans.len()) else {
+            return done;
+        };
         if count == 0 {
             return done;
         }
@@ -32,14 +34,24 @@ impl Probe {
                 Ok(deleted) => done.pruned += deleted,
                 Err(error) => {
                     done.errors += 1;
-                    tracing::warn!(plan = plan.name, error = error.message, "old records were not pruned; a later minute tries again");
+                    tracing::warn!(
+                        plan = plan.name,
+                        error = error.message,
+                        "old records were not pruned; a later minute tries again"
+                    );
                 }
             }
         }
         done
     }
 
-    async fn prune_kind(&self, plan: &str, prefix: &str, keep: SignedDuration, now: Timestamp) -> Result<u32, CallError> {
+    async fn prune_kind(
+        &self,
+        plan: &str,
+        prefix: &str,
+        keep: SignedDuration,
+        now: Timestamp,
+    ) -> Result<u32, CallError> {
         let mut deleted = 0;
         for item in self.store.table().query(plan, prefix, AT_ONCE, false).await? {
             let id = item.key.item.strip_prefix(prefix).unwrap_or_default();
@@ -70,7 +82,9 @@ mod tests {
     #[test]
     fn the_time_is_read_back_from_an_id() {
         let at: Timestamp = "2026-11-21T10:00:00.123Z".parse().unwrap();
-        let id = uuid::Builder::from_unix_timestamp_millis(at.as_millisecond() as u64, &[7; 10]).into_uuid().to_string();
+        let id = uuid::Builder::from_unix_timestamp_millis(at.as_millisecond() as u64, &[7; 10])
+            .into_uuid()
+            .to_string();
         assert_eq!(made_at(&id), Some(at));
         assert_eq!(made_at("not-an-id"), None);
     }

@@ -23,21 +23,31 @@ impl Probe {
             Ok(due) => due,
             Err(error) => {
                 done.errors += 1;
-                tracing::error!(error = error.message, "the due items can not be listed; the next round tries again");
+                tracing::error!(
+                    error = error.message,
+                    "the due items can not be listed; the next round tries again"
+                );
                 return done;
             }
         };
         for entry in due {
             let touched = self
                 .store
-                .change(&entry.plan, |control| Ok::<_, Infallible>(control.touch(self.ports.clock.now())))
+                .change(&entry.plan, |control| {
+                    Ok::<_, Infallible>(control.touch(self.ports.clock.now()))
+                })
                 .await;
             match touched {
                 Ok((_, Some(woken))) => {
                     done.touches += 1;
                     if woken.touches > TOUCHES_BEFORE_NUDGE {
                         done.nudges += 1;
-                        tracing::warn!(plan = entry.plan, function = woken.function.as_str(), touches = woken.touches, "nobody took the wake; invoking directly");
+                        tracing::warn!(
+                            plan = entry.plan,
+                            function = woken.function.as_str(),
+                            touches = woken.touches,
+                            "nobody took the wake; invoking directly"
+                        );
                         if let Err(error) = self.ports.functions.nudge(woken.function, &entry.plan).await {
                             done.errors += 1;
                             tracing::error!(plan = entry.plan, error = error.message, "the direct invocation failed");

@@ -24,7 +24,11 @@ impl DnsRecordsDriver {
     // The sets that the step is about: all of a name and type, or, where the plan names identifiers, those.
     fn concerns(&self, record: &understudy_core::state::RecordSet) -> bool {
         self.step.records.iter().any(|planned| {
-            let mut identifiers = planned.sites.values().filter_map(|site| site.set_identifier.as_deref()).peekable();
+            let mut identifiers = planned
+                .sites
+                .values()
+                .filter_map(|site| site.set_identifier.as_deref())
+                .peekable();
             let named = identifiers.peek().is_none()
                 || identifiers.any(|identifier| record.set_identifier.as_deref() == Some(identifier));
             absolute(&planned.name) == record.name && planned.record_type.as_str() == record.record_type && named
@@ -55,23 +59,40 @@ impl Driver for DnsRecordsDriver {
         let wanted = wanted_records(&self.step, to, &current).map_err(|found| {
             CallError::new(
                 CallErrorKind::Refused,
-                format!("reading hosted zone {}: {found}; nothing was changed", self.step.hosted_zone_id),
+                format!(
+                    "reading hosted zone {}: {found}; nothing was changed",
+                    self.step.hosted_zone_id
+                ),
             )
         })?;
         let current = ResourceState::DnsRecords { records: current };
         let wanted = ResourceState::DnsRecords { records: wanted };
-        Ok(Reading { note: current.sentence(), current, wanted, open: true })
+        Ok(Reading {
+            note: current.sentence(),
+            current,
+            wanted,
+            open: true,
+        })
     }
 
-    async fn change(&self, from: &ResourceState, into: &ResourceState, comment: &str) -> Result<Option<String>, CallError> {
-        let (ResourceState::DnsRecords { records: from }, ResourceState::DnsRecords { records: into }) = (from, into) else {
+    async fn change(
+        &self,
+        from: &ResourceState,
+        into: &ResourceState,
+        comment: &str,
+    ) -> Result<Option<String>, CallError> {
+        let (ResourceState::DnsRecords { records: from }, ResourceState::DnsRecords { records: into }) = (from, into)
+        else {
             return Err(foreign_state("dns_records"));
         };
         let changes = record_changes(from, into);
         if changes.is_empty() {
             return Ok(None);
         }
-        self.dns.change_records(&self.step.hosted_zone_id, &changes, comment).await.map(Some)
+        self.dns
+            .change_records(&self.step.hosted_zone_id, &changes, comment)
+            .await
+            .map(Some)
     }
 
     async fn settled(&self, receipt: &str) -> Result<bool, CallError> {
@@ -79,7 +100,8 @@ impl Driver for DnsRecordsDriver {
     }
 
     fn calls(&self, from: &ResourceState, into: &ResourceState) -> Vec<String> {
-        let (ResourceState::DnsRecords { records: from }, ResourceState::DnsRecords { records: into }) = (from, into) else {
+        let (ResourceState::DnsRecords { records: from }, ResourceState::DnsRecords { records: into }) = (from, into)
+        else {
             return Vec::new();
         };
         record_changes(from, into)
@@ -88,7 +110,12 @@ impl Driver for DnsRecordsDriver {
                 let sentence = |record: &Option<understudy_core::state::RecordSet>| {
                     record.as_ref().map_or_else(
                         || "nothing".to_owned(),
-                        |record| ResourceState::DnsRecords { records: vec![record.clone()] }.sentence(),
+                        |record| {
+                            ResourceState::DnsRecords {
+                                records: vec![record.clone()],
+                            }
+                            .sentence()
+                        },
                     )
                 };
                 format!(

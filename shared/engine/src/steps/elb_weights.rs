@@ -25,7 +25,12 @@ impl ElbWeightsDriver {
             (Some(rule), _) => ForwardTarget::Rule(rule.clone()),
             (None, listener) => ForwardTarget::Listener(listener.clone().unwrap_or_default()),
         };
-        Self { traffic, step, region, target }
+        Self {
+            traffic,
+            step,
+            region,
+            target,
+        }
     }
 
     fn api_call(&self) -> (&'static str, &str) {
@@ -42,7 +47,10 @@ impl Driver for ElbWeightsDriver {
         Facts {
             plane: Plane::Control,
             reversibility: Reversibility::Reversible,
-            reads: &["elasticloadbalancing:DescribeListeners", "elasticloadbalancing:DescribeRules"],
+            reads: &[
+                "elasticloadbalancing:DescribeListeners",
+                "elasticloadbalancing:DescribeRules",
+            ],
             changes: &["elasticloadbalancing:ModifyListener", "elasticloadbalancing:ModifyRule"],
         }
     }
@@ -52,14 +60,27 @@ impl Driver for ElbWeightsDriver {
         let wanted = wanted_weights(&self.step, to, &current);
         let current = ResourceState::ElbWeights { weights: current };
         let wanted = ResourceState::ElbWeights { weights: wanted };
-        Ok(Reading { note: current.sentence(), current, wanted, open: true })
+        Ok(Reading {
+            note: current.sentence(),
+            current,
+            wanted,
+            open: true,
+        })
     }
 
-    async fn change(&self, from: &ResourceState, into: &ResourceState, _comment: &str) -> Result<Option<String>, CallError> {
-        let (ResourceState::ElbWeights { weights: from }, ResourceState::ElbWeights { weights: into }) = (from, into) else {
+    async fn change(
+        &self,
+        from: &ResourceState,
+        into: &ResourceState,
+        _comment: &str,
+    ) -> Result<Option<String>, CallError> {
+        let (ResourceState::ElbWeights { weights: from }, ResourceState::ElbWeights { weights: into }) = (from, into)
+        else {
             return Err(foreign_state("elb_weights"));
         };
-        self.traffic.set_weights(self.region.as_deref(), &self.target, from, into).await?;
+        self.traffic
+            .set_weights(self.region.as_deref(), &self.target, from, into)
+            .await?;
         Ok(None)
     }
 

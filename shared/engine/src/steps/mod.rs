@@ -85,7 +85,12 @@ pub trait Driver: Send + Sync {
     async fn read(&self, to: &str) -> Result<Reading, CallError>;
     /// Turns `from` into `into` with one mutating call, refused if it is not `from` any more.
     /// Answers what [`Driver::settled`] asks about, if anything.
-    async fn change(&self, from: &ResourceState, into: &ResourceState, comment: &str) -> Result<Option<String>, CallError>;
+    async fn change(
+        &self,
+        from: &ResourceState,
+        into: &ResourceState,
+        comment: &str,
+    ) -> Result<Option<String>, CallError>;
     /// Whether the change has reached everybody.
     async fn settled(&self, receipt: &str) -> Result<bool, CallError> {
         let _ = receipt;
@@ -114,7 +119,11 @@ pub struct StepPorts {
 pub fn driver(ports: &StepPorts, plan: &Plan, step: &Step) -> Box<dyn Driver> {
     let region = step.common().region.clone().or_else(|| plan.region.clone());
     match step {
-        Step::ElbWeights(step) => Box::new(elb_weights::ElbWeightsDriver::new(ports.traffic.clone(), step.clone(), region)),
+        Step::ElbWeights(step) => Box::new(elb_weights::ElbWeightsDriver::new(
+            ports.traffic.clone(),
+            step.clone(),
+            region,
+        )),
         Step::DnsRecords(step) => Box::new(dns_records::DnsRecordsDriver::new(ports.dns.clone(), step.clone())),
         Step::WaitHealthy(step) => Box::new(wait_healthy::WaitHealthyDriver::new(ports, plan.clone(), step.clone())),
     }

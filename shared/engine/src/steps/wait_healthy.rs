@@ -17,7 +17,11 @@ pub(super) struct WaitHealthyDriver {
 
 impl WaitHealthyDriver {
     pub(super) fn new(ports: &StepPorts, plan: Plan, step: WaitHealthy) -> Self {
-        Self { ports: ports.clone(), plan, step }
+        Self {
+            ports: ports.clone(),
+            plan,
+            step,
+        }
     }
 }
 
@@ -33,24 +37,43 @@ impl Driver for WaitHealthyDriver {
     }
 
     async fn read(&self, to: &str) -> Result<Reading, CallError> {
-        let observations: Vec<_> =
-            self.ports.store.observations(&self.plan.name).await?.into_iter().map(|(_, seen)| seen).collect();
+        let observations: Vec<_> = self
+            .ports
+            .store
+            .observations(&self.plan.name)
+            .await?
+            .into_iter()
+            .map(|(_, seen)| seen)
+            .collect();
         let alarms = crate::decision::sufficient_alarms(self.ports.alarms.as_ref(), &self.plan).await?;
         let now = self.ports.clock.now();
         let sites = assess(now, &self.plan, &observations, &alarms);
         let (open, note) = match sites.get(to) {
             Some(site) => {
-                let long_enough = site
-                    .since
-                    .is_some_and(|since| later(since, SignedDuration::from_secs(i64::from(self.step.for_seconds))) <= now);
-                (site.health == Health::Healthy && long_enough, format!("site {to} is {}", site.sentence()))
+                let long_enough = site.since.is_some_and(|since| {
+                    later(since, SignedDuration::from_secs(i64::from(self.step.for_seconds))) <= now
+                });
+                (
+                    site.health == Health::Healthy && long_enough,
+                    format!("site {to} is {}", site.sentence()),
+                )
             }
             None => (false, format!("nothing is known of site {to}")),
         };
-        Ok(Reading { current: ResourceState::Gate, wanted: ResourceState::Gate, open, note })
+        Ok(Reading {
+            current: ResourceState::Gate,
+            wanted: ResourceState::Gate,
+            open,
+            note,
+        })
     }
 
-    async fn change(&self, _from: &ResourceState, _into: &ResourceState, _comment: &str) -> Result<Option<String>, CallError> {
+    async fn change(
+        &self,
+        _from: &ResourceState,
+        _into: &ResourceState,
+        _comment: &str,
+    ) -> Result<Option<String>, CallError> {
         Ok(None)
     }
 

@@ -9,9 +9,15 @@ const MAX_UNDO_ATTEMPTS: u32 = 8;
 
 impl Turn<'_> {
     pub(super) async fn undo(&mut self, control: &mut Control, index: usize) -> Result<Flow, Stop> {
-        let Some(execution) = &control.execution else { return Ok(Flow::Leave) };
-        let Some((pre_state, wanted, _)) = intent_of(execution, index) else { return Ok(Flow::Leave) };
-        let Some(run) = execution.steps.get(index).cloned() else { return Ok(Flow::Leave) };
+        let Some(execution) = &control.execution else {
+            return Ok(Flow::Leave);
+        };
+        let Some((pre_state, wanted, _)) = intent_of(execution, index) else {
+            return Ok(Flow::Leave);
+        };
+        let Some(run) = execution.steps.get(index).cloned() else {
+            return Ok(Flow::Leave);
+        };
         let (driver, reading) = match self.read(execution, index).await {
             Ok(found) => found,
             Err(error) => return self.put_off_undo(control, index, &error).await,
@@ -24,17 +30,27 @@ impl Turn<'_> {
             return match settled {
                 Ok(true) => {
                     let detail = format!("restored: {}", pre_state.sentence());
-                    *control = self.commit_execution(|execution, now| execution.undone(index, now, &detail)).await?;
+                    *control = self
+                        .commit_execution(|execution, now| execution.undone(index, now, &detail))
+                        .await?;
                     Ok(Flow::On)
                 }
-                Ok(false) => self.look_again(control, index, "the restored state has not reached everybody yet").await,
+                Ok(false) => {
+                    self.look_again(control, index, "the restored state has not reached everybody yet")
+                        .await
+                }
                 Err(error) => self.put_off_undo(control, index, &error).await,
             };
         }
         if !reading.current.same_as(&wanted) {
             if run.attempts == run.undo_attempts {
-                let detail = format!("left as somebody else made it: {}; it was never changed here", reading.current.sentence());
-                *control = self.commit_execution(|execution, now| execution.undone(index, now, &detail)).await?;
+                let detail = format!(
+                    "left as somebody else made it: {}; it was never changed here",
+                    reading.current.sentence()
+                );
+                *control = self
+                    .commit_execution(|execution, now| execution.undone(index, now, &detail))
+                    .await?;
                 return Ok(Flow::On);
             }
             let why = format!(
@@ -47,16 +63,20 @@ impl Turn<'_> {
             );
             return self.stick(control, &why).await;
         }
-        match self.call(driver.as_ref(), control, index, &reading.current, &pre_state).await? {
+        match self
+            .call(driver.as_ref(), control, index, &reading.current, &pre_state)
+            .await?
+        {
             None => Ok(Flow::Leave),
             Some(Ok(receipt)) => {
-                *control = self.commit_execution(|execution, _| {
-                    if let (Some(run), Some(receipt)) = (execution.steps.get_mut(index), &receipt) {
-                        run.receipt = Some(receipt.clone());
-                    }
-                    Ok(())
-                })
-                .await?;
+                *control = self
+                    .commit_execution(|execution, _| {
+                        if let (Some(run), Some(receipt)) = (execution.steps.get_mut(index), &receipt) {
+                            run.receipt = Some(receipt.clone());
+                        }
+                        Ok(())
+                    })
+                    .await?;
                 Ok(Flow::On)
             }
             Some(Err(error)) => self.put_off_undo(control, index, &error).await,
@@ -64,20 +84,26 @@ impl Turn<'_> {
     }
 
     async fn put_off_undo(&mut self, control: &mut Control, index: usize, error: &CallError) -> Result<Flow, Stop> {
-        let run = control.execution.as_ref().and_then(|execution| execution.steps.get(index)).cloned();
+        let run = control
+            .execution
+            .as_ref()
+            .and_then(|execution| execution.steps.get(index))
+            .cloned();
         let tried = run.as_ref().map_or(0, |run| run.undo_attempts);
         // A refused compare-and-set is looked at again: the reading, not the refusal, says whether somebody else was there.
         let may_pass = error.may_repeat() || error.kind == CallErrorKind::Conflict;
         if may_pass && tried < MAX_UNDO_ATTEMPTS {
             let pause = self.pause(control, index);
-            *control = self.commit_execution(|execution, now| {
-                execution.wait(index, now, later(now, pause), &error.message);
-                Ok(())
-            })
-            .await?;
+            *control = self
+                .commit_execution(|execution, now| {
+                    execution.wait(index, now, later(now, pause), &error.message);
+                    Ok(())
+                })
+                .await?;
             return Ok(Flow::On);
         }
         let name = run.map(|run| run.name).unwrap_or_default();
-        self.stick(control, &format!("step {name} can not be undone: {}", error.message)).await
+        self.stick(control, &format!("step {name} can not be undone: {}", error.message))
+            .await
     }
 }

@@ -12,12 +12,21 @@ impl Turn<'_> {
         *control = self
             .commit(|control, now| {
                 let (plan, epoch) = (control.plan.clone(), control.epoch);
-                let Some(execution) = &mut control.execution else { return Ok(()) };
+                let Some(execution) = &mut control.execution else {
+                    return Ok(());
+                };
                 execution.finish(now, status)?;
-                let event = if status == Status::Completed { EventKind::Completed } else { EventKind::Failed };
+                let event = if status == Status::Completed {
+                    EventKind::Completed
+                } else {
+                    EventKind::Failed
+                };
                 let announcement = about_execution(event, &plan, epoch, execution, now);
                 if status == Status::Completed {
-                    let home = execution.plan.primary().is_some_and(|primary| primary.name == execution.to);
+                    let home = execution
+                        .plan
+                        .primary()
+                        .is_some_and(|primary| primary.name == execution.to);
                     let return_at = execution
                         .return_after_seconds
                         .map(|seconds| later(now, SignedDuration::from_secs(i64::from(seconds))));
@@ -34,14 +43,20 @@ impl Turn<'_> {
             })
             .await?;
         // No labels: the controller's own alarms watch metrics without dimensions.
-        let name = if status == Status::Completed { "ExecutionsCompleted" } else { "ExecutionsNotCompleted" };
+        let name = if status == Status::Completed {
+            "ExecutionsCompleted"
+        } else {
+            "ExecutionsNotCompleted"
+        };
         metrics::counter!(name).increment(1);
         Ok(Flow::On)
     }
 
     // The write-once copy first, then out of the control item; decision hears of it, for what comes next.
     pub(super) async fn archive(&self, control: &mut Control) -> Result<Flow, Stop> {
-        let Some(execution) = control.execution.clone() else { return Ok(Flow::Leave) };
+        let Some(execution) = control.execution.clone() else {
+            return Ok(Flow::Leave);
+        };
         self.executor.store.archive(&self.plan, &execution).await?;
         *control = self
             .commit(|control, now| {
@@ -68,27 +83,49 @@ impl Turn<'_> {
         let topic = match &control.execution {
             Some(execution) => execution.plan.topic_arn.clone(),
             None if control.announcements.is_empty() => None,
-            None => self.executor.store.plan_of(&control).await.ok().and_then(|plan| plan.topic_arn),
+            None => self
+                .executor
+                .store
+                .plan_of(&control)
+                .await
+                .ok()
+                .and_then(|plan| plan.topic_arn),
         };
         let mut sent = Vec::new();
         let mut failed = false;
         for announcement in &control.announcements {
             let now = self.now();
-            let fits = control.lease.as_ref().is_some_and(|lease| lease.fits(now, CALL_TIMEOUT));
+            let fits = control
+                .lease
+                .as_ref()
+                .is_some_and(|lease| lease.fits(now, CALL_TIMEOUT));
             if announcement.retry_at > now || failed || !fits {
                 continue;
             }
-            match self.executor.ports.notifier.publish(topic.as_deref(), &self.plan, announcement).await {
+            match self
+                .executor
+                .ports
+                .notifier
+                .publish(topic.as_deref(), &self.plan, announcement)
+                .await
+            {
                 Ok(()) => sent.push(announcement.id.clone()),
                 Err(error) => {
                     failed = true;
                     metrics::counter!("AnnouncementsFailed").increment(1);
-                    tracing::error!(plan = self.plan, announcement = announcement.id, error = error.message, "not published; it is tried again");
+                    tracing::error!(
+                        plan = self.plan,
+                        announcement = announcement.id,
+                        error = error.message,
+                        "not published; it is tried again"
+                    );
                 }
             }
         }
         self.commit(|control, now| {
-            control.announcements.retain(|announcement| !sent.contains(&announcement.id));
+            control
+                .announcements
+                .retain(|announcement| !sent.contains(&announcement.id));
             for announcement in &mut control.announcements {
                 if failed && announcement.retry_at <= now {
                     announcement.retry_at = later(now, ANNOUNCE_RETRY);
@@ -110,8 +147,18 @@ impl Turn<'_> {
 }
 
 fn summary(execution: &Execution) -> String {
-    let done = execution.steps.iter().filter(|run| matches!(run.state, StepState::Done | StepState::Satisfied)).count();
-    let mut text = format!("{} {} {}: {done} of {} steps done", execution.kind, execution.route(), execution.status, execution.steps.len());
+    let done = execution
+        .steps
+        .iter()
+        .filter(|run| matches!(run.state, StepState::Done | StepState::Satisfied))
+        .count();
+    let mut text = format!(
+        "{} {} {}: {done} of {} steps done",
+        execution.kind,
+        execution.route(),
+        execution.status,
+        execution.steps.len()
+    );
     if let Some(failure) = &execution.failure {
         text.push_str(&format!("; {failure}"));
     }

@@ -30,16 +30,23 @@ impl Turn<'_> {
 
     // Reads the resource, and records that it is as wanted or what is intended.
     pub(super) async fn prepare(&mut self, control: &mut Control, index: usize) -> Result<Flow, Stop> {
-        let Some(execution) = &control.execution else { return Ok(Flow::Leave) };
+        let Some(execution) = &control.execution else {
+            return Ok(Flow::Leave);
+        };
         let reading = match self.read(execution, index).await {
             Ok((_, reading)) => reading,
             Err(error) => return self.put_off(control, index, &error).await,
         };
         *control = if reading.is_satisfied() {
-            self.commit_execution(|execution, now| execution.satisfied(index, now, &reading.note)).await?
+            self.commit_execution(|execution, now| execution.satisfied(index, now, &reading.note))
+                .await?
         } else {
             let detail = format!("{} → {}", reading.current.sentence(), reading.wanted.sentence());
-            let detail = if reading.current == ResourceState::Gate { reading.note.clone() } else { detail };
+            let detail = if reading.current == ResourceState::Gate {
+                reading.note.clone()
+            } else {
+                detail
+            };
             self.commit_execution(|execution, now| {
                 execution.intend(index, now, reading.current.clone(), reading.wanted.clone(), &detail)
             })
@@ -50,14 +57,20 @@ impl Turn<'_> {
 
     // The intent is durable. Read again: it may have been applied before a reply or an executor was lost.
     pub(super) async fn apply(&mut self, control: &mut Control, index: usize) -> Result<Flow, Stop> {
-        let Some(execution) = &control.execution else { return Ok(Flow::Leave) };
+        let Some(execution) = &control.execution else {
+            return Ok(Flow::Leave);
+        };
         let (driver, reading) = match self.read(execution, index).await {
             Ok(found) => found,
             Err(error) => return self.put_off(control, index, &error).await,
         };
-        let Some((pre_state, wanted, detail)) = intent_of(execution, index) else { return Ok(Flow::Leave) };
+        let Some((pre_state, wanted, detail)) = intent_of(execution, index) else {
+            return Ok(Flow::Leave);
+        };
         if wanted == ResourceState::Gate || reading.current.same_as(&wanted) {
-            *control = self.commit_execution(|execution, _| execution.applied(index, None, &detail)).await?;
+            *control = self
+                .commit_execution(|execution, _| execution.applied(index, None, &detail))
+                .await?;
             return Ok(Flow::On);
         }
         if !reading.current.same_as(&pre_state) {
@@ -71,13 +84,20 @@ impl Turn<'_> {
             );
             return self.put_off(control, index, &error).await;
         }
-        match self.call(driver.as_ref(), control, index, &reading.current, &wanted).await? {
+        match self
+            .call(driver.as_ref(), control, index, &reading.current, &wanted)
+            .await?
+        {
             None => Ok(Flow::Leave),
             Some(Ok(receipt)) => {
-                *control = self.commit_execution(|execution, _| execution.applied(index, receipt.clone(), &detail)).await?;
+                *control = self
+                    .commit_execution(|execution, _| execution.applied(index, receipt.clone(), &detail))
+                    .await?;
                 Ok(Flow::On)
             }
-            Some(Err(error)) if error.kind == CallErrorKind::Conflict => self.refused_unseen(control, index, &error).await,
+            Some(Err(error)) if error.kind == CallErrorKind::Conflict => {
+                self.refused_unseen(control, index, &error).await
+            }
             Some(Err(error)) => self.put_off(control, index, &error).await,
         }
     }
@@ -85,7 +105,11 @@ impl Turn<'_> {
     // The call compared and was refused, so it had no effect: an earlier call of ours that was lost may have landed
     // late, a read may have lagged, or somebody else was quicker. The next look says which.
     async fn refused_unseen(&mut self, control: &mut Control, index: usize, error: &CallError) -> Result<Flow, Stop> {
-        let retries = control.execution.as_ref().and_then(|execution| execution.steps.get(index)).map_or(0, |run| run.retries);
+        let retries = control
+            .execution
+            .as_ref()
+            .and_then(|execution| execution.steps.get(index))
+            .map_or(0, |run| run.retries);
         let pause = self.pause(control, index);
         *control = self
             .commit_execution(|execution, now| {
@@ -101,9 +125,14 @@ impl Turn<'_> {
     }
 
     pub(super) async fn verify(&mut self, control: &mut Control, index: usize) -> Result<Flow, Stop> {
-        let Some(execution) = &control.execution else { return Ok(Flow::Leave) };
+        let Some(execution) = &control.execution else {
+            return Ok(Flow::Leave);
+        };
         let found = match self.read(execution, index).await {
-            Ok((driver, reading)) => self.is_done(driver.as_ref(), execution, index, &reading).await.map(|done| (done, reading)),
+            Ok((driver, reading)) => self
+                .is_done(driver.as_ref(), execution, index, &reading)
+                .await
+                .map(|done| (done, reading)),
             Err(error) => Err(error),
         };
         let (done, reading) = match found {
@@ -111,16 +140,33 @@ impl Turn<'_> {
             Err(error) => return self.put_off(control, index, &error).await,
         };
         if done {
-            let detail = if reading.current == ResourceState::Gate { reading.note.clone() } else { reading.current.sentence() };
-            *control = self.commit_execution(|execution, now| execution.done(index, now, &detail)).await?;
+            let detail = if reading.current == ResourceState::Gate {
+                reading.note.clone()
+            } else {
+                reading.current.sentence()
+            };
+            *control = self
+                .commit_execution(|execution, now| execution.done(index, now, &detail))
+                .await?;
             return Ok(Flow::On);
         }
         self.look_again(control, index, &reading.note).await
     }
 
-    async fn is_done(&self, driver: &dyn Driver, execution: &Execution, index: usize, reading: &Reading) -> Result<bool, CallError> {
-        let Some(run) = execution.steps.get(index) else { return Ok(false) };
-        let as_intended = run.wanted.as_ref().is_some_and(|wanted| reading.current.same_as(wanted));
+    async fn is_done(
+        &self,
+        driver: &dyn Driver,
+        execution: &Execution,
+        index: usize,
+        reading: &Reading,
+    ) -> Result<bool, CallError> {
+        let Some(run) = execution.steps.get(index) else {
+            return Ok(false);
+        };
+        let as_intended = run
+            .wanted
+            .as_ref()
+            .is_some_and(|wanted| reading.current.same_as(wanted));
         if !(as_intended && reading.open) {
             return Ok(false);
         }
@@ -131,7 +177,12 @@ impl Turn<'_> {
     }
 
     // What may pass is tried again later, with jitter, inside the step's deadline; what will not, fails the step.
-    pub(super) async fn put_off(&mut self, control: &mut Control, index: usize, error: &CallError) -> Result<Flow, Stop> {
+    pub(super) async fn put_off(
+        &mut self,
+        control: &mut Control,
+        index: usize,
+        error: &CallError,
+    ) -> Result<Flow, Stop> {
         *control = if error.may_repeat() {
             let pause = self.pause(control, index);
             self.commit_execution(|execution, now| {
@@ -140,7 +191,8 @@ impl Turn<'_> {
             })
             .await?
         } else {
-            self.commit_execution(|execution, now| execution.fail_step(index, now, &error.message)).await?
+            self.commit_execution(|execution, now| execution.fail_step(index, now, &error.message))
+                .await?
         };
         Ok(Flow::On)
     }

@@ -1,7 +1,7 @@
 //! One turn: from taking the lease to releasing it.
 //!
-//! Here is what every part uses: the lease, the commit, the one mutating call. [`forward`] goes through the
-//! steps, [`back`] undoes them, [`ending`] finishes, archives, publishes and releases.
+//! Here is what every part uses: the lease, the commit, the one mutating call. `forward` goes through the
+//! steps, `back` undoes them, `ending` finishes, archives, publishes and releases.
 
 mod back;
 mod ending;
@@ -82,7 +82,11 @@ pub(super) async fn run(executor: &Executor, plan: &str, invocation: &Invocation
             None => Ok("nothing to do".into()),
             Some(_) => {
                 let cleared = executor.store.change(plan, |control| {
-                    let idle = !has_work(control, now) && control.wake.as_ref().is_some_and(|wake| wake.function == Wake::Executor);
+                    let idle = !has_work(control, now)
+                        && control
+                            .wake
+                            .as_ref()
+                            .is_some_and(|wake| wake.function == Wake::Executor);
                     if idle {
                         control.wake = None;
                     }
@@ -95,7 +99,10 @@ pub(super) async fn run(executor: &Executor, plan: &str, invocation: &Invocation
     }
     // The holder's name is new in every turn: the same invocation may run several.
     let holder = format!("{}/{}", invocation.request_id, executor.store.new_id(now));
-    let taken = executor.store.change(plan, |control| control.take_lease(executor.ports.clock.now(), &holder)).await;
+    let taken = executor
+        .store
+        .change(plan, |control| control.take_lease(executor.ports.clock.now(), &holder))
+        .await;
     let (control, epoch) = match taken {
         Ok(taken) => taken,
         Err(ChangeError::Refused(LeaseHeld { holder, expires_at, .. })) => {
@@ -104,9 +111,20 @@ pub(super) async fn run(executor: &Executor, plan: &str, invocation: &Invocation
         Err(ChangeError::NoPlan(_)) => return Ok("there is no such plan".into()),
         Err(ChangeError::Table(error)) => return Err(error),
     };
-    let execution = control.execution.as_ref().map(|execution| execution.id.clone()).unwrap_or_default();
+    let execution = control
+        .execution
+        .as_ref()
+        .map(|execution| execution.id.clone())
+        .unwrap_or_default();
     let ends_at = later(now, TURN).min(later(invocation.deadline, -SignedDuration::from_secs(5)));
-    let mut turn = Turn { executor, plan: plan.to_owned(), holder, epoch, ends_at, patient_until: None };
+    let mut turn = Turn {
+        executor,
+        plan: plan.to_owned(),
+        holder,
+        epoch,
+        ends_at,
+        patient_until: None,
+    };
     tracing::info!(plan, epoch, execution, "turn begins");
     let outcome = match turn.work(control).await {
         Ok(()) => turn.tell_and_release().await,
@@ -115,7 +133,12 @@ pub(super) async fn run(executor: &Executor, plan: &str, invocation: &Invocation
     match outcome {
         Ok(()) => Ok("turn done".into()),
         Err(Stop::TakenOver) => {
-            tracing::warn!(plan, epoch, execution, "another executor took over; this one called nothing more");
+            tracing::warn!(
+                plan,
+                epoch,
+                execution,
+                "another executor took over; this one called nothing more"
+            );
             Ok("taken over".into())
         }
         Err(Stop::Table(error)) => Err(error),
@@ -126,9 +149,15 @@ pub(super) async fn run(executor: &Executor, plan: &str, invocation: &Invocation
 fn has_work(control: &Control, now: Timestamp) -> bool {
     let runnable = control.execution.as_ref().is_some_and(|execution| {
         !matches!(execution.next(now), Next::AwaitPerson | Next::Wait(_))
-            || (execution.cancel.is_some() && execution.direction == Direction::Forward && execution.status != Status::Stuck)
+            || (execution.cancel.is_some()
+                && execution.direction == Direction::Forward
+                && execution.status != Status::Stuck)
     });
-    runnable || control.announcements.iter().any(|announcement| announcement.retry_at <= now)
+    runnable
+        || control
+            .announcements
+            .iter()
+            .any(|announcement| announcement.retry_at <= now)
 }
 
 fn change_error<E: std::fmt::Display>(error: ChangeError<E>) -> CallError {
@@ -183,7 +212,9 @@ impl Turn<'_> {
 
     async fn work(&mut self, mut control: Control) -> Result<(), Stop> {
         while self.now() < self.ends_at {
-            let Some(execution) = &control.execution else { return Ok(()) };
+            let Some(execution) = &control.execution else {
+                return Ok(());
+            };
             let flow = match execution.next(self.now()) {
                 Next::Begin => self.begin(&mut control).await?,
                 Next::Prepare(index) => self.prepare(&mut control, index).await?,
@@ -199,7 +230,9 @@ impl Turn<'_> {
                 Next::Finish(status) => self.finish(&mut control, status).await?,
                 Next::Archive => self.archive(&mut control).await?,
                 Next::AwaitPerson => Flow::Leave,
-                Next::Wait(until) if until.duration_since(self.now()) <= SignedDuration::from_secs(2) && until < self.ends_at => {
+                Next::Wait(until)
+                    if until.duration_since(self.now()) <= SignedDuration::from_secs(2) && until < self.ends_at =>
+                {
                     self.executor.ports.clock.sleep(until.duration_since(self.now())).await;
                     Flow::On
                 }
@@ -225,14 +258,36 @@ impl Turn<'_> {
             return Ok(None);
         }
         *control = self.commit_execution(|execution, _| execution.attempt(index)).await?;
-        let fits = control.lease.as_ref().is_some_and(|lease| lease.fits(self.now(), CALL_TIMEOUT));
-        let Some(execution) = control.execution.as_ref().filter(|_| fits) else { return Ok(None) };
+        let fits = control
+            .lease
+            .as_ref()
+            .is_some_and(|lease| lease.fits(self.now(), CALL_TIMEOUT));
+        let Some(execution) = control.execution.as_ref().filter(|_| fits) else {
+            return Ok(None);
+        };
         let comment = format!("Understudy {} {} epoch {}", self.plan, execution.id, self.epoch);
-        let name = execution.steps.get(index).map(|run| run.name.clone()).unwrap_or_default();
-        tracing::info!(plan = self.plan, epoch = self.epoch, execution = execution.id, step = name, into = into.sentence(), "calling");
+        let name = execution
+            .steps
+            .get(index)
+            .map(|run| run.name.clone())
+            .unwrap_or_default();
+        tracing::info!(
+            plan = self.plan,
+            epoch = self.epoch,
+            execution = execution.id,
+            step = name,
+            into = into.sentence(),
+            "calling"
+        );
         let answer = driver.change(from, into, &comment).await;
         if let Err(error) = &answer {
-            tracing::warn!(plan = self.plan, epoch = self.epoch, step = name, error = error.message, "the call failed");
+            tracing::warn!(
+                plan = self.plan,
+                epoch = self.epoch,
+                step = name,
+                error = error.message,
+                "the call failed"
+            );
         }
         Ok(Some(answer))
     }
@@ -252,9 +307,14 @@ impl Turn<'_> {
         *control = self
             .commit(|control, now| {
                 let (plan, epoch) = (control.plan.clone(), control.epoch);
-                let Some(execution) = &mut control.execution else { return Ok(()) };
+                let Some(execution) = &mut control.execution else {
+                    return Ok(());
+                };
                 execution.wait(index, now, later(now, WAIT), note);
-                let first = execution.steps.get_mut(index).is_some_and(|run| !std::mem::replace(&mut run.wait_told, true));
+                let first = execution
+                    .steps
+                    .get_mut(index)
+                    .is_some_and(|run| !std::mem::replace(&mut run.wait_told, true));
                 if first {
                     let announcement = about_execution(EventKind::Waiting, &plan, epoch, execution, now);
                     control.announce(announcement);
@@ -265,14 +325,22 @@ impl Turn<'_> {
         Ok(Flow::Leave)
     }
 
-    pub(super) async fn read(&self, execution: &Execution, index: usize) -> Result<(Box<dyn Driver>, Reading), CallError> {
+    pub(super) async fn read(
+        &self,
+        execution: &Execution,
+        index: usize,
+    ) -> Result<(Box<dyn Driver>, Reading), CallError> {
         let driver = self.executor.driver(execution, index)?;
         let reading = driver.read(&execution.to).await?;
         Ok((driver, reading))
     }
 
     pub(super) fn pause(&self, control: &Control, index: usize) -> SignedDuration {
-        let retries = control.execution.as_ref().and_then(|execution| execution.steps.get(index)).map_or(0, |run| run.retries);
+        let retries = control
+            .execution
+            .as_ref()
+            .and_then(|execution| execution.steps.get(index))
+            .map_or(0, |run| run.retries);
         let most = f64::from(500_u32 << retries.min(4));
         SignedDuration::from_millis((most * (0.5 + 0.5 * self.executor.store.jitter())) as i64)
     }
@@ -298,4 +366,3 @@ fn intent_of(execution: &Execution, index: usize) -> Option<(ResourceState, Reso
     let run = execution.steps.get(index)?;
     Some((run.pre_state.clone()?, run.wanted.clone()?, run.detail.clone()))
 }
-
