@@ -26,6 +26,8 @@ pub async fn a_plan_that_names_a_missing_resource_is_refused_by_its_name(stage: 
 pub async fn two_put_plans_at_once_one_wins_and_the_other_is_told(stage: &Stage) {
     let plan = plan_named(stage, "raced", &[]);
     let (left, right) = tokio::join!(put(stage, &plan), put(stage, &plan));
+    let listed = stage.command(json!({"command": "list"})).await.expect("an answer");
+    assert!(listed["plans"].to_string().contains("raced"), "{listed:#}");
     let stored: Vec<&Value> = [&left, &right]
         .into_iter()
         .filter(|answer| answer["ok"] == true)
