@@ -8,9 +8,10 @@ use super::{DecisionMaker, answers};
 use crate::executor::question::Question;
 use crate::ports::{CallError, Key};
 use crate::store::{OBSERVATION, REVISION};
+use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use understudy_core::command::{PutPlan, WordOnPlan};
-use understudy_core::control::{Control, Wake};
+use understudy_core::control::{Control, Wake, later};
 use understudy_core::event::excerpt;
 use understudy_core::plan::{Plan, PlanError, parse, parse_text};
 use understudy_core::report::{EventKind, about_plan};
@@ -120,6 +121,11 @@ impl DecisionMaker {
     }
 
     pub(super) async fn delete_plan(&self, asked: &WordOnPlan) -> Result<Value, CallError> {
+        let until = later(self.ports.clock.now(), SignedDuration::from_secs(10));
+        self.delete_until(asked, until).await
+    }
+
+    async fn delete_until(&self, asked: &WordOnPlan, until: Timestamp) -> Result<Value, CallError> {
         let Some(control) = self.store.control(&asked.plan).await? else {
             return Ok(answers::no_plan(&asked.plan));
         };
@@ -139,9 +145,15 @@ impl DecisionMaker {
                 "would": "forget the plan and its observations; its history stays",
             }));
         }
+        // A lease that is just given back, an announcement that was just sent: read again, and look again whether it runs.
         if !self.store.delete_control(&control).await? {
+            let now = self.ports.clock.now();
+            if now < until {
+                self.ports.clock.sleep(SignedDuration::from_millis(200)).await;
+                return Box::pin(self.delete_until(asked, until)).await;
+            }
             return Ok(answers::refused(&format!(
-                "plan {} changed at the same time; it was not deleted; try again",
+                "plan {} is being changed by others all the time; it was not deleted; try again",
                 asked.plan
             )));
         }
