@@ -2,15 +2,15 @@
 //!
 //! 1. The body is read whole, up to a limit: it names the operation in some protocols.
 //! 2. The record is made *before* anything is forwarded.
-//! 3. [`before_forwarding`] decides what happens to the call. Today that is only latency.
+//! 3. [`before_forwarding`] decides what happens to the call: latency, and perhaps a fault.
 //! 4. Method, path, query, body and every end-to-end header, `Host` included, go on unchanged:
 //!    they are signed, and the emulator checks the signature.
-//! 5. The answer is read whole, its error code noted, and given back unchanged.
+//! 5. The answer is read whole, its error code noted, and given back unchanged; or it is lost, and the caller's
+//!    connection closed.
 //!
 //! Steps 2 to 5 run in a task of their own. A caller that hangs up does not undo its call: AWS
 //! would have carried it out too, and the record must say so.
 
-use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -21,8 +21,10 @@ use hyper::http::request::Parts;
 use hyper::{Method, Request, Response, StatusCode, Uri};
 
 use super::answer::error_code;
+use super::faults::Fault;
 use super::operation::{RequestShape, operation_name};
 use super::record::{CallOutcome, CallRecord};
+use super::refusal::refusal_in_form;
 use super::resource;
 use super::route::{CredentialScope, Upstream};
 use super::{BODY_LIMIT_BYTES, Shared};
@@ -40,19 +42,25 @@ const CONNECTION_HEADERS: [HeaderName; 8] = [
     header::EXPECT,
 ];
 
-/// Decides what happens to a call that has arrived and is recorded. **Faults go here**, and
-/// nowhere else: this is the one place that every call passes after it was recorded and before
-/// an emulator has seen it. A refused call would return an answer here instead of a latency,
-/// a lost reply would be told to `call` to forward and then hang up.
-fn before_forwarding(shared: &Shared, record: &CallRecord) -> Duration {
-    shared.latency.of(record.service.as_deref())
+/// The whole body of an answer.
+pub(super) type Body = Full<Bytes>;
+
+/// The caller gets no answer: its connection is closed.
+#[derive(Debug, thiserror::Error)]
+#[error("the proxy hangs up, as it was told to")]
+pub(super) struct HangUp;
+
+/// Decides what happens to a call that has arrived and is recorded: how much later it goes on, and whether it meets
+/// a fault. The one place that every call passes before an emulator has seen it.
+fn before_forwarding(shared: &Shared, record: &CallRecord) -> (Duration, Option<Fault>) {
+    (
+        shared.latency.of(record.service.as_deref()),
+        shared.faults.strike(record),
+    )
 }
 
-/// Serves one request of one connection. Never fails: what goes wrong is an answer.
-pub(super) async fn serve(
-    shared: Arc<Shared>,
-    request: Request<Incoming>,
-) -> Result<Response<Full<Bytes>>, Infallible> {
+/// Serves one request of one connection. What goes wrong is an answer, but for a hanging up that was asked for.
+pub(super) async fn serve(shared: Arc<Shared>, request: Request<Incoming>) -> Result<Response<Body>, HangUp> {
     let (parts, body) = request.into_parts();
     let body = match Limited::new(body, BODY_LIMIT_BYTES).collect().await {
         Ok(body) => body.to_bytes(),
@@ -65,30 +73,57 @@ pub(super) async fn serve(
         }
     };
     let task = tokio::spawn(call(shared, parts, body));
-    Ok(task.await.unwrap_or_else(|error| {
+    task.await.unwrap_or_else(|error| {
         let reason = format!("the proxy's own task ended early: {error}");
-        refusal(StatusCode::INTERNAL_SERVER_ERROR, "ProxyTaskEnded", &reason)
-    }))
+        Ok(refusal(StatusCode::INTERNAL_SERVER_ERROR, "ProxyTaskEnded", &reason))
+    })
 }
 
-async fn call(shared: Arc<Shared>, parts: Parts, body: Bytes) -> Response<Full<Bytes>> {
+async fn call(shared: Arc<Shared>, parts: Parts, body: Bytes) -> Result<Response<Body>, HangUp> {
     let started = Instant::now();
     let mut record = describe(&shared, &parts, &body);
-    let latency = before_forwarding(&shared, &record);
+    let (latency, fault) = before_forwarding(&shared, &record);
     record.latency_injected_milliseconds = milliseconds(latency);
-    let upstream = shared.routes.upstream(record.service.as_deref()).clone();
-    let name = format!(
-        "{} {}",
-        record.service.as_deref().unwrap_or("unsigned"),
-        record.operation
-    );
+    record.fault_injected = fault;
+    let service = record.service.clone();
+    let name = format!("{} {}", service.as_deref().unwrap_or("unsigned"), record.operation);
     let number = shared.log.arrived(record);
     if !latency.is_zero() {
         tokio::time::sleep(latency).await;
     }
-    let answer = forward(&shared, &upstream, &parts, body).await;
-    let (response, code) = match answer {
-        Ok((response, code)) => (response, code),
+    let (answer, code) = match fault {
+        Some(Fault::Reset) => (Err(HangUp), None),
+        Some(fault @ (Fault::Throttled | Fault::ServerError)) => {
+            let (response, code) = refusal_in_form(&parts, service.as_deref(), fault);
+            (Ok(response), Some(code.to_owned()))
+        }
+        None | Some(Fault::ReplyLost) => {
+            let (response, code) = ask_emulator(&shared, service.as_deref(), &name, &parts, body).await;
+            let lost = fault == Some(Fault::ReplyLost);
+            (if lost { Err(HangUp) } else { Ok(response) }, code)
+        }
+    };
+    shared.log.ended(
+        number,
+        CallOutcome {
+            status: answer.as_ref().map_or(0, |response| response.status().as_u16()),
+            error_code: code,
+            duration_milliseconds: milliseconds(started.elapsed()),
+        },
+    );
+    answer
+}
+
+async fn ask_emulator(
+    shared: &Shared,
+    service: Option<&str>,
+    name: &str,
+    parts: &Parts,
+    body: Bytes,
+) -> (Response<Body>, Option<String>) {
+    let upstream = shared.routes.upstream(service);
+    match forward(shared, upstream, parts, body).await {
+        Ok(answered) => answered,
         Err(reason) => {
             let code = "ProxyUpstreamUnreachable";
             let reason = format!(
@@ -97,16 +132,7 @@ async fn call(shared: Arc<Shared>, parts: Parts, body: Bytes) -> Response<Full<B
             );
             (refusal(StatusCode::BAD_GATEWAY, code, &reason), Some(code.to_owned()))
         }
-    };
-    shared.log.ended(
-        number,
-        CallOutcome {
-            status: response.status().as_u16(),
-            error_code: code,
-            duration_milliseconds: milliseconds(started.elapsed()),
-        },
-    );
-    response
+    }
 }
 
 fn describe(shared: &Shared, parts: &Parts, body: &[u8]) -> CallRecord {
@@ -154,6 +180,7 @@ fn describe(shared: &Shared, parts: &Parts, body: &[u8]) -> CallRecord {
         upstream: shared.routes.upstream(service.as_deref()).name.clone(),
         service,
         latency_injected_milliseconds: 0,
+        fault_injected: None,
         outcome: None,
     }
 }
@@ -164,7 +191,7 @@ async fn forward(
     upstream: &Upstream,
     parts: &Parts,
     body: Bytes,
-) -> Result<(Response<Full<Bytes>>, Option<String>), String> {
+) -> Result<(Response<Body>, Option<String>), String> {
     let path = parts.uri.path_and_query().map_or("/", |path| path.as_str());
     let uri: Uri = format!("http://{}{path}", upstream.authority)
         .parse()
@@ -211,7 +238,7 @@ fn end_to_end(headers: &HeaderMap) -> HeaderMap {
 }
 
 /// An answer of the proxy's own, in the shape that AWS SDKs read errors from.
-fn refusal(status: StatusCode, code: &str, reason: &str) -> Response<Full<Bytes>> {
+fn refusal(status: StatusCode, code: &str, reason: &str) -> Response<Body> {
     let body = serde_json::json!({ "__type": code, "message": reason }).to_string();
     let mut response = Response::new(Full::new(Bytes::from(body)));
     *response.status_mut() = status;

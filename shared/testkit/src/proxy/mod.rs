@@ -13,14 +13,19 @@
 //! Every call is recorded before it is forwarded and completed when it is answered. Latency can
 //! be added to all calls or to one service's. Signatures stay valid: nothing signed is changed.
 //!
-//! Faults will be injected in `forward::before_forwarding`, the one place that all calls pass.
+//! On a bad day ([`ProxyFaults`]) calls are throttled, refused with a server's error, or lose their connection before
+//! or after their effect: by caller, service and operation, so often of a hundred, from a seed.
 
 mod answer;
 mod caller;
+#[cfg(test)]
+mod fault_tests;
+mod faults;
 mod forward;
 mod latency;
 mod operation;
 mod record;
+mod refusal;
 mod resource;
 mod route;
 #[cfg(test)]
@@ -41,6 +46,7 @@ use tokio::net::TcpListener;
 use tokio::task::{JoinHandle, JoinSet};
 
 pub use caller::{CallerRegistry, function_access_key};
+pub use faults::{Fault, FaultRule, ProxyFaults};
 pub use latency::Latency;
 pub use record::{CallOutcome, CallRecord, Mark};
 pub use resource::TableKey;
@@ -96,6 +102,7 @@ struct Shared {
     routes: RoutingTable,
     latency: Latency,
     callers: CallerRegistry,
+    faults: ProxyFaults,
     log: CallLog,
     client: Client<HttpConnector, Full<Bytes>>,
     upstream_timeout: Duration,
@@ -131,6 +138,7 @@ impl RecordingProxy {
             routes: settings.routes,
             latency: Latency::default(),
             callers: CallerRegistry::default(),
+            faults: ProxyFaults::default(),
             log,
             client,
             upstream_timeout: settings.upstream_timeout,
@@ -156,6 +164,11 @@ impl RecordingProxy {
     /// The latency that is added to calls; may be changed at any time.
     pub fn latency(&self) -> &Latency {
         &self.shared.latency
+    }
+
+    /// What happens to calls on a bad day; may be changed at any time.
+    pub fn faults(&self) -> &ProxyFaults {
+        &self.shared.faults
     }
 
     /// The names of the callers; may be filled at any time, and counts for later calls.

@@ -12,6 +12,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use serde::Serialize;
 
+use super::faults::Fault;
 use super::resource::TableKey;
 
 /// How many records are kept. Each is below 1 KB, so a cloud left running stays under 200 MB.
@@ -42,6 +43,9 @@ pub struct CallRecord {
     pub upstream: String,
     /// The latency that the proxy added before it forwarded the call.
     pub latency_injected_milliseconds: u64,
+    /// The fault that the proxy let it meet.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fault_injected: Option<Fault>,
     /// What came of it; absent while the call is in flight.
     pub outcome: Option<CallOutcome>,
 }
@@ -63,7 +67,7 @@ impl CallRecord {
 /// How a call ended.
 #[derive(Clone, Debug, Serialize)]
 pub struct CallOutcome {
-    /// The HTTP status that the caller was sent; 502 when the emulator could not be reached.
+    /// The HTTP status that the caller was sent; 502 when the emulator could not be reached, 0 when the proxy hung up.
     pub status: u16,
     /// The AWS error code, for example `ConditionalCheckFailedException`.
     pub error_code: Option<String>,

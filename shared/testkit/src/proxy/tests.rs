@@ -19,7 +19,7 @@ use super::*;
 const AUTHORIZATION: &str = "AWS4-HMAC-SHA256 Credential=ASIA0123456789ABCDEF/20261121/us-east-1/SERVICE/aws4_request, SignedHeaders=host;x-amz-date, Signature=00";
 
 /// Answers 200 and tells in JSON what it saw; `x-wanted-status` asks for an error answer.
-async fn upstream(name: &'static str) -> Upstream {
+pub(super) async fn upstream(name: &'static str) -> Upstream {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     tokio::spawn(async move {
@@ -51,20 +51,20 @@ async fn upstream(name: &'static str) -> Upstream {
     Upstream::new(name, address.to_string())
 }
 
-async fn proxy() -> RecordingProxy {
+pub(super) async fn proxy() -> RecordingProxy {
     let moto = upstream("moto").await;
     let routes = RoutingTable::new(upstream("ministack").await).with(&["elasticloadbalancing"], &moto);
     RecordingProxy::start(ProxySettings::new(routes)).await.unwrap()
 }
 
-fn request(proxy: &RecordingProxy, service: &str, path: &str) -> hyper::http::request::Builder {
+pub(super) fn request(proxy: &RecordingProxy, service: &str, path: &str) -> hyper::http::request::Builder {
     Request::builder()
         .method(Method::POST)
         .uri(format!("{}{path}", proxy.endpoint_url()))
         .header("authorization", AUTHORIZATION.replace("SERVICE", service))
 }
 
-async fn send(request: Request<Full<Bytes>>) -> (u16, Value) {
+pub(super) async fn send(request: Request<Full<Bytes>>) -> (u16, Value) {
     let client = Client::builder(TokioExecutor::new()).build_http::<Full<Bytes>>();
     let response = client.request(request).await.unwrap();
     let status = response.status().as_u16();
@@ -72,7 +72,7 @@ async fn send(request: Request<Full<Bytes>>) -> (u16, Value) {
     (status, serde_json::from_slice(&body).unwrap())
 }
 
-fn form(text: &'static str) -> Full<Bytes> {
+pub(super) fn form(text: &'static str) -> Full<Bytes> {
     Full::new(Bytes::from_static(text.as_bytes()))
 }
 
