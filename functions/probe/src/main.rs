@@ -32,6 +32,7 @@ async fn main() -> Result<(), lambda_runtime::Error> {
         database: Arc::new(RdsDatabase::new(&config)),
         alarms: Arc::new(CloudWatchAlarms::new(&config)),
         functions: Arc::new(LambdaFunctions::new(&config, decision, executor)),
+        describes_per_second: settings.describes_per_second,
     };
     let probe = &Probe::new(ports, settings.observer);
     runtime::run(telemetry, |event, invocation| async move {

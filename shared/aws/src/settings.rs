@@ -7,6 +7,10 @@ use std::str::FromStr;
 
 /// How many automatic failovers all plans together may make in an hour, unless the stack says otherwise.
 const DEFAULT_FLEET_LIMIT: u32 = 5;
+/// How many describes a second the probe makes in one Region in the long run, unless the stack says otherwise: half
+/// of what refills an account's bucket of a Describe action (20 a second, "Request throttling for the Amazon EC2
+/// API"), since the team's own tools draw on it too.
+const DEFAULT_DESCRIBES_PER_SECOND: u32 = 10;
 
 /// What the probe function is told.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,6 +23,8 @@ pub struct ProbeSettings {
     pub executor_function: String,
     /// Under which name observations are written.
     pub observer: String,
+    /// How many describes a second one Region is asked in the long run.
+    pub describes_per_second: u32,
 }
 
 /// What the decision function is told.
@@ -74,6 +80,7 @@ impl ProbeSettings {
             decision_function: reader.text("UNDERSTUDY_DECISION_FUNCTION"),
             executor_function: reader.text("UNDERSTUDY_EXECUTOR_FUNCTION"),
             observer,
+            describes_per_second: reader.parsed("UNDERSTUDY_DESCRIBES_PER_SECOND", DEFAULT_DESCRIBES_PER_SECOND),
         };
         reader.finish(settings)
     }
@@ -221,6 +228,20 @@ mod tests {
         assert_eq!(ProbeSettings::read(&of(&pairs)).unwrap().observer, "eu-west-1");
         pairs.push(("UNDERSTUDY_OBSERVER", "office"));
         assert_eq!(ProbeSettings::read(&of(&pairs)).unwrap().observer, "office");
+    }
+
+    #[test]
+    fn the_budget_of_describes_has_a_default_and_must_be_a_number() {
+        let mut pairs = vec![
+            ("UNDERSTUDY_TABLE", "t"),
+            ("UNDERSTUDY_DECISION_FUNCTION", "d"),
+            ("UNDERSTUDY_EXECUTOR_FUNCTION", "e"),
+            ("UNDERSTUDY_OBSERVER", "office"),
+        ];
+        assert_eq!(ProbeSettings::read(&of(&pairs)).unwrap().describes_per_second, 10);
+        pairs.push(("UNDERSTUDY_DESCRIBES_PER_SECOND", "-1"));
+        let error = ProbeSettings::read(&of(&pairs)).unwrap_err().to_string();
+        assert!(error.contains("UNDERSTUDY_DESCRIBES_PER_SECOND is `-1`"), "{error}");
     }
 
     #[test]

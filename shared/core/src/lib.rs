@@ -15,6 +15,8 @@
 //!    the current [`execution`]. Each change is a pure function from one control item to the next.
 //! 6. [`execution`] is the executor's protocol as a state machine: what to do next, and what each result means.
 //! 7. [`report`] tells people: announcements, status and history.
+//!
+//! Beside the story: [`rate`] keeps the probe's calls within a budget.
 
 pub mod command;
 pub mod control;
@@ -25,6 +27,7 @@ pub mod guard;
 pub mod health;
 pub mod judge;
 pub mod plan;
+pub mod rate;
 pub mod report;
 pub mod state;
 

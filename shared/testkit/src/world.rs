@@ -70,6 +70,8 @@ pub struct World {
     pub probe_wire: Arc<Wire>,
     /// How many automatic failovers an hour all plans may make.
     pub fleet_limit: u32,
+    /// How many describes a second the probe may make in a Region.
+    pub describes_per_second: u32,
     random: Arc<SeededRandom>,
     requests: AtomicU32,
     dead_letters: Mutex<Vec<StreamRecord>>,
@@ -96,6 +98,7 @@ impl World {
             decision_wire: Arc::default(),
             probe_wire: Arc::default(),
             fleet_limit: 5,
+            describes_per_second: 10,
             random: Arc::new(SeededRandom::new(seed)),
             requests: AtomicU32::new(0),
             dead_letters: Mutex::default(),
@@ -242,6 +245,7 @@ impl World {
             database: cloud.clone(),
             alarms: cloud.clone(),
             functions: cloud,
+            describes_per_second: self.describes_per_second,
         };
         let probe = Probe::new(ports, observer.to_owned());
         self.run(&sandbox, 60, async |invocation: Invocation| {

@@ -11,7 +11,7 @@ use understudy_testkit::faults::Fault;
 use understudy_testkit::world::{Outcome, World};
 use understudy_testkit::world_oracle::violations;
 use understudy_testkit::world_plan::{
-    BLUE_ALARM, BLUE_HOST, failover, furnish, really_at, sample_plan, shop, shop_with,
+    BLUE_ALARM, BLUE_GROUP, BLUE_HOST, failover, furnish, really_at, sample_plan, shop, shop_with,
 };
 
 fn observation(world: &World, site: &str) -> Observation {
@@ -320,4 +320,30 @@ async fn a_wake_that_the_bus_loses_is_taken_over_by_the_clock() {
         "nobody took the wake, so the executor was invoked directly"
     );
     assert_eq!(really_at(&world.cloud), ("green", "green"));
+}
+
+#[tokio::test]
+async fn a_small_budget_spreads_the_describes_and_loses_none() {
+    let mut world = World::new(21);
+    world.describes_per_second = 1;
+    furnish(&world.cloud);
+    let mut plan = sample_plan("shop");
+    let probes = plan["probes"].as_array_mut().unwrap();
+    probes.clear();
+    for (number, site) in ["blue", "green"].into_iter().cycle().take(40).enumerate() {
+        probes.push(json!({
+            "kind": "target_group", "name": format!("group-{number}"), "site": site, "target_group_arn": BLUE_GROUP,
+            "interval_seconds": 300,
+        }));
+    }
+    let stored = world.put_plan(plan).await;
+    assert_eq!(stored["ok"], true, "{stored:#}");
+    let started = world.clock.now();
+    let answer = world.observe().await.answer();
+    let took = world.clock.now().duration_since(started).as_secs();
+    assert_eq!(
+        (answer["tally"]["samples"].clone(), answer["tally"]["errors"].clone()),
+        (json!(40), json!(0))
+    );
+    assert_eq!(took, 10, "thirty were saved up, ten more come at one a second");
 }

@@ -6,7 +6,7 @@
 
 use super::{Asked, Probe};
 use crate::ports::{CallError, CallErrorKind};
-use futures_util::future::join_all;
+use futures_util::stream::{self, StreamExt};
 use std::collections::BTreeMap;
 use understudy_core::health::{Health, Sample};
 use understudy_core::judge;
@@ -14,6 +14,9 @@ use understudy_core::plan::Probe as PlanProbe;
 
 /// How many ids, identifiers or names a describe takes.
 const BATCH: usize = 100;
+/// How many samples of one batch are counted at once: enough to keep all places for writes busy, few enough to
+/// keep a batch of 100 from lying in memory as 100 half-made writes.
+const COUNTS_AT_ONCE: usize = 16;
 
 /// One thing to do in a round.
 pub(super) enum Check {
@@ -92,12 +95,12 @@ impl Check {
             probes: answered.iter().map(|(asked, _)| asked.id()).collect(),
             ..Done::default()
         };
-        let counted = join_all(answered.into_iter().map(|(asked, sample)| async move {
+        let counting = answered.into_iter().map(|(asked, sample)| async move {
             let counted = probe.count(&asked, sample).await;
             (asked, counted)
-        }))
-        .await;
-        for (asked, counted) in counted {
+        });
+        let mut counted = stream::iter(counting).buffer_unordered(COUNTS_AT_ONCE);
+        while let Some((asked, counted)) = counted.next().await {
             done.samples += 1;
             match counted {
                 Ok(written) => done.writes += u32::from(written),
@@ -136,11 +139,12 @@ async fn target_group(probe: &Probe, asked: &Asked) -> Sample {
     let PlanProbe::TargetGroup(plan) = asked.probe() else {
         return wrong_kind();
     };
-    let _place = probe.describes.acquire().await;
+    let region = asked.region();
+    let _place = probe.place_for_describe(region.as_deref()).await;
     match probe
         .ports
         .traffic
-        .targets(asked.region().as_deref(), &plan.target_group_arn)
+        .targets(region.as_deref(), &plan.target_group_arn)
         .await
     {
         Ok(targets) => judge::target_group(targets.iter().map(|target| target.state.as_str()), plan.minimum_healthy),
@@ -160,7 +164,7 @@ async fn instances(probe: &Probe, region: Option<&str>, batch: Vec<Asked>) -> Ve
         ids.sort();
         ids.dedup();
         let found = {
-            let _place = probe.describes.acquire().await;
+            let _place = probe.place_for_describe(region).await;
             probe.ports.compute.instance_statuses(region, &ids).await
         };
         match found {
@@ -192,7 +196,7 @@ async fn databases(probe: &Probe, region: Option<&str>, batch: Vec<Asked>) -> Ve
     ids.sort();
     ids.dedup();
     let found = {
-        let _place = probe.describes.acquire().await;
+        let _place = probe.place_for_describe(region).await;
         probe.ports.database.instance_statuses(region, &ids).await
     };
     judge_each(batch, found, |asked, found| {
@@ -216,7 +220,7 @@ async fn alarms(probe: &Probe, region: Option<&str>, batch: Vec<Asked>) -> Vec<(
     names.sort();
     names.dedup();
     let found = {
-        let _place = probe.describes.acquire().await;
+        let _place = probe.place_for_describe(region).await;
         probe.ports.alarms.readings(region, &names).await
     };
     judge_each(batch, found, |asked, found| {

@@ -4,8 +4,9 @@
 //!
 //! 1. Read which plans there are, and their newest revisions.
 //! 2. Every [`ROUND`], aligned to the clock: begin every check whose slot has not been counted, unless it is
-//!    still under way (an overrunning probe skips slots, and says so). Describes are batched; each result
-//!    is counted and written as soon as it is there, so that one slow probe delays nobody.
+//!    still under way (an overrunning probe skips slots, and says so). Describes are batched, and keep within a
+//!    budget of calls a second in each Region; each result is counted and written as soon as it is there, so
+//!    that one slow probe delays nobody.
 //! 3. Meanwhile touch what is due in the table, invoke directly what was touched twice and never taken, and, once
 //!    an invocation, delete a few old records.
 //! 4. No round begins after [`ROUNDS_END`]; what is still under way at the end is left uncounted.
@@ -33,11 +34,12 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use tokio::sync::{Mutex, Semaphore};
+use tokio::sync::{AcquireError, Mutex, Semaphore, SemaphorePermit};
 use understudy_core::control::later;
 use understudy_core::execution::Status;
 use understudy_core::health::slot;
 use understudy_core::plan::{Plan, Probe as PlanProbe};
+use understudy_core::rate::Budget;
 
 /// How far rounds lie apart. The shortest interval of any probe.
 pub const ROUND: SignedDuration = SignedDuration::from_secs(5);
@@ -73,6 +75,8 @@ pub struct ProbePorts {
     pub alarms: Arc<dyn Alarms>,
     /// Our own functions.
     pub functions: Arc<dyn Functions>,
+    /// How many describes a second one Region is asked in the long run, see [`Budget`].
+    pub describes_per_second: u32,
 }
 
 /// The body of the probe function.
@@ -83,6 +87,8 @@ pub struct Probe {
     // Lambda serves one invocation of a sandbox at a time; the lock is never waited for.
     memory: Mutex<Memory>,
     describes: Semaphore,
+    // By Region; none is the plan's silence about it, which means the probe's own.
+    budgets: Mutex<BTreeMap<Option<String>, Budget>>,
     endpoints: Semaphore,
     writes: Semaphore,
 }
@@ -159,6 +165,7 @@ impl Probe {
             observer,
             memory: Mutex::default(),
             describes: Semaphore::new(DESCRIBES_AT_ONCE),
+            budgets: Mutex::default(),
             endpoints: Semaphore::new(ENDPOINTS_AT_ONCE),
             writes: Semaphore::new(WRITES_AT_ONCE),
         }
@@ -373,6 +380,21 @@ impl Probe {
             due.push(one.clone());
         }
         due
+    }
+
+    // Waits until one more describe of the Region is within the budget and has a place.
+    async fn place_for_describe(&self, region: Option<&str>) -> Result<SemaphorePermit<'_>, AcquireError> {
+        let wait = {
+            let mut budgets = self.budgets.lock().await;
+            let budget = budgets
+                .entry(region.map(str::to_owned))
+                .or_insert_with(|| Budget::new(self.ports.describes_per_second));
+            budget.take(self.ports.clock.now())
+        };
+        if wait > SignedDuration::ZERO {
+            self.ports.clock.sleep(wait).await;
+        }
+        self.describes.acquire().await
     }
 
     async fn carry_out(&self, work: Work<'_>) -> check::Done {

@@ -109,10 +109,11 @@ impl Probe {
                 known.as_ref().and_then(|known| known.wake)
             };
             let version = known.as_ref().map_or(0, |known| known.version);
+            // A place first, the item then: what waits for its turn shall not lie ready in memory.
+            let _place = self.writes.acquire().await;
             let key = observation_key(&asked.plan.name, &observed.observation);
             let body = to_body(&key, &observed.observation)?;
             let item = self.store.item(key, version + 1, body, wake, None);
-            let _place = self.writes.acquire().await;
             match self.store.put(&item, version).await? {
                 Put::Written => {
                     self.memory
