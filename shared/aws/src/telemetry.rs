@@ -3,15 +3,13 @@
 //! - A log line is one JSON object: `timestamp`, `level`, `target`, `message`, the event's own fields, and
 //!   `span` with the request id. `UNDERSTUDY_LOG` is its filter (`info` without it).
 //! - Metrics are lines in CloudWatch's embedded metric format, namespace `Understudy`: counted in memory,
-//!   written once at the end of each invocation. Each is published three ways: by all its labels and the
-//!   function's name, by the function's name (dimension `function`), and without any dimension, so that one
-//!   alarm can watch a sum over all labels.
+//!   written once at the end of each invocation. Their one dimension is the deployed function's name, which
+//!   begins with the stack's: two stacks in one account never hide each other's silence.
 //!
 //! No secret gets into a log: the libraries that handle credentials and requests are kept at `info` whatever
 //! the filter says, since their finer lines quote signatures and session tokens.
 
 use metrics_cloudwatch_embedded::{Builder, Collector};
-use serde_json::{Value, json};
 use std::io::Write;
 use tracing::{Level, Metadata};
 use tracing_subscriber::filter::{EnvFilter, FilterExt, filter_fn};
@@ -99,9 +97,8 @@ impl Telemetry {
             .flush(&mut lines)
             .and_then(|()| {
                 // One write, so that no log line comes between.
-                let lines: String = String::from_utf8_lossy(&lines).lines().map(with_sums).collect();
                 let mut output = std::io::stdout().lock();
-                output.write_all(lines.as_bytes())?;
+                output.write_all(&lines)?;
                 output.flush()
             });
         if let Err(error) = written {
@@ -116,54 +113,4 @@ fn is_harmless(metadata: &Metadata<'_>) -> bool {
         || !KEPT_AT_INFO
             .iter()
             .any(|library| metadata.target().starts_with(library))
-}
-
-/// The metric line with its sums: by the function's name alone, and without any dimension.
-fn with_sums(line: &str) -> String {
-    let Ok(mut document) = serde_json::from_str::<Value>(line) else {
-        return format!("{line}\n");
-    };
-    let sets = document
-        .pointer_mut("/_aws/CloudWatchMetrics/0/Dimensions")
-        .and_then(Value::as_array_mut);
-    if let Some(sets) = sets {
-        for sum in [json!([FUNCTION_DIMENSION]), json!([])] {
-            if !sets.contains(&sum) {
-                sets.push(sum);
-            }
-        }
-    }
-    format!("{document}\n")
-}
-
-#[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)]
-    use super::*;
-
-    #[test]
-    fn a_metric_is_summed_over_its_labels() {
-        let line = json!({
-            "_aws": {"Timestamp": 1, "CloudWatchMetrics": [{
-                "Namespace": NAMESPACE, "Dimensions": [["function", "status"]], "Metrics": [{"Name": "ExecutionsEnded"}],
-            }]},
-            "function": "executor", "status": "completed", "ExecutionsEnded": 1,
-        });
-        let summed: Value = serde_json::from_str(&with_sums(&line.to_string())).unwrap();
-        assert_eq!(
-            summed["_aws"]["CloudWatchMetrics"][0]["Dimensions"],
-            json!([["function", "status"], ["function"], []])
-        );
-        assert_eq!(summed["ExecutionsEnded"], 1);
-    }
-
-    #[test]
-    fn a_metric_without_labels_has_two_forms() {
-        let line = json!({"_aws": {"CloudWatchMetrics": [{"Dimensions": [["function"]]}]}});
-        let summed: Value = serde_json::from_str(&with_sums(&line.to_string())).unwrap();
-        assert_eq!(
-            summed["_aws"]["CloudWatchMetrics"][0]["Dimensions"],
-            json!([["function"], []])
-        );
-    }
 }

@@ -57,19 +57,26 @@ fn functions_are_built_together_and_have_the_time_that_their_work_takes() {
 }
 
 /// Each alarm on the controller itself: logical id, namespace, metric, the dimension's value, what missing data means.
-const ALARMS: [(&str, &str, &str, Option<&str>, &str); 15] = [
+const ALARMS: [(&str, &str, &str, Option<&str>, &str); 16] = [
     (
         "HeartbeatMissedAlarm",
         "Understudy",
         "RoundsCompleted",
-        None,
+        Some("ProbeFunction"),
         "breaching",
     ),
     (
         "ExecutionsStuckAlarm",
         "Understudy",
         "ExecutionsStuck",
-        None,
+        Some("ProbeFunction"),
+        "notBreaching",
+    ),
+    (
+        "NewerItemsRefusedAlarm",
+        "Understudy",
+        "NewerItemsRefused",
+        Some("ProbeFunction"),
         "notBreaching",
     ),
     (
