@@ -165,6 +165,9 @@ pub struct StepRun {
     /// What the API answered and verifying asks about (a change id).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub receipt: Option<String>,
+    /// The reply with the receipt was lost: from this time on the change is taken to have reached everybody.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub settles_at: Option<Timestamp>,
     /// How many mutating calls were begun.
     #[serde(default)]
     pub attempts: u32,
@@ -195,6 +198,7 @@ impl StepRun {
             pre_state: None,
             wanted: None,
             receipt: None,
+            settles_at: None,
             attempts: 0,
             undo_attempts: 0,
             retries: 0,

@@ -69,7 +69,7 @@ impl Execution {
         Ok(())
     }
 
-    /// A mutating call is about to be made.
+    /// A mutating call is about to be made. What an earlier one was answered says nothing about this one.
     ///
     /// # Errors
     /// There is no durable intent.
@@ -83,6 +83,8 @@ impl Execution {
                 found: "no pre-state is recorded".into(),
             });
         }
+        run.receipt = None;
+        run.settles_at = None;
         run.attempts += 1;
         if direction == Direction::Back {
             run.undo_attempts += 1;

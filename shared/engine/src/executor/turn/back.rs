@@ -1,5 +1,6 @@
 //! Back through the steps: ordinary work, repeated like applying. What cannot be undone calls a person.
 
+use super::settling::Settled;
 use super::{Flow, Stop, Turn, intent_of};
 use crate::ports::{CallError, CallErrorKind};
 use understudy_core::control::{Control, later};
@@ -23,22 +24,24 @@ impl Turn<'_> {
             Err(error) => return self.put_off_undo(control, index, &error).await,
         };
         if reading.current.same_as(&pre_state) {
-            let settled = match &run.receipt {
-                Some(receipt) if run.undo_attempts > 0 => driver.settled(receipt).await,
-                _ => Ok(true),
+            let settled = if run.undo_attempts > 0 {
+                self.settled(driver.as_ref(), &run).await
+            } else {
+                Ok(Settled::Yes(""))
             };
             return match settled {
-                Ok(true) => {
-                    let detail = format!("restored: {}", pre_state.sentence());
+                Ok(Settled::Yes(note)) => {
+                    let detail = format!("restored: {}{note}", pre_state.sentence());
                     *control = self
                         .commit_execution(|execution, now| execution.undone(index, now, &detail))
                         .await?;
                     Ok(Flow::On)
                 }
-                Ok(false) => {
+                Ok(Settled::NotYet) => {
                     self.look_again(control, index, "the restored state has not reached everybody yet")
                         .await
                 }
+                Ok(Settled::At(at)) => self.await_propagation(control, index, at).await,
                 Err(error) => self.put_off_undo(control, index, &error).await,
             };
         }
