@@ -16,9 +16,11 @@
 //! drawing is an [`IllegalTransition`]: a bug, or an item written by somebody else. It is never "repaired" here.
 
 pub mod next;
+mod pre_state;
 pub mod transitions;
 
 pub use next::Next;
+pub use pre_state::{MAX_INLINE_PRE_STATE_BYTES, PreState};
 pub use transitions::IllegalTransition;
 
 use crate::decide::Move;
@@ -158,7 +160,7 @@ pub struct StepRun {
     pub ended_at: Option<Timestamp>,
     /// What undo restores, recorded before the first call.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub pre_state: Option<ResourceState>,
+    pub pre_state: Option<PreState>,
     /// What the step made, as read when it was done.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub wanted: Option<ResourceState>,

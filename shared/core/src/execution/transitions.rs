@@ -1,6 +1,6 @@
 //! What a result means: every change of an execution, each refused where the drawing does not have it.
 
-use super::{Direction, Execution, Status, StepRun, StepState};
+use super::{Direction, Execution, PreState, Status, StepRun, StepState};
 use crate::state::ResourceState;
 use jiff::{SignedDuration, Timestamp};
 
@@ -49,7 +49,7 @@ impl Execution {
         &mut self,
         index: usize,
         now: Timestamp,
-        pre_state: ResourceState,
+        pre_state: impl Into<PreState>,
         wanted: ResourceState,
         detail: &str,
     ) -> Result<(), IllegalTransition> {
@@ -61,7 +61,7 @@ impl Execution {
                 now,
                 SignedDuration::from_secs(i64::from(timeout)),
             ));
-            run.pre_state = Some(pre_state);
+            run.pre_state = Some(pre_state.into());
             run.wanted = Some(wanted);
             run.detail = detail.to_owned();
         }

@@ -1,7 +1,7 @@
 //! Back through the steps: ordinary work, repeated like applying. What cannot be undone calls a person.
 
 use super::settling::Settled;
-use super::{Flow, Stop, Turn, intent_of};
+use super::{Flow, Intent, Stop, Turn};
 use crate::ports::{CallError, CallErrorKind};
 use understudy_core::control::{Control, later};
 
@@ -13,8 +13,10 @@ impl Turn<'_> {
         let Some(execution) = &control.execution else {
             return Ok(Flow::Leave);
         };
-        let Some((pre_state, wanted, _)) = intent_of(execution, index) else {
-            return Ok(Flow::Leave);
+        let Intent { pre_state, wanted, .. } = match self.intent(execution, index).await {
+            Ok(Some(intent)) => intent,
+            Ok(None) => return Ok(Flow::Leave),
+            Err(error) => return self.put_off_undo(control, index, &error).await,
         };
         let Some(run) = execution.steps.get(index).cloned() else {
             return Ok(Flow::Leave);

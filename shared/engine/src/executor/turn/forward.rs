@@ -1,7 +1,8 @@
 //! Through the steps: read, intend, call, verify.
 
+use super::super::pre_state;
 use super::settling::Settled;
-use super::{Flow, Stop, Turn, intent_of};
+use super::{Flow, Intent, Stop, Turn};
 use crate::ports::{CallError, CallErrorKind};
 use crate::steps::{Driver, Reading};
 use understudy_core::control::{Control, later};
@@ -48,8 +49,12 @@ impl Turn<'_> {
             } else {
                 detail
             };
+            let pre_state = match pre_state::keep(&self.executor.store, &self.plan, &reading.current).await {
+                Ok(pre_state) => pre_state,
+                Err(error) => return self.put_off(control, index, &error).await,
+            };
             self.commit_execution(|execution, now| {
-                execution.intend(index, now, reading.current.clone(), reading.wanted.clone(), &detail)
+                execution.intend(index, now, pre_state.clone(), reading.wanted.clone(), &detail)
             })
             .await?
         };
@@ -65,8 +70,14 @@ impl Turn<'_> {
             Ok(found) => found,
             Err(error) => return self.put_off(control, index, &error).await,
         };
-        let Some((pre_state, wanted, detail)) = intent_of(execution, index) else {
-            return Ok(Flow::Leave);
+        let Intent {
+            pre_state,
+            wanted,
+            detail,
+        } = match self.intent(execution, index).await {
+            Ok(Some(intent)) => intent,
+            Ok(None) => return Ok(Flow::Leave),
+            Err(error) => return self.put_off(control, index, &error).await,
         };
         if wanted == ResourceState::Gate || reading.current.same_as(&wanted) {
             *control = self

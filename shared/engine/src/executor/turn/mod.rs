@@ -9,7 +9,7 @@ mod ending;
 mod forward;
 mod settling;
 
-use super::{CALL_TIMEOUT, Executor, TURN};
+use super::{CALL_TIMEOUT, Executor, TURN, pre_state};
 use crate::ports::{CallError, CallErrorKind, Invocation};
 use crate::steps::{Driver, Reading};
 use crate::store::ChangeError;
@@ -53,6 +53,13 @@ enum Flow {
     On,
     /// Leave: what remains is recorded.
     Leave,
+}
+
+/// What a step is about to do.
+struct Intent {
+    pre_state: ResourceState,
+    wanted: ResourceState,
+    detail: String,
 }
 
 struct Turn<'a> {
@@ -322,9 +329,19 @@ impl Turn<'_> {
             .await?;
         Ok(Flow::Leave)
     }
-}
 
-fn intent_of(execution: &Execution, index: usize) -> Option<(ResourceState, ResourceState, String)> {
-    let run = execution.steps.get(index)?;
-    Some((run.pre_state.clone()?, run.wanted.clone()?, run.detail.clone()))
+    // What the step was about to do, and what undo restores; a large pre-state is read back from its own item.
+    pub(super) async fn intent(&self, execution: &Execution, index: usize) -> Result<Option<Intent>, CallError> {
+        let Some(run) = execution.steps.get(index) else {
+            return Ok(None);
+        };
+        let (Some(pre_state), Some(wanted)) = (&run.pre_state, &run.wanted) else {
+            return Ok(None);
+        };
+        Ok(Some(Intent {
+            pre_state: pre_state::recall(&self.executor.store, &self.plan, pre_state).await?,
+            wanted: wanted.clone(),
+            detail: run.detail.clone(),
+        }))
+    }
 }
