@@ -98,7 +98,7 @@ fn nothing_is_attempted_without_a_durable_pre_state() {
         execution.intend(0, at(1), state(5), state(6), "").is_err(),
         "a pre-state is recorded once"
     );
-    assert_eq!(execution.steps[0].pre_state, Some(state(0)));
+    assert_eq!(execution.steps[0].pre_state, Some(state(0).into()));
 }
 
 #[test]

@@ -28,6 +28,8 @@ pub const OBSERVATION: &str = "observation#";
 pub const DECISION: &str = "decision#";
 /// The prefix of ended executions.
 pub const EXECUTION: &str = "execution#";
+/// The prefix of pre-states that are too large for the control item.
+pub const PRE_STATE: &str = "pre_state#";
 
 /// The largest control item, in bytes of its JSON form: well under DynamoDB's 400 KB.
 pub const MAX_CONTROL_BYTES: usize = 300 * 1024;

@@ -135,7 +135,8 @@ async fn a_reply_that_is_lost_after_its_effect_is_recognised_and_not_repeated() 
             world.cloud.polls_until_in_sync(1);
             world.cloud.faults.nth(call, nth, Fault::ReplyLost);
             world.command(failover("a lost reply")).await;
-            assert!(world.settle(12).await, "{call} {nth}");
+            // A change of records that nobody can be asked about any more takes its minute.
+            assert!(world.settle(20).await, "{call} {nth}");
             assert_moved_once(&world, &format!("the reply of {call} {nth} is lost"));
         }
     }

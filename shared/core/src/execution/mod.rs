@@ -16,9 +16,11 @@
 //! drawing is an [`IllegalTransition`]: a bug, or an item written by somebody else. It is never "repaired" here.
 
 pub mod next;
+mod pre_state;
 pub mod transitions;
 
 pub use next::Next;
+pub use pre_state::{MAX_INLINE_PRE_STATE_BYTES, PreState};
 pub use transitions::IllegalTransition;
 
 use crate::decide::Move;
@@ -158,13 +160,16 @@ pub struct StepRun {
     pub ended_at: Option<Timestamp>,
     /// What undo restores, recorded before the first call.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub pre_state: Option<ResourceState>,
+    pub pre_state: Option<PreState>,
     /// What the step made, as read when it was done.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub wanted: Option<ResourceState>,
     /// What the API answered and verifying asks about (a change id).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub receipt: Option<String>,
+    /// The reply with the receipt was lost: from this time on the change is taken to have reached everybody.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub settles_at: Option<Timestamp>,
     /// How many mutating calls were begun.
     #[serde(default)]
     pub attempts: u32,
@@ -195,6 +200,7 @@ impl StepRun {
             pre_state: None,
             wanted: None,
             receipt: None,
+            settles_at: None,
             attempts: 0,
             undo_attempts: 0,
             retries: 0,

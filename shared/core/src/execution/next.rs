@@ -3,7 +3,6 @@
 use super::{Direction, Execution, Status, StepState};
 use crate::control::MAX_TAKEOVERS;
 use crate::plan::OnFailure;
-use crate::state::ResourceState;
 use jiff::Timestamp;
 
 /// What to do next.
@@ -97,10 +96,7 @@ impl Execution {
             matches!(
                 run.state,
                 StepState::Intended | StepState::Applied | StepState::Done | StepState::Failed
-            ) && run
-                .pre_state
-                .as_ref()
-                .is_some_and(|state| *state != ResourceState::Gate)
+            ) && run.pre_state.as_ref().is_some_and(|state| !state.is_gate())
         });
         match unfinished {
             Some((index, _)) => Next::Undo(index),

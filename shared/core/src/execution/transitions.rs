@@ -1,6 +1,6 @@
 //! What a result means: every change of an execution, each refused where the drawing does not have it.
 
-use super::{Direction, Execution, Status, StepRun, StepState};
+use super::{Direction, Execution, PreState, Status, StepRun, StepState};
 use crate::state::ResourceState;
 use jiff::{SignedDuration, Timestamp};
 
@@ -49,7 +49,7 @@ impl Execution {
         &mut self,
         index: usize,
         now: Timestamp,
-        pre_state: ResourceState,
+        pre_state: impl Into<PreState>,
         wanted: ResourceState,
         detail: &str,
     ) -> Result<(), IllegalTransition> {
@@ -61,7 +61,7 @@ impl Execution {
                 now,
                 SignedDuration::from_secs(i64::from(timeout)),
             ));
-            run.pre_state = Some(pre_state);
+            run.pre_state = Some(pre_state.into());
             run.wanted = Some(wanted);
             run.detail = detail.to_owned();
         }
@@ -69,7 +69,7 @@ impl Execution {
         Ok(())
     }
 
-    /// A mutating call is about to be made.
+    /// A mutating call is about to be made. What an earlier one was answered says nothing about this one.
     ///
     /// # Errors
     /// There is no durable intent.
@@ -83,6 +83,8 @@ impl Execution {
                 found: "no pre-state is recorded".into(),
             });
         }
+        run.receipt = None;
+        run.settles_at = None;
         run.attempts += 1;
         if direction == Direction::Back {
             run.undo_attempts += 1;

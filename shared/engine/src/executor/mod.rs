@@ -11,6 +11,7 @@
 //!
 //! Nothing is spawned: no task outlives its invocation, so a thawed sandbox sends nothing.
 
+mod pre_state;
 pub mod question;
 mod turn;
 

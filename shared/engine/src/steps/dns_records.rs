@@ -3,13 +3,22 @@
 //! The batch deletes the old set exactly as it was read and creates the new one. Route 53 refuses a delete
 //! of what is not exactly so, which makes the batch a compare-and-set; an `UPSERT` would be none. A change
 //! has worked when `GetChange` says INSYNC. These are control-plane calls in us-east-1.
+//!
+//! `GetChange` wants the id that the reply to the change carried. If that reply is lost, nothing lists the changes
+//! of a zone, and a second, identical change would prove nothing: neither does Route 53 promise that one change
+//! propagates before the next, nor that a change that alters nothing is sent to the name servers at all. So the
+//! executor waits [`PROPAGATION`] from when the record first reads back, and records that nobody confirmed it.
 
 use super::{Driver, Facts, Plane, Reading, Reversibility, foreign_state};
 use crate::ports::{CallError, CallErrorKind, Dns};
 use async_trait::async_trait;
+use jiff::SignedDuration;
 use std::sync::Arc;
 use understudy_core::plan::DnsRecords;
 use understudy_core::state::{ResourceState, absolute, record_changes, wanted_records};
+
+/// How long a change generally takes: the API reference of `ChangeResourceRecordSets` says "within 60 seconds".
+const PROPAGATION: SignedDuration = SignedDuration::from_secs(60);
 
 pub(super) struct DnsRecordsDriver {
     dns: Arc<dyn Dns>,
@@ -97,6 +106,10 @@ impl Driver for DnsRecordsDriver {
 
     async fn settled(&self, receipt: &str) -> Result<bool, CallError> {
         self.dns.in_sync(receipt).await
+    }
+
+    fn propagation(&self) -> Option<SignedDuration> {
+        Some(PROPAGATION)
     }
 
     fn calls(&self, from: &ResourceState, into: &ResourceState) -> Vec<String> {

@@ -18,6 +18,7 @@ mod wait_healthy;
 use crate::ports::{Alarms, CallError, Clock, Dns, Traffic};
 use crate::store::Store;
 use async_trait::async_trait;
+use jiff::SignedDuration;
 use serde::Serialize;
 use std::sync::Arc;
 use understudy_core::plan::{Plan, Step};
@@ -95,6 +96,11 @@ pub trait Driver: Send + Sync {
     async fn settled(&self, receipt: &str) -> Result<bool, CallError> {
         let _ = receipt;
         Ok(true)
+    }
+    /// How long a change generally takes to reach everybody, where [`Driver::settled`] must be asked. That long is
+    /// waited when the answer of [`Driver::change`] was lost and nobody can be asked.
+    fn propagation(&self) -> Option<SignedDuration> {
+        None
     }
     /// The calls that [`Driver::change`] would make, for a dry run.
     fn calls(&self, from: &ResourceState, into: &ResourceState) -> Vec<String>;

@@ -1,5 +1,7 @@
 //! What the tests of the protocol ask at their end.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+// Each file of tests uses some of it.
+#![allow(dead_code)]
 
 use understudy_core::execution::{Execution, Status};
 use understudy_testkit::world::World;

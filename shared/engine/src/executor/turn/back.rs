@@ -1,6 +1,7 @@
 //! Back through the steps: ordinary work, repeated like applying. What cannot be undone calls a person.
 
-use super::{Flow, Stop, Turn, intent_of};
+use super::settling::Settled;
+use super::{Flow, Intent, Stop, Turn};
 use crate::ports::{CallError, CallErrorKind};
 use understudy_core::control::{Control, later};
 
@@ -12,8 +13,10 @@ impl Turn<'_> {
         let Some(execution) = &control.execution else {
             return Ok(Flow::Leave);
         };
-        let Some((pre_state, wanted, _)) = intent_of(execution, index) else {
-            return Ok(Flow::Leave);
+        let Intent { pre_state, wanted, .. } = match self.intent(execution, index).await {
+            Ok(Some(intent)) => intent,
+            Ok(None) => return Ok(Flow::Leave),
+            Err(error) => return self.put_off_undo(control, index, &error).await,
         };
         let Some(run) = execution.steps.get(index).cloned() else {
             return Ok(Flow::Leave);
@@ -23,22 +26,24 @@ impl Turn<'_> {
             Err(error) => return self.put_off_undo(control, index, &error).await,
         };
         if reading.current.same_as(&pre_state) {
-            let settled = match &run.receipt {
-                Some(receipt) if run.undo_attempts > 0 => driver.settled(receipt).await,
-                _ => Ok(true),
+            let settled = if run.undo_attempts > 0 {
+                self.settled(driver.as_ref(), &run).await
+            } else {
+                Ok(Settled::Yes(""))
             };
             return match settled {
-                Ok(true) => {
-                    let detail = format!("restored: {}", pre_state.sentence());
+                Ok(Settled::Yes(note)) => {
+                    let detail = format!("restored: {}{note}", pre_state.sentence());
                     *control = self
                         .commit_execution(|execution, now| execution.undone(index, now, &detail))
                         .await?;
                     Ok(Flow::On)
                 }
-                Ok(false) => {
+                Ok(Settled::NotYet) => {
                     self.look_again(control, index, "the restored state has not reached everybody yet")
                         .await
                 }
+                Ok(Settled::At(at)) => self.await_propagation(control, index, at).await,
                 Err(error) => self.put_off_undo(control, index, &error).await,
             };
         }

@@ -1,10 +1,12 @@
 //! Through the steps: read, intend, call, verify.
 
-use super::{Flow, Stop, Turn, intent_of};
+use super::super::pre_state;
+use super::settling::Settled;
+use super::{Flow, Intent, Stop, Turn};
 use crate::ports::{CallError, CallErrorKind};
 use crate::steps::{Driver, Reading};
 use understudy_core::control::{Control, later};
-use understudy_core::execution::Execution;
+use understudy_core::execution::StepRun;
 use understudy_core::report::{EventKind, about_execution};
 use understudy_core::state::ResourceState;
 
@@ -47,8 +49,12 @@ impl Turn<'_> {
             } else {
                 detail
             };
+            let pre_state = match pre_state::keep(&self.executor.store, &self.plan, &reading.current).await {
+                Ok(pre_state) => pre_state,
+                Err(error) => return self.put_off(control, index, &error).await,
+            };
             self.commit_execution(|execution, now| {
-                execution.intend(index, now, reading.current.clone(), reading.wanted.clone(), &detail)
+                execution.intend(index, now, pre_state.clone(), reading.wanted.clone(), &detail)
             })
             .await?
         };
@@ -64,8 +70,14 @@ impl Turn<'_> {
             Ok(found) => found,
             Err(error) => return self.put_off(control, index, &error).await,
         };
-        let Some((pre_state, wanted, detail)) = intent_of(execution, index) else {
-            return Ok(Flow::Leave);
+        let Intent {
+            pre_state,
+            wanted,
+            detail,
+        } = match self.intent(execution, index).await {
+            Ok(Some(intent)) => intent,
+            Ok(None) => return Ok(Flow::Leave),
+            Err(error) => return self.put_off(control, index, &error).await,
         };
         if wanted == ResourceState::Gate || reading.current.same_as(&wanted) {
             *control = self
@@ -128,52 +140,43 @@ impl Turn<'_> {
         let Some(execution) = &control.execution else {
             return Ok(Flow::Leave);
         };
+        let Some(run) = execution.steps.get(index) else {
+            return Ok(Flow::Leave);
+        };
         let found = match self.read(execution, index).await {
             Ok((driver, reading)) => self
-                .is_done(driver.as_ref(), execution, index, &reading)
+                .is_done(driver.as_ref(), run, &reading)
                 .await
-                .map(|done| (done, reading)),
+                .map(|settled| (settled, reading)),
             Err(error) => Err(error),
         };
-        let (done, reading) = match found {
-            Ok(found) => found,
-            Err(error) => return self.put_off(control, index, &error).await,
-        };
-        if done {
-            let detail = if reading.current == ResourceState::Gate {
-                reading.note.clone()
-            } else {
-                reading.current.sentence()
-            };
-            *control = self
-                .commit_execution(|execution, now| execution.done(index, now, &detail))
-                .await?;
-            return Ok(Flow::On);
+        match found {
+            Ok((Settled::Yes(note), reading)) => {
+                let detail = if reading.current == ResourceState::Gate {
+                    reading.note
+                } else {
+                    format!("{}{note}", reading.current.sentence())
+                };
+                *control = self
+                    .commit_execution(|execution, now| execution.done(index, now, &detail))
+                    .await?;
+                Ok(Flow::On)
+            }
+            Ok((Settled::NotYet, reading)) => self.look_again(control, index, &reading.note).await,
+            Ok((Settled::At(at), _)) => self.await_propagation(control, index, at).await,
+            Err(error) => self.put_off(control, index, &error).await,
         }
-        self.look_again(control, index, &reading.note).await
     }
 
-    async fn is_done(
-        &self,
-        driver: &dyn Driver,
-        execution: &Execution,
-        index: usize,
-        reading: &Reading,
-    ) -> Result<bool, CallError> {
-        let Some(run) = execution.steps.get(index) else {
-            return Ok(false);
-        };
+    async fn is_done(&self, driver: &dyn Driver, run: &StepRun, reading: &Reading) -> Result<Settled, CallError> {
         let as_intended = run
             .wanted
             .as_ref()
             .is_some_and(|wanted| reading.current.same_as(wanted));
-        if !(as_intended && reading.open) {
-            return Ok(false);
+        if as_intended && reading.open {
+            return self.settled(driver, run).await;
         }
-        match &run.receipt {
-            Some(receipt) => driver.settled(receipt).await,
-            None => Ok(true),
-        }
+        Ok(Settled::NotYet)
     }
 
     // What may pass is tried again later, with jitter, inside the step's deadline; what will not, fails the step.

@@ -1,13 +1,15 @@
 //! One turn: from taking the lease to releasing it.
 //!
 //! Here is what every part uses: the lease, the commit, the one mutating call. `forward` goes through the
-//! steps, `back` undoes them, `ending` finishes, archives, publishes and releases.
+//! steps, `back` undoes them, `settling` waits for what was changed, `ending` finishes, archives, publishes and
+//! releases.
 
 mod back;
 mod ending;
 mod forward;
+mod settling;
 
-use super::{CALL_TIMEOUT, Executor, TURN};
+use super::{CALL_TIMEOUT, Executor, TURN, pre_state};
 use crate::ports::{CallError, CallErrorKind, Invocation};
 use crate::steps::{Driver, Reading};
 use crate::store::ChangeError;
@@ -16,13 +18,6 @@ use understudy_core::control::{Control, LeaseHeld, Wake, later};
 use understudy_core::execution::{Direction, Execution, IllegalTransition, Next, Status};
 use understudy_core::report::{EventKind, about_execution};
 use understudy_core::state::ResourceState;
-
-/// How long a turn looks again and again before it leaves a wait to the probe.
-const PATIENCE: SignedDuration = SignedDuration::from_secs(6);
-/// How long between two looks within a turn.
-const LOOK_EVERY: SignedDuration = SignedDuration::from_millis(500);
-/// How long a recorded wait lasts: about one round of the probe.
-const WAIT: SignedDuration = SignedDuration::from_secs(5);
 
 /// Why a turn ends before its work does.
 enum Stop {
@@ -58,6 +53,13 @@ enum Flow {
     On,
     /// Leave: what remains is recorded.
     Leave,
+}
+
+/// What a step is about to do.
+struct Intent {
+    pre_state: ResourceState,
+    wanted: ResourceState,
+    detail: String,
 }
 
 struct Turn<'a> {
@@ -292,39 +294,6 @@ impl Turn<'_> {
         Ok(Some(answer))
     }
 
-    // Looks again within this turn for a while, then leaves the wait to the probe.
-    pub(super) async fn look_again(&mut self, control: &mut Control, index: usize, note: &str) -> Result<Flow, Stop> {
-        let now = self.now();
-        let patient_until = match self.patient_until {
-            Some((known, until)) if known == index => until,
-            _ => later(now, PATIENCE),
-        };
-        self.patient_until = Some((index, patient_until));
-        if now < patient_until.min(self.ends_at) {
-            self.executor.ports.clock.sleep(LOOK_EVERY).await;
-            return Ok(Flow::On);
-        }
-        *control = self
-            .commit(|control, now| {
-                let (plan, epoch) = (control.plan.clone(), control.epoch);
-                let Some(execution) = &mut control.execution else {
-                    return Ok(());
-                };
-                execution.wait(index, now, later(now, WAIT), note);
-                let first = execution
-                    .steps
-                    .get_mut(index)
-                    .is_some_and(|run| !std::mem::replace(&mut run.wait_told, true));
-                if first {
-                    let announcement = about_execution(EventKind::Waiting, &plan, epoch, execution, now);
-                    control.announce(announcement);
-                }
-                Ok(())
-            })
-            .await?;
-        Ok(Flow::Leave)
-    }
-
     pub(super) async fn read(
         &self,
         execution: &Execution,
@@ -360,9 +329,19 @@ impl Turn<'_> {
             .await?;
         Ok(Flow::Leave)
     }
-}
 
-fn intent_of(execution: &Execution, index: usize) -> Option<(ResourceState, ResourceState, String)> {
-    let run = execution.steps.get(index)?;
-    Some((run.pre_state.clone()?, run.wanted.clone()?, run.detail.clone()))
+    // What the step was about to do, and what undo restores; a large pre-state is read back from its own item.
+    pub(super) async fn intent(&self, execution: &Execution, index: usize) -> Result<Option<Intent>, CallError> {
+        let Some(run) = execution.steps.get(index) else {
+            return Ok(None);
+        };
+        let (Some(pre_state), Some(wanted)) = (&run.pre_state, &run.wanted) else {
+            return Ok(None);
+        };
+        Ok(Some(Intent {
+            pre_state: pre_state::recall(&self.executor.store, &self.plan, pre_state).await?,
+            wanted: wanted.clone(),
+            detail: run.detail.clone(),
+        }))
+    }
 }
