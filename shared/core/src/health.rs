@@ -221,6 +221,33 @@ pub struct AlarmReading {
     pub reason: String,
 }
 
+/// What came of asking CloudWatch for an alarm whose word is sufficient.
+///
+/// A reading that can not be had is *missing*: it is told to people as a witness that knows nothing, and neither
+/// moves anything nor stands in anybody's way.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AlarmWord {
+    /// The alarm was read.
+    Read(AlarmReading),
+    /// It was not, and why.
+    Missing {
+        /// The alarm's name.
+        alarm_name: String,
+        /// What CloudWatch answered, or that it does not know the alarm.
+        why: String,
+    },
+}
+
+impl AlarmWord {
+    /// The alarm that was asked for.
+    pub fn alarm_name(&self) -> &str {
+        match self {
+            Self::Read(reading) => &reading.alarm_name,
+            Self::Missing { alarm_name, .. } => alarm_name,
+        }
+    }
+}
+
 /// One probe's word about a site, for people and for the record.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Witness {
@@ -276,12 +303,12 @@ impl SiteHealth {
 
 /// The health of every site of the plan.
 ///
-/// `alarms` are the readings of the plan's alarms whose word is sufficient; hints need none.
+/// `alarms` is what came of asking for the plan's alarms whose word is sufficient; hints need none.
 pub fn assess(
     now: Timestamp,
     plan: &Plan,
     observations: &[Observation],
-    alarms: &[AlarmReading],
+    alarms: &[AlarmWord],
 ) -> BTreeMap<String, SiteHealth> {
     plan.sites
         .iter()
@@ -290,46 +317,58 @@ pub fn assess(
                 .probes_of(&site.name)
                 .map(|probe| testify(now, probe, observations))
                 .collect();
-            let (health, since) = rule(plan.policy.unhealthy_when, &witnesses);
-            let alarm = plan
+            let (mut health, mut since) = rule(plan.policy.unhealthy_when, &witnesses);
+            let settling = health == Health::Unknown
+                && witnesses
+                    .iter()
+                    .all(|witness| witness.health != Health::Unknown || witness.settling);
+            let words: Vec<&AlarmWord> = plan
                 .alarms
                 .iter()
                 .filter(|alarm| alarm.site == site.name && alarm.evidence == AlarmEvidence::Sufficient)
-                .filter_map(|alarm| alarms.iter().find(|reading| reading.alarm_name == alarm.alarm_name))
-                .filter(|reading| reading.state == AlarmState::Alarm)
+                .filter_map(|alarm| alarms.iter().find(|word| word.alarm_name() == alarm.alarm_name))
+                .collect();
+            let raised = words
+                .iter()
+                .filter_map(|word| match word {
+                    AlarmWord::Read(reading) if reading.state == AlarmState::Alarm => Some(reading),
+                    _ => None,
+                })
                 .min_by_key(|reading| reading.since);
-            let found = match alarm {
-                Some(reading) if health != Health::Unhealthy => {
-                    witnesses.push(Witness {
-                        probe: format!("alarm:{}", reading.alarm_name),
-                        health: Health::Unhealthy,
-                        since: Some(reading.since),
-                        reason: reading.reason.clone(),
-                        settling: false,
-                    });
-                    SiteHealth {
-                        health: Health::Unhealthy,
-                        since: Some(reading.since),
-                        witnesses,
-                        settling: false,
-                    }
+            if let Some(reading) = raised.filter(|_| health != Health::Unhealthy) {
+                (health, since) = (Health::Unhealthy, Some(reading.since));
+                witnesses.push(alarm_witness(
+                    &reading.alarm_name,
+                    Health::Unhealthy,
+                    since,
+                    &reading.reason,
+                ));
+            }
+            // Told, and counted neither for nor against: the probes alone decide then.
+            for word in words {
+                if let AlarmWord::Missing { alarm_name, why } = word {
+                    witnesses.push(alarm_witness(alarm_name, Health::Unknown, None, why));
                 }
-                _ => {
-                    let settling = health == Health::Unknown
-                        && witnesses
-                            .iter()
-                            .all(|witness| witness.health != Health::Unknown || witness.settling);
-                    SiteHealth {
-                        health,
-                        since,
-                        witnesses,
-                        settling,
-                    }
-                }
+            }
+            let found = SiteHealth {
+                health,
+                since,
+                witnesses,
+                settling: settling && health == Health::Unknown,
             };
             (site.name.clone(), found)
         })
         .collect()
+}
+
+fn alarm_witness(alarm_name: &str, health: Health, since: Option<Timestamp>, reason: &str) -> Witness {
+    Witness {
+        probe: format!("alarm:{alarm_name}"),
+        health,
+        since,
+        reason: reason.to_owned(),
+        settling: false,
+    }
 }
 
 fn testify(now: Timestamp, probe: &Probe, observations: &[Observation]) -> Witness {

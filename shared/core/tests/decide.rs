@@ -267,6 +267,28 @@ fn a_promised_return_waits_for_its_time_and_for_a_healthy_home() {
     );
 }
 
+#[test]
+fn a_promised_return_goes_over_the_mode_and_not_over_a_pause() {
+    let mut plan = plan();
+    plan.policy.mode = Mode::Manual;
+    let mut promised = away(TriggerKind::Manual, Some(at(100)));
+    let back = judge(100, &plan, &promised, well(), well());
+    assert_eq!(back.start.as_ref().map(|start| start.kind), Some(Kind::Failback));
+    let mode = back
+        .verdicts
+        .iter()
+        .find(|verdict| verdict.guard == Guard::PlanIsAutomatic)
+        .unwrap();
+    assert!(mode.allows && mode.overridden, "on the record: {mode:?}");
+    promised.paused = Some(Word {
+        operator: "noa".into(),
+        reason: "not now".into(),
+        at: at(90),
+    });
+    let paused = judge(100, &plan, &promised, well(), well());
+    assert_eq!(stops(&paused), [Guard::PlanNotPaused]);
+}
+
 fn alarm(event_at: i64, read: Option<AlarmState>, now: i64) -> Decision {
     let event = AlarmEvent {
         alarm_name: "blue-down".into(),

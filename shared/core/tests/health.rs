@@ -5,7 +5,8 @@ use jiff::Timestamp;
 use proptest::prelude::*;
 use serde_json::json;
 use understudy_core::health::{
-    AlarmReading, AlarmState, HEARTBEAT_SLOTS, Health, Observation, STALE_SLOTS, Sample, assess, observe, slot,
+    AlarmReading, AlarmState, AlarmWord, HEARTBEAT_SLOTS, Health, Observation, STALE_SLOTS, Sample, assess, observe,
+    slot,
 };
 use understudy_core::plan::{Plan, UnhealthyRule, parse};
 
@@ -231,16 +232,39 @@ fn each_rule_asks_for_its_number_of_probes() {
 
 #[test]
 fn a_sufficient_alarm_calls_its_site_unhealthy_and_its_ok_calls_nobody_healthy() {
-    let reading = |state: AlarmState| AlarmReading {
-        alarm_name: "blue-down".into(),
-        state,
-        since: at(-60),
-        reason: "threshold".into(),
+    let reading = |state: AlarmState| {
+        AlarmWord::Read(AlarmReading {
+            alarm_name: "blue-down".into(),
+            state,
+            since: at(-60),
+            reason: "threshold".into(),
+        })
     };
     let judge = |state: AlarmState| assess(at(0), &plan(), &[], &[reading(state)])["blue"].health;
     assert_eq!(judge(AlarmState::Alarm), Health::Unhealthy);
     assert_eq!(judge(AlarmState::Ok), Health::Unknown);
     assert_eq!(judge(AlarmState::InsufficientData), Health::Unknown);
+}
+
+#[test]
+fn an_alarm_that_can_not_be_read_is_told_and_counts_for_nothing() {
+    let missing = [AlarmWord::Missing {
+        alarm_name: "blue-down".into(),
+        why: "throttled".into(),
+    }];
+    for health in [Health::Healthy, Health::Unhealthy] {
+        let observations: Vec<Observation> = (1..=2)
+            .map(|number| seen(&format!("blue-{number}"), "blue", "here", health, 0))
+            .collect();
+        let blue = assess(at(5), &plan(), &observations, &missing)["blue"].clone();
+        assert_eq!(blue.health, health, "the probes alone decide");
+        let witness = blue.witnesses.iter().find(|witness| witness.probe == "alarm:blue-down");
+        let witness = witness.expect("told to people");
+        assert_eq!(
+            (witness.health, witness.reason.as_str()),
+            (Health::Unknown, "throttled")
+        );
+    }
 }
 
 proptest! {

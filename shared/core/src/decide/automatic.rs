@@ -54,7 +54,9 @@ fn source_verdict(active: &str, source: &SiteHealth) -> Verdict {
     )
 }
 
-fn automatic_allowed(control: &Control, plan: &Plan) -> Vec<Verdict> {
+// `by_word`: a person has asked for this very move (`rollback_plan`), and that word goes over the mode. It does not
+// go over a pause, which is a person's word too, and a newer one.
+fn automatic_allowed(control: &Control, plan: &Plan, by_word: bool) -> Vec<Verdict> {
     let paused = match &control.paused {
         None => Verdict::allow(Guard::PlanNotPaused, "the plan is not paused"),
         Some(word) => Verdict::stop(
@@ -69,7 +71,8 @@ fn automatic_allowed(control: &Control, plan: &Plan) -> Vec<Verdict> {
             plan.policy.mode == Mode::Automatic,
             format!("policy.mode is {:?}", plan.policy.mode),
             "move it by hand with `failover`, or set policy.mode: automatic",
-        ),
+        )
+        .override_if(by_word),
         paused,
     ]
 }
@@ -83,7 +86,7 @@ fn decide_failover(
     let Situation { plan, control, sites } = situation;
     let active = control.active_site.as_str();
     verdicts.push(source_verdict(active, source));
-    verdicts.extend(automatic_allowed(control, plan));
+    verdicts.extend(automatic_allowed(control, plan, false));
 
     let since = source.since.unwrap_or(now);
     let hold = SignedDuration::from_secs(i64::from(plan.policy.hold_seconds));
@@ -239,7 +242,7 @@ fn decide_failback(
             "bring it home by hand with `failback`",
         ));
     }
-    verdicts.extend(automatic_allowed(control, plan));
+    verdicts.extend(automatic_allowed(control, plan, by_word));
 
     let healthy_since = home
         .filter(|home| home.health == Health::Healthy)

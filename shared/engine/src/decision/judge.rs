@@ -16,7 +16,7 @@ use understudy_core::decide::{Decision, Situation, Trigger, decide};
 use understudy_core::event::AlarmEvent;
 use understudy_core::execution::{Execution, Kind, TriggerKind};
 use understudy_core::guard::{Guard, Verdict};
-use understudy_core::health::{SiteHealth, assess};
+use understudy_core::health::{AlarmWord, SiteHealth, assess};
 use understudy_core::plan::Plan;
 use understudy_core::report::{EventKind, about_plan};
 
@@ -24,6 +24,9 @@ use understudy_core::report::{EventKind, about_plan};
 const MAX_JUDGEMENTS: u32 = 40;
 /// How long an entry of the fleet item may be without its execution before the next writer drops it.
 const FLEET_PATIENCE: SignedDuration = SignedDuration::from_secs(30);
+
+/// When a sufficient alarm that could not be read is asked again.
+const ASK_AGAIN: SignedDuration = SignedDuration::from_mins(1);
 
 /// What was judged and what came of it.
 pub(super) struct Judged {
@@ -80,6 +83,8 @@ struct FleetEntry {
 pub(super) struct Seen {
     pub(super) plan: Plan,
     pub(super) sites: BTreeMap<String, SiteHealth>,
+    /// A sufficient alarm could not be read: nothing else may tell when it can be.
+    pub(super) unread: bool,
 }
 
 impl DecisionMaker {
@@ -93,9 +98,10 @@ impl DecisionMaker {
             .into_iter()
             .map(|(_, observation)| observation)
             .collect();
-        let alarms = sufficient_alarms(self.ports.alarms.as_ref(), &plan).await?;
+        let alarms = sufficient_alarms(self.ports.alarms.as_ref(), &plan).await;
         let sites = assess(self.ports.clock.now(), &plan, &observations, &alarms);
-        Ok(Seen { plan, sites })
+        let unread = alarms.iter().any(|word| matches!(word, AlarmWord::Missing { .. }));
+        Ok(Seen { plan, sites, unread })
     }
 
     /// Judges a plan and writes what was decided. `None`: there is no such plan.
@@ -114,6 +120,10 @@ impl DecisionMaker {
                 sites: &seen.sites,
             };
             let mut decision = decide(now, trigger, situation);
+            if seen.unread {
+                let soon = later(now, ASK_AGAIN);
+                decision.look_again_at = Some(decision.look_again_at.map_or(soon, |at| at.min(soon)));
+            }
             if decision
                 .start
                 .as_ref()
