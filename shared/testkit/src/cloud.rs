@@ -237,6 +237,21 @@ impl FakeCloud {
         state.endpoints.insert(host.to_owned(), Sample::new(health, reason));
     }
 
+    /// What a host answers now.
+    pub fn health_of(&self, host: &str) -> Option<Health> {
+        lock(&self.state).endpoints.get(host).map(|sample| sample.health)
+    }
+
+    /// Takes the record of what SNS took, which begins anew.
+    pub(crate) fn drain_published(&self) -> Vec<Published> {
+        std::mem::take(&mut lock(&self.state).published)
+    }
+
+    /// Takes the record of mutating calls, which begins anew.
+    pub(crate) fn drain_changes(&self) -> Vec<Change> {
+        std::mem::take(&mut lock(&self.state).changes)
+    }
+
     /// The host takes connections and never answers.
     pub fn hang(&self, host: &str) {
         lock(&self.state).hanging.push(host.to_owned());

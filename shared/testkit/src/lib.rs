@@ -5,6 +5,8 @@
 //! - [`clock`] is time that nobody waits for; [`faults`] is what goes wrong, and where an invocation dies.
 //! - [`world`] puts the handler bodies of the three functions over all of this, and [`world_oracle`] says what must
 //!   hold in every such world.
+//! - [`sim`] lets a seed decide what happens next in such a world, thousands of times, and checks the invariants after
+//!   every step.
 //! - [`proxy`] stands between real SDKs and emulators and records what passes.
 
 pub mod clock;
@@ -15,6 +17,7 @@ mod faults_wire;
 pub mod memory;
 pub mod memory_stream;
 pub mod proxy;
+pub mod sim;
 pub mod world;
 pub mod world_oracle;
 pub mod world_plan;

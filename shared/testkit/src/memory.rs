@@ -73,6 +73,11 @@ impl MemoryTable {
         lock(&self.state).writes.clone()
     }
 
+    /// Takes the log of the attempts to write, which begins anew.
+    pub(crate) fn drain_writes(&self) -> Vec<Write> {
+        std::mem::take(&mut lock(&self.state).writes)
+    }
+
     /// How many writes were accepted so far.
     pub fn accepted_writes(&self) -> usize {
         lock(&self.state).writes.iter().filter(|write| write.accepted).count()
@@ -111,9 +116,15 @@ impl MemoryTable {
 
     /// The items of a plan whose sort key begins with `prefix`, past all faults.
     pub fn peek_all(&self, plan: &str, prefix: &str) -> Vec<Item> {
-        self.items()
-            .into_iter()
-            .filter(|item| item.key.plan == plan && item.key.item.starts_with(prefix))
+        let from = Key {
+            plan: plan.to_owned(),
+            item: prefix.to_owned(),
+        };
+        lock(&self.state)
+            .items
+            .range(from..)
+            .take_while(|(key, _)| key.plan == plan && key.item.starts_with(prefix))
+            .map(|(_, item)| item.clone())
             .collect()
     }
 
@@ -249,13 +260,13 @@ impl Table for MemoryTable {
 
     async fn due(&self, until: Option<Timestamp>) -> Result<Vec<Due>, CallError> {
         let reply = self.reach("table.due").await?;
-        let mut found: Vec<Due> = self
-            .items()
-            .into_iter()
+        let mut found: Vec<Due> = lock(&self.state)
+            .items
+            .values()
             .filter_map(|item| {
                 Some(Due {
                     due_at: item.due_at?,
-                    plan: item.key.plan,
+                    plan: item.key.plan.clone(),
                 })
             })
             .filter(|due| until.is_none_or(|until| due.due_at <= until))

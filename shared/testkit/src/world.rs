@@ -103,42 +103,8 @@ impl World {
             requests: AtomicU32::new(0),
             dead_letters: Mutex::default(),
         };
-        world.answer_questions();
+        answer_questions(&world.clock, &world.table, &world.random, &world.cloud);
         world
-    }
-
-    // The executor that decision asks, invoked synchronously and read-only.
-    fn answer_questions(&self) {
-        let (clock, table, random) = (self.clock.clone(), self.table.clone(), self.random.clone());
-        let cloud = Arc::downgrade(&self.cloud);
-        self.cloud.hook_executor(Box::new(move |question| {
-            let (clock, table, random, cloud) = (clock.clone(), table.clone(), random.clone(), cloud.upgrade());
-            Box::pin(async move {
-                let Some(cloud) = cloud else {
-                    return Err(CallError::new(CallErrorKind::Lost, "the world is gone"));
-                };
-                let invocation = Invocation {
-                    request_id: "question".into(),
-                    deadline: clock
-                        .now()
-                        .checked_add(SignedDuration::from_secs(60))
-                        .unwrap_or(Timestamp::MAX),
-                };
-                let ports = ExecutorPorts {
-                    table,
-                    clock,
-                    random,
-                    traffic: cloud.clone(),
-                    dns: cloud.clone(),
-                    notifier: cloud.clone(),
-                    compute: cloud.clone(),
-                    database: cloud.clone(),
-                    alarms: cloud,
-                };
-                let answer = Executor::new(ports).handle(question, &invocation).await;
-                answer.map_err(|error| CallError::new(CallErrorKind::Refused, error.to_string()))
-            })
-        }));
     }
 
     fn sandbox(&self, function: &str, wire: &Arc<Wire>) -> Arc<Sandbox> {
@@ -395,4 +361,43 @@ impl World {
         #[allow(clippy::expect_used)]
         self.table.control(plan).expect("the plan has a readable control item")
     }
+}
+
+/// The executor that decision asks, invoked synchronously and read-only.
+pub(crate) fn answer_questions(
+    clock: &Arc<TestClock>,
+    table: &Arc<MemoryTable>,
+    random: &Arc<SeededRandom>,
+    cloud: &Arc<FakeCloud>,
+) {
+    let (clock, table, random) = (clock.clone(), table.clone(), random.clone());
+    let weak = Arc::downgrade(cloud);
+    cloud.hook_executor(Box::new(move |question| {
+        let (clock, table, random, cloud) = (clock.clone(), table.clone(), random.clone(), weak.upgrade());
+        Box::pin(async move {
+            let Some(cloud) = cloud else {
+                return Err(CallError::new(CallErrorKind::Lost, "the world is gone"));
+            };
+            let invocation = Invocation {
+                request_id: "question".into(),
+                deadline: clock
+                    .now()
+                    .checked_add(SignedDuration::from_secs(60))
+                    .unwrap_or(Timestamp::MAX),
+            };
+            let ports = ExecutorPorts {
+                table,
+                clock,
+                random,
+                traffic: cloud.clone(),
+                dns: cloud.clone(),
+                notifier: cloud.clone(),
+                compute: cloud.clone(),
+                database: cloud.clone(),
+                alarms: cloud,
+            };
+            let answer = Executor::new(ports).handle(question, &invocation).await;
+            answer.map_err(|error| CallError::new(CallErrorKind::Refused, error.to_string()))
+        })
+    }));
 }

@@ -1,0 +1,141 @@
+//! Every mutating call, at the moment of its effect.
+
+use super::Oracle;
+use crate::cloud::Change;
+use crate::sim::sandbox::Running;
+use jiff::{SignedDuration, Timestamp};
+use understudy_core::execution::{Direction, Execution, StepState};
+use understudy_core::state::{RecordSet, ResourceState};
+
+/// How long after a step's deadline a call may still have its effect: one that was on its way.
+const ON_ITS_WAY: SignedDuration = SignedDuration::from_secs(12);
+
+impl Oracle {
+    pub(super) fn call_made(&mut self, running: &Running, change: &Change) {
+        let found = self.controls.values().find_map(|control| {
+            let execution = control.execution.as_ref()?;
+            let step = execution
+                .plan
+                .steps
+                .iter()
+                .position(|step| step.shared_resources().contains(&change.resource.as_str()))?;
+            Some((control.plan.clone(), execution.clone(), control.lease.clone(), step))
+        });
+        let what = format!("{} by {}", change.operation, running.request_id);
+        let Some((plan, execution, lease, step)) = found else {
+            return self.violate(3, format!("{what} belongs to no execution in the table"));
+        };
+        match &lease {
+            Some(lease) if lease.holder.split('/').next() == Some(&running.request_id) => {
+                if lease.expires_at < change.at {
+                    self.violate(
+                        2,
+                        format!(
+                            "{what} for {plan} at {} after its lease had ended at {}",
+                            change.at, lease.expires_at
+                        ),
+                    );
+                }
+            }
+            Some(lease) => self.violate(2, format!("{what} for {plan} while {} holds the lease", lease.holder)),
+            None => self.violate(2, format!("{what} for {plan} while nobody holds the lease")),
+        }
+        self.intended(&execution, step, change, &what);
+        if !change.is_effective() {
+            return;
+        }
+        let undoing = execution.direction == Direction::Back;
+        let watched = self.watched.entry(execution.id.clone()).or_default();
+        let count = watched.changed.entry((step, undoing)).or_default();
+        *count += 1;
+        let count = *count;
+        let others = self.touched_by_others(&change.resource, execution.created_at);
+        if count > 1 && !others {
+            self.violate(
+                13,
+                format!(
+                    "{what} changed the resource of step {step} of execution {} a second time",
+                    execution.id
+                ),
+            );
+        }
+        if undoing {
+            for (later, run) in execution.steps.iter().enumerate().skip(step + 1) {
+                let changed = run
+                    .pre_state
+                    .as_ref()
+                    .is_some_and(|state| *state != ResourceState::Gate);
+                if changed && run.state != StepState::Undone && run.state != StepState::Satisfied {
+                    self.violate(
+                        12,
+                        format!(
+                            "{what} undoes step {step} of execution {} before step {later}",
+                            execution.id
+                        ),
+                    );
+                }
+            }
+        }
+    }
+
+    fn intended(&mut self, execution: &Execution, step: usize, change: &Change, what: &str) {
+        let Some(run) = execution.steps.get(step) else { return };
+        let (Some(pre_state), Some(wanted)) = (&run.pre_state, &run.wanted) else {
+            return self.violate(3, format!("{what} without a recorded pre-state"));
+        };
+        let undoing = execution.direction == Direction::Back;
+        if !undoing && run.state != StepState::Intended {
+            self.violate(3, format!("{what} while its step is {}", run.state));
+        }
+        if run.attempts == 0 || (undoing && run.undo_attempts == 0) {
+            self.violate(3, format!("{what} without a recorded attempt"));
+        }
+        if change.accepted {
+            let watched = self.watched.entry(execution.id.clone()).or_default();
+            let accepted = watched.accepted.entry(step).or_default();
+            *accepted += 1;
+            if *accepted > run.attempts {
+                let attempts = run.attempts;
+                self.violate(
+                    9,
+                    format!("{what} is one call more than the {attempts} that the table knows of"),
+                );
+            }
+            let goal = if undoing { pre_state } else { wanted };
+            if !reaches(&change.after, goal) {
+                self.violate(
+                    if undoing { 12 } else { 3 },
+                    format!("{what} made {} and not {}", change.after.sentence(), goal.sentence()),
+                );
+            }
+        }
+        let overdue = |at: Timestamp| change.at > understudy_core::control::later(at, ON_ITS_WAY);
+        if !undoing && run.deadline.is_some_and(overdue) {
+            self.violate(
+                8,
+                format!("{what} although its step was to be done by {:?}", run.deadline),
+            );
+        }
+    }
+
+    /// Whether somebody else had their hands on a resource since then.
+    pub(super) fn touched_by_others(&self, resource: &str, since: Timestamp) -> bool {
+        self.outside.get(resource).is_some_and(|at| *at >= since)
+    }
+}
+
+/// Whether a resource is as an intent says: a zone holds more than a step is about.
+pub(super) fn reaches(state: &ResourceState, goal: &ResourceState) -> bool {
+    match (state, goal) {
+        (ResourceState::DnsRecords { records }, ResourceState::DnsRecords { records: goal }) => {
+            let names: Vec<(&str, &str)> = goal
+                .iter()
+                .map(|set| (set.name.as_str(), set.record_type.as_str()))
+                .collect();
+            let about = |set: &RecordSet| names.contains(&(set.name.as_str(), set.record_type.as_str()));
+            let records = records.iter().filter(|set| about(set)).cloned().collect();
+            ResourceState::DnsRecords { records }.same_as(&ResourceState::DnsRecords { records: goal.clone() })
+        }
+        _ => state.same_as(goal),
+    }
+}

@@ -1,0 +1,202 @@
+//! Executions: what they were opened on, and what they left behind.
+
+use super::calls::reaches;
+use super::{Oracle, evidence};
+use crate::cloud::FakeCloud;
+use crate::sim::sandbox::{Origin, Running};
+use crate::sim::setup::{EVENT_AGE_SECONDS, STABILITY_SECONDS};
+use jiff::{SignedDuration, Timestamp};
+use understudy_core::control::{Control, later};
+use understudy_core::execution::{Execution, Kind, Status, TriggerKind};
+use understudy_core::plan::Step;
+use understudy_core::state::{ResourceState, TargetWeight};
+
+/// What two clocks may make of a second.
+const ABOUT: SignedDuration = SignedDuration::from_secs(6);
+
+impl Oracle {
+    pub(super) fn opened(&mut self, running: &Running, before: &Control, opened: &Execution, now: Timestamp) {
+        self.executions += 1;
+        let known = self.known.entry(running.request_id.clone()).or_default();
+        let again = std::mem::replace(&mut known.opened, true);
+        let evidence = known.evidence.clone();
+        let what = format!(
+            "{} {} {} of {}",
+            opened.trigger,
+            opened.kind,
+            opened.route(),
+            before.plan
+        );
+        if again {
+            self.violate(13, format!("{} opened a second execution: {what}", running.request_id));
+        }
+        if opened.from != before.active_site {
+            self.violate(1, format!("{what} does not start where the plan is"));
+        }
+        let plan = opened.plan.clone();
+        match opened.trigger {
+            TriggerKind::Manual => {
+                if !matches!(
+                    &running.origin,
+                    Origin::Person {
+                        word: "failover" | "failback",
+                        dry_run: false
+                    }
+                ) {
+                    self.violate(13, format!("{what} was opened although nobody asked"));
+                }
+                return;
+            }
+            TriggerKind::Automatic => {}
+        }
+        if before.paused.is_some() {
+            self.violate(7, format!("{what} although the plan is paused"));
+        }
+        if let Origin::Knock { told: Some(told), .. } = &running.origin {
+            let limit = SignedDuration::from_secs(i64::from(EVENT_AGE_SECONDS)) + ABOUT;
+            if now.duration_since(told.at) > limit {
+                self.violate(13, format!("{what} by an event of {}", told.at));
+            }
+        }
+        let Some((items, looked_at)) = evidence else {
+            return self.violate(5, format!("{what} without looking at the observations"));
+        };
+        let source = evidence::word(&items, &plan, &opened.from, looked_at);
+        let target = evidence::word(&items, &plan, &opened.to, looked_at);
+        if !target.healthy {
+            self.violate(
+                4,
+                format!("{what} towards a site that is not freshly seen to be healthy"),
+            );
+        }
+        match opened.kind {
+            Kind::Failover => {
+                let hold = SignedDuration::from_secs(i64::from(plan.policy.hold_seconds));
+                if !source.unhealthy {
+                    self.violate(
+                        5,
+                        format!("{what} away from a site that is not freshly seen to be unhealthy"),
+                    );
+                } else if source
+                    .since
+                    .is_none_or(|since| later(since, hold) > later(looked_at, SignedDuration::from_secs(1)))
+                {
+                    self.violate(5, format!("{what} before it had been so for {} s", hold.as_secs()));
+                }
+                self.counted(before, &plan, &what, now);
+            }
+            Kind::Failback => {
+                let window = SignedDuration::from_secs(i64::from(STABILITY_SECONDS));
+                let since = target.since.max(before.away.as_ref().map(|away| away.since));
+                if since.is_none_or(|since| later(since, window) > later(now, ABOUT)) {
+                    self.violate(4, format!("{what} before home had been well for {STABILITY_SECONDS} s"));
+                }
+            }
+        }
+    }
+
+    // The plan's own counts are what is being judged: these are the oracle's.
+    fn counted(&mut self, before: &Control, plan: &understudy_core::plan::Plan, what: &str, now: Timestamp) {
+        let hour_ago = later(now, ABOUT - SignedDuration::from_hours(1));
+        let excused = self.acknowledged.get(&before.plan).copied().unwrap_or(Timestamp::MIN);
+        let mine: Vec<(Timestamp, i64)> = self
+            .automatic
+            .iter()
+            .filter(|(name, at, _)| *name == before.plan && *at > excused)
+            .map(|(_, at, cooldown)| (*at, *cooldown))
+            .collect();
+        let within = mine.iter().filter(|(at, _)| *at > hour_ago).count();
+        let budget = plan.policy.automatic_failovers_per_hour as usize;
+        if within >= budget {
+            self.violate(7, format!("{what} is beyond the budget of {budget} an hour"));
+        }
+        if mine
+            .iter()
+            .any(|(at, cooldown)| later(*at, SignedDuration::from_secs(*cooldown) - ABOUT) > now)
+        {
+            self.violate(7, format!("{what} although the latch of the last one is closed"));
+        }
+        let fleet = self.automatic.iter().filter(|(_, at, _)| *at > hour_ago).count();
+        if fleet >= self.fleet_limit {
+            self.violate(
+                7,
+                format!("{what} is beyond the fleet's limit of {} an hour", self.fleet_limit),
+            );
+        }
+        self.automatic
+            .push((before.plan.clone(), now, i64::from(plan.policy.cooldown_seconds)));
+    }
+
+    pub(super) fn finished(&mut self, before: &Control, after: &Control, execution: &Execution, cloud: &FakeCloud) {
+        let what = format!("execution {} of {}", execution.id, after.plan);
+        let undone = matches!(execution.status, Status::RolledBack | Status::Cancelled);
+        match execution.status {
+            Status::Completed if after.active_site != execution.to => {
+                self.violate(
+                    1,
+                    format!("{what} has completed, and {} carries the plan", after.active_site),
+                );
+            }
+            Status::RolledBack | Status::Cancelled if after.active_site != before.active_site => {
+                self.violate(
+                    12,
+                    format!("{what} was undone, and {} carries the plan", after.active_site),
+                );
+            }
+            _ => {}
+        }
+        for (index, run) in execution.steps.iter().enumerate() {
+            let Some((step, goal)) = execution.step(index).zip(if undone {
+                run.pre_state.as_ref()
+            } else {
+                run.wanted.as_ref()
+            }) else {
+                continue;
+            };
+            let resource = step
+                .shared_resources()
+                .first()
+                .map(|name| (*name).to_owned())
+                .unwrap_or_default();
+            if *goal == ResourceState::Gate
+                || execution.status == Status::Failed
+                || self.touched_by_others(&resource, later(execution.created_at, -ABOUT))
+            {
+                continue;
+            }
+            let found = real(cloud, step, &resource);
+            if !reaches(&found, goal) {
+                self.violate(
+                    12,
+                    format!(
+                        "{what} is {}, and step {} left {} instead of {}",
+                        execution.status,
+                        run.name,
+                        found.sentence(),
+                        goal.sentence()
+                    ),
+                );
+            }
+        }
+    }
+}
+
+// The resource as it really is.
+fn real(cloud: &FakeCloud, step: &Step, resource: &str) -> ResourceState {
+    match step {
+        Step::ElbWeights(_) => ResourceState::ElbWeights {
+            weights: cloud
+                .weights_of(resource)
+                .into_iter()
+                .map(|(target_group_arn, weight)| TargetWeight {
+                    target_group_arn,
+                    weight,
+                })
+                .collect(),
+        },
+        Step::DnsRecords(_) => ResourceState::DnsRecords {
+            records: cloud.zone(resource),
+        },
+        _ => ResourceState::Gate,
+    }
+}

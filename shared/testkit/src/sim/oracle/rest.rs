@@ -1,0 +1,75 @@
+//! What must hold when faults have stopped and everything was delivered.
+
+use super::Oracle;
+use jiff::Timestamp;
+use understudy_core::execution::Status;
+
+impl Oracle {
+    /// Whether no plan has anything left to do.
+    pub(crate) fn is_at_rest(&self) -> bool {
+        self.controls.values().all(|control| {
+            let idle = control
+                .execution
+                .as_ref()
+                .is_none_or(|execution| execution.status == Status::Stuck);
+            idle && control.announcements.is_empty() && control.wake.is_none() && control.lease.is_none()
+        }) && self.observed.values().all(|(_, wake)| wake.is_none())
+    }
+
+    /// What is left although nothing stood in the way.
+    pub(crate) fn unrest(&mut self, now: Timestamp) {
+        let mut found = Vec::new();
+        for control in self.controls.values() {
+            let plan = &control.plan;
+            if let Some(execution) = control
+                .execution
+                .as_ref()
+                .filter(|execution| execution.status != Status::Stuck)
+            {
+                found.push((
+                    8,
+                    format!(
+                        "execution {} of {plan} is still {} at {now}",
+                        execution.id, execution.status
+                    ),
+                ));
+            }
+            if let Some(wake) = &control.wake {
+                found.push((
+                    8,
+                    format!(
+                        "{plan} still wakes {} since {} ({} touches)",
+                        wake.function.as_str(),
+                        wake.at,
+                        wake.touches
+                    ),
+                ));
+            }
+            if let Some(lease) = &control.lease {
+                found.push((
+                    8,
+                    format!("{plan} is still held by {} until {}", lease.holder, lease.expires_at),
+                ));
+            }
+            for announcement in &control.announcements {
+                found.push((10, format!("{} was never published", announcement.id)));
+            }
+        }
+        for (key, (_, wake)) in &self.observed {
+            if wake.is_some() {
+                found.push((
+                    11,
+                    format!("the change of {} of {} was never judged", key.item, key.plan),
+                ));
+            }
+        }
+        for (invariant, what) in found {
+            self.violate(invariant, what);
+        }
+    }
+
+    /// A plan that should have moved and did not.
+    pub(crate) fn unmoved(&mut self, plan: &str, why: &str) {
+        self.violate(11, format!("{plan}: {why}"));
+    }
+}

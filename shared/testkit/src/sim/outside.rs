@@ -1,0 +1,195 @@
+//! The world around: sites that die, return and lie; other people's hands; alarms; operators.
+
+use super::history::Action;
+use super::sandbox::{Function, Origin, Told};
+use super::setup::{alarm, group, host, listener, zone};
+use super::world::Sim;
+use crate::world::World;
+use crate::world_plan::a_record;
+use jiff::SignedDuration;
+use serde_json::{Value, json};
+use understudy_core::control::later;
+use understudy_core::health::{AlarmState, Health};
+use understudy_engine::ports::Clock;
+
+impl Sim {
+    fn plan_name(&self, number: u16) -> &'static str {
+        let count = self.setup.plans.max(1);
+        self.setup
+            .names()
+            .nth((u32::from(number) % count) as usize)
+            .unwrap_or("shop")
+    }
+
+    pub(crate) fn site(&mut self, action: Action, a: u16, b: u16) -> bool {
+        let plan = self.plan_name(a);
+        // Mostly the primary: a failover needs it dead and the other one well.
+        let site = if b % 4 == 0 { "green" } else { "blue" };
+        let (health, reason) = match action {
+            Action::SiteDies => (Health::Unhealthy, "connection refused"),
+            Action::SiteReturns => (Health::Healthy, "HTTP 200"),
+            _ => match b % 5 {
+                0 | 1 => (Health::Unknown, "the check itself failed"),
+                2 => (Health::Degraded, "HTTP 200, slow"),
+                3 => (Health::Unhealthy, "HTTP 503, it says"),
+                _ => (Health::Healthy, "HTTP 200, it says"),
+            },
+        };
+        self.set_site(plan, site, health, reason);
+        true
+    }
+
+    pub(crate) fn set_site(&mut self, plan: &str, site: &str, health: Health, reason: &str) {
+        self.trace.note(self.clock.now(), || {
+            format!("{site} of {plan} answers from now on: {health} ({reason})")
+        });
+        self.cloud.answer(&host(plan, site), health, reason);
+        if site == "blue" {
+            let state = if health == Health::Unhealthy {
+                AlarmState::Alarm
+            } else {
+                AlarmState::Ok
+            };
+            self.cloud.put_alarm(&alarm(plan), state);
+        }
+    }
+
+    pub(crate) fn outside_weights(&mut self, a: u16, b: u16) -> bool {
+        let plan = self.plan_name(a);
+        let weights = match b % 4 {
+            0 => [100, 0, 7],
+            1 => [0, 100, 7],
+            2 => [50, 50, 7],
+            _ => [100, 0, 8],
+        };
+        let arn = listener(plan);
+        let names = ["blue", "green", "other"].map(|site| group(plan, site));
+        let weights: Vec<(&str, u32)> = names.iter().map(String::as_str).zip(weights).collect();
+        self.cloud.put_weights(&arn, &weights);
+        self.oracle.outside(&arn, self.clock.now());
+        self.trace.note(self.clock.now(), || {
+            format!(
+                "somebody sets the weights of {plan} to {:?}",
+                weights.iter().map(|(_, weight)| weight).collect::<Vec<_>>()
+            )
+        });
+        true
+    }
+
+    pub(crate) fn outside_record(&mut self, a: u16, b: u16) -> bool {
+        let plan = self.plan_name(a);
+        let address = ["192.0.2.1", "192.0.2.2", "203.0.113.5"]
+            .get(b as usize % 3)
+            .copied()
+            .unwrap_or("192.0.2.1");
+        let records = vec![
+            a_record("www.example.com.", address),
+            a_record("other.example.com.", "198.51.100.9"),
+        ];
+        self.cloud.put_zone(zone(plan), records);
+        self.oracle.outside(zone(plan), self.clock.now());
+        self.trace.note(self.clock.now(), || {
+            format!("somebody sets the record of {plan} to {address}")
+        });
+        true
+    }
+
+    /// An alarm's event: one, a storm of copies, late, or of yesterday; true to the alarm, or not.
+    pub(crate) fn alarm(&mut self, a: u16, b: u16, c: u16) -> bool {
+        let plan = self.plan_name(a);
+        let name = if b % 11 == 10 {
+            "an-alarm-of-nobody".to_owned()
+        } else {
+            alarm(plan)
+        };
+        let is_alarm = b % 4 != 3;
+        let age = match c % 8 {
+            0 => SignedDuration::from_hours(24),
+            1 => SignedDuration::from_secs(200),
+            _ => SignedDuration::from_secs(i64::from(c % 60)),
+        };
+        let at = later(self.clock.now(), -age);
+        let copies = if b % 5 == 4 { 5 } else { 1 };
+        for copy in 0..copies {
+            let event = World::alarm_event(&name, if is_alarm { "ALARM" } else { "OK" }, at);
+            let told = Told {
+                alarm: name.clone(),
+                at,
+            };
+            self.send(
+                Function::Decision,
+                event,
+                SignedDuration::from_secs(copy * i64::from(c % 3)),
+                Some(told),
+            );
+        }
+        self.trace.note(self.clock.now(), || {
+            format!(
+                "{copies} event(s) of alarm {name}, {} s old, is_alarm: {is_alarm}",
+                age.as_secs()
+            )
+        });
+        true
+    }
+
+    /// An operator's command.
+    pub(crate) fn command(&mut self, a: u16, b: u16, c: u16) -> bool {
+        let plan = self.plan_name(a);
+        let dry_run = c % 6 == 5;
+        let (word, more): (&'static str, Value) = match b % 16 {
+            0..=3 => {
+                let wait_seconds = if c.is_multiple_of(4) { 20 } else { 0 };
+                let mut more = json!({"force": c % 3 == 0, "wait_seconds": wait_seconds});
+                if let (true, Some(more)) = (c % 5 == 4, more.as_object_mut()) {
+                    more.insert("to".into(), json!("blue"));
+                }
+                if let (true, Some(more)) = (c % 7 == 6, more.as_object_mut()) {
+                    more.insert(
+                        "rollback_plan".into(),
+                        json!({"auto_rollback": true, "rollback_delay": 20}),
+                    );
+                }
+                ("failover", more)
+            }
+            4 | 5 => ("failback", json!({"force": c % 2 == 0})),
+            6 | 7 => ("cancel", json!({})),
+            8 | 9 => {
+                let action = ["retry", "rollback", "abandon"]
+                    .get(c as usize % 3)
+                    .copied()
+                    .unwrap_or("retry");
+                ("resolve", json!({"action": action}))
+            }
+            10 => ("pause", json!({})),
+            11 => ("resume", json!({})),
+            12 | 13 => ("acknowledge", json!({})),
+            14 => (
+                "put-plan",
+                json!({"plan": self.setup.plan_file(plan, c.is_multiple_of(2))}),
+            ),
+            _ => ("status", json!({})),
+        };
+        self.say(plan, word, more, dry_run && word != "status");
+        true
+    }
+
+    /// Says a command to decision.
+    pub(crate) fn say(&mut self, plan: &str, word: &'static str, more: Value, dry_run: bool) {
+        let mut command = json!({"command": word});
+        if let (Some(command), Value::Object(more)) = (command.as_object_mut(), more) {
+            if word != "put-plan" {
+                command.insert("plan".into(), json!(plan));
+            }
+            if word != "status" {
+                command.insert("operator".into(), json!("mia"));
+                command.insert("reason".into(), json!("the simulation"));
+                command.insert("dry_run".into(), json!(dry_run));
+            }
+            command.extend(more);
+        }
+        self.trace.note(self.clock.now(), || {
+            format!("mia says {word} {plan}{}", if dry_run { ", dry" } else { "" })
+        });
+        self.invoke(Function::Decision, command, Origin::Person { word, dry_run });
+    }
+}

@@ -1,0 +1,182 @@
+//! Every port of the engine, with a [`Gate`] in front of the fake that serves it.
+
+use super::gate::Gate;
+use async_trait::async_trait;
+use jiff::{SignedDuration, Timestamp};
+use serde_json::Value;
+use std::sync::Arc;
+use understudy_core::control::Wake;
+use understudy_core::health::{AlarmReading, Sample};
+use understudy_core::plan::EndpointProbe;
+use understudy_core::report::Announcement;
+use understudy_core::state::{RecordChange, RecordSet, TargetWeight};
+use understudy_engine::ports::{
+    Alarms, CallError, Clock, Compute, Database, DatabaseStatus, Dns, Due, Endpoint, ForwardTarget, Functions,
+    InstanceStatus, Item, Key, Notifier, Put, Table, Target, Traffic,
+};
+
+/// A fake with a gate in front.
+pub(crate) struct Gated<T> {
+    pub(crate) inner: Arc<T>,
+    pub(crate) gate: Arc<Gate>,
+}
+
+/// The clock of one sandbox: true time and its own error.
+pub(crate) struct SandboxClock(pub(crate) Arc<Gate>);
+
+#[async_trait]
+impl Clock for SandboxClock {
+    fn now(&self) -> Timestamp {
+        self.0.now()
+    }
+    async fn sleep(&self, duration: SignedDuration) {
+        self.0.sleep(duration).await;
+    }
+}
+
+macro_rules! points {
+    ($name:ident, $operation:literal) => {
+        // One name for each kind of item: where an invocation can die is counted by these.
+        fn $name(item: &str) -> &'static str {
+            match item.split('#').next().unwrap_or_default() {
+                "control" => concat!($operation, " control"),
+                "revision" => concat!($operation, " revision"),
+                "observation" => concat!($operation, " observation"),
+                "decision" => concat!($operation, " decision"),
+                "execution" => concat!($operation, " execution"),
+                "velocity" => concat!($operation, " fleet"),
+                "heartbeat" => concat!($operation, " heartbeat"),
+                _ => concat!($operation, " other"),
+            }
+        }
+    };
+}
+
+points!(get_point, "table.get");
+points!(put_point, "table.put");
+points!(delete_point, "table.delete");
+points!(query_point, "table.query");
+
+#[async_trait]
+impl<T: Table> Table for Gated<T> {
+    async fn get(&self, key: &Key) -> Result<Option<Item>, CallError> {
+        self.gate.through(get_point(&key.item), self.inner.get(key)).await
+    }
+    async fn put(&self, item: &Item, expected: u64) -> Result<Put, CallError> {
+        self.gate
+            .through(put_point(&item.key.item), self.inner.put(item, expected))
+            .await
+    }
+    async fn delete(&self, key: &Key, expected: u64) -> Result<Put, CallError> {
+        self.gate
+            .through(delete_point(&key.item), self.inner.delete(key, expected))
+            .await
+    }
+    async fn query(&self, plan: &str, prefix: &str, limit: usize, newest_first: bool) -> Result<Vec<Item>, CallError> {
+        self.gate
+            .through(query_point(prefix), self.inner.query(plan, prefix, limit, newest_first))
+            .await
+    }
+    async fn due(&self, until: Option<Timestamp>) -> Result<Vec<Due>, CallError> {
+        self.gate.through("table.due", self.inner.due(until)).await
+    }
+}
+
+#[async_trait]
+impl<T: Endpoint> Endpoint for Gated<T> {
+    async fn check(&self, probe: &EndpointProbe) -> Sample {
+        self.gate.through("endpoint.check", self.inner.check(probe)).await
+    }
+}
+
+#[async_trait]
+impl<T: Traffic> Traffic for Gated<T> {
+    async fn weights(&self, region: Option<&str>, target: &ForwardTarget) -> Result<Vec<TargetWeight>, CallError> {
+        self.gate
+            .through("traffic.weights", self.inner.weights(region, target))
+            .await
+    }
+    async fn set_weights(
+        &self,
+        region: Option<&str>,
+        target: &ForwardTarget,
+        expected: &[TargetWeight],
+        wanted: &[TargetWeight],
+    ) -> Result<(), CallError> {
+        let call = self.inner.set_weights(region, target, expected, wanted);
+        self.gate.through("traffic.set_weights", call).await
+    }
+    async fn targets(&self, region: Option<&str>, target_group_arn: &str) -> Result<Vec<Target>, CallError> {
+        self.gate
+            .through("traffic.targets", self.inner.targets(region, target_group_arn))
+            .await
+    }
+}
+
+#[async_trait]
+impl<T: Dns> Dns for Gated<T> {
+    async fn records(&self, hosted_zone_id: &str, names: &[(String, String)]) -> Result<Vec<RecordSet>, CallError> {
+        self.gate
+            .through("dns.records", self.inner.records(hosted_zone_id, names))
+            .await
+    }
+    async fn change_records(
+        &self,
+        hosted_zone_id: &str,
+        changes: &[RecordChange],
+        comment: &str,
+    ) -> Result<String, CallError> {
+        let call = self.inner.change_records(hosted_zone_id, changes, comment);
+        self.gate.through("dns.change_records", call).await
+    }
+    async fn in_sync(&self, change_id: &str) -> Result<bool, CallError> {
+        self.gate.through("dns.in_sync", self.inner.in_sync(change_id)).await
+    }
+}
+
+#[async_trait]
+impl<T: Compute> Compute for Gated<T> {
+    async fn instance_statuses(&self, region: Option<&str>, ids: &[String]) -> Result<Vec<InstanceStatus>, CallError> {
+        let call = self.inner.instance_statuses(region, ids);
+        self.gate.through("compute.instance_statuses", call).await
+    }
+}
+
+#[async_trait]
+impl<T: Database> Database for Gated<T> {
+    async fn instance_statuses(&self, region: Option<&str>, ids: &[String]) -> Result<Vec<DatabaseStatus>, CallError> {
+        let call = self.inner.instance_statuses(region, ids);
+        self.gate.through("database.instance_statuses", call).await
+    }
+}
+
+#[async_trait]
+impl<T: Alarms> Alarms for Gated<T> {
+    async fn readings(&self, region: Option<&str>, names: &[String]) -> Result<Vec<AlarmReading>, CallError> {
+        self.gate
+            .through("alarms.readings", self.inner.readings(region, names))
+            .await
+    }
+}
+
+#[async_trait]
+impl<T: Notifier> Notifier for Gated<T> {
+    async fn publish(&self, topic_arn: Option<&str>, plan: &str, announcement: &Announcement) -> Result<(), CallError> {
+        let call = self.inner.publish(topic_arn, plan, announcement);
+        self.gate.through("notifier.publish", call).await
+    }
+}
+
+#[async_trait]
+impl<T: Functions> Functions for Gated<T> {
+    async fn nudge(&self, function: Wake, plan: &str) -> Result<(), CallError> {
+        self.gate
+            .through("functions.nudge", self.inner.nudge(function, plan))
+            .await
+    }
+    async fn ask_executor(&self, question: &Value) -> Result<Value, CallError> {
+        self.gate
+            .through("functions.ask_executor", self.inner.ask_executor(question))
+            .await
+    }
+}

@@ -1,0 +1,166 @@
+//! What was done, in numbers: histories, steps, faults by kind, and where invocations were ended.
+
+use super::history::Action;
+use super::sandbox::Function;
+use crate::faults::Place;
+use std::collections::BTreeMap;
+use std::fmt;
+
+/// An await point: a call of a function to one of its ports.
+pub type Point = (Function, &'static str);
+
+/// How often a point was seen, and how often an invocation ended before it, after its effect, after its reply.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Crashes {
+    /// Calls that had their effect.
+    pub seen: u64,
+    /// Ends before the call, after its effect, after its reply.
+    pub crashed: [u64; 3],
+}
+
+/// What was done.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Histories.
+    pub histories: u64,
+    /// Choices of the scheduler, those after the faults included.
+    pub steps: u64,
+    /// Invocations of the three functions.
+    pub invocations: u64,
+    /// Accepted and refused writes of the table.
+    pub writes: u64,
+    /// Mutating calls that reached the cloud.
+    pub changes: u64,
+    /// Executions that were opened.
+    pub executions: u64,
+    /// Invocations that Lambda's timeout ended.
+    pub timeouts: u64,
+    /// Direct invocations by the probe.
+    pub nudges: u64,
+    /// Faults that were carried out, by kind.
+    pub faults: BTreeMap<Action, u64>,
+    /// Where invocations can end, and where they did.
+    pub points: BTreeMap<Point, Crashes>,
+}
+
+impl Counts {
+    pub(crate) fn seen(&mut self, function: Function, point: &'static str) {
+        self.points.entry((function, point)).or_default().seen += 1;
+    }
+
+    pub(crate) fn crashed(&mut self, function: Function, point: &'static str, place: Place) {
+        let crashes = self.points.entry((function, point)).or_default();
+        if let Some(count) = crashes.crashed.get_mut(place as usize) {
+            *count += 1;
+        }
+    }
+
+    /// Adds what another history did.
+    pub fn add(&mut self, other: &Self) {
+        self.histories += other.histories;
+        self.steps += other.steps;
+        self.invocations += other.invocations;
+        self.writes += other.writes;
+        self.changes += other.changes;
+        self.executions += other.executions;
+        self.timeouts += other.timeouts;
+        self.nudges += other.nudges;
+        for (action, count) in &other.faults {
+            *self.faults.entry(*action).or_default() += count;
+        }
+        for (point, crashes) in &other.points {
+            let sum = self.points.entry(*point).or_default();
+            sum.seen += crashes.seen;
+            for (sum, count) in sum.crashed.iter_mut().zip(crashes.crashed) {
+                *sum += count;
+            }
+        }
+    }
+
+    /// Await points that were seen: each call before, after its effect, after its reply.
+    pub fn await_points(&self) -> usize {
+        self.points.len() * Place::ALL.len()
+    }
+
+    /// Those at which no invocation has ended.
+    pub fn never_crashed(&self) -> Vec<String> {
+        let points = self.points.iter();
+        points
+            .flat_map(|((function, point), crashes)| {
+                let missing = Place::ALL
+                    .into_iter()
+                    .zip(crashes.crashed)
+                    .filter(|(_, count)| *count == 0);
+                missing.map(move |(place, _)| {
+                    format!(
+                        "{} {} {point} (seen {} times)",
+                        function.as_str(),
+                        words(place),
+                        crashes.seen
+                    )
+                })
+            })
+            .collect()
+    }
+}
+
+/// A place in words.
+pub(crate) fn words(place: Place) -> &'static str {
+    match place {
+        Place::BeforeEffect => "before",
+        Place::AfterEffect => "after the effect of",
+        Place::AfterReply => "after the reply to",
+    }
+}
+
+impl fmt::Display for Counts {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(
+            out,
+            "{} histories, {} steps, {} invocations, {} executions, {} writes tried, {} mutating calls, {} direct invocations, {} timeouts",
+            self.histories,
+            self.steps,
+            self.invocations,
+            self.executions,
+            self.writes,
+            self.changes,
+            self.nudges,
+            self.timeouts
+        )?;
+        let faults: u64 = self.faults.values().sum();
+        writeln!(out, "{faults} faults and disturbances:")?;
+        for (action, count) in &self.faults {
+            writeln!(out, "  {count:>9}  {}", action.words())?;
+        }
+        let missing = self.never_crashed();
+        let points = self.await_points();
+        writeln!(
+            out,
+            "{points} await points seen ({} calls, each before, after its effect, after its reply), {} crashed at",
+            self.points.len(),
+            points - missing.len()
+        )?;
+        for missed in missing {
+            writeln!(out, "  never crashed: {missed}")?;
+        }
+        Ok(())
+    }
+}
+
+/// The call that a history hunts: rare ones stand here too, so that no place is left to luck.
+pub(crate) fn hunted(number: u16) -> Point {
+    const HUNTED: &[Point] = &[
+        (Function::Executor, "traffic.set_weights"),
+        (Function::Executor, "dns.change_records"),
+        (Function::Executor, "table.put control"),
+        (Function::Executor, "table.get control"),
+        (Function::Executor, "table.put execution"),
+        (Function::Executor, "notifier.publish"),
+        (Function::Probe, "functions.nudge"),
+        (Function::Decision, "functions.ask_executor"),
+    ];
+    HUNTED
+        .get(number as usize % HUNTED.len())
+        .copied()
+        .unwrap_or((Function::Executor, "table.put control"))
+}

@@ -1,0 +1,541 @@
+//! The world of one history: what stands in it, and how one step is taken.
+//!
+//! Nothing here runs by itself. A step polls at most one sandbox, after one of its parked calls was given a verdict; then
+//! whatever that wrote, changed or published is taken to the oracle, and what was put on the stream to the bus.
+
+use super::bus::{Bus, Waiting};
+use super::gate::{CLIENT_TIMEOUT, Phase, Verdict};
+use super::history::{Choice, History};
+use super::oracle::Oracle;
+use super::report::{Counts, words};
+use super::sandbox::{Function, Origin, Running, Told, Warm};
+use super::setup::Setup;
+use super::trace::Trace;
+use crate::clock::{SeededRandom, TestClock};
+use crate::cloud::FakeCloud;
+use crate::faults::Place;
+use crate::memory::MemoryTable;
+use crate::memory_stream::stream_payload;
+use jiff::{SignedDuration, Timestamp};
+use serde_json::{Value, json};
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use understudy_core::control::later;
+use understudy_engine::executor::HandlerError;
+use understudy_engine::ports::{CallErrorKind, Clock};
+
+/// How long a call takes that nothing holds up.
+const LATENCY: SignedDuration = SignedDuration::from_millis(15);
+/// How long a call takes that finds nobody.
+const FUTILE: SignedDuration = SignedDuration::from_millis(1500);
+
+/// What no call of a function can reach.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Side {
+    Table,
+    Cloud,
+}
+
+/// What is out of order for a while.
+#[derive(Debug)]
+pub(crate) enum Trouble {
+    /// These calls of this function find nobody.
+    Partition(Function, Side),
+    /// No call reaches the table.
+    TableAway(CallErrorKind),
+    /// The function can not be invoked.
+    Gone(Function),
+}
+
+/// A call that stands before a gate, and whose it is.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Standing {
+    pub(crate) index: usize,
+    pub(crate) ticket: u64,
+    pub(crate) point: &'static str,
+    pub(crate) phase: Phase,
+    pub(crate) since: Timestamp,
+    pub(crate) not_before: Timestamp,
+}
+
+/// The world of one history.
+pub(crate) struct Sim {
+    pub(crate) setup: Setup,
+    pub(crate) exhaustive: bool,
+    pub(crate) clock: Arc<TestClock>,
+    pub(crate) table: Arc<MemoryTable>,
+    pub(crate) cloud: Arc<FakeCloud>,
+    pub(crate) random: Arc<SeededRandom>,
+    pub(crate) tickets: Arc<AtomicU64>,
+    pub(crate) running: Vec<Running>,
+    pub(crate) warm: [Option<Warm>; 2],
+    pub(crate) bus: Bus,
+    pub(crate) schedule_at: Option<Timestamp>,
+    pub(crate) troubles: Vec<(Trouble, Timestamp)>,
+    pub(crate) oracle: Oracle,
+    pub(crate) trace: Trace,
+    pub(crate) counts: Counts,
+    pub(crate) requests: u32,
+    hunted: u16,
+}
+
+impl Sim {
+    /// The world of this history before its first step.
+    pub(crate) fn new(history: &History, told: bool, exhaustive: bool) -> Self {
+        let start = Timestamp::from_second(1_795_255_200).unwrap_or(Timestamp::UNIX_EPOCH);
+        let clock = Arc::new(TestClock::new(start));
+        let table = Arc::new(MemoryTable::new(clock.clone()));
+        let mut cloud = FakeCloud::new(clock.clone(), table.clone());
+        // Here time passes at the gate.
+        cloud.latency = SignedDuration::ZERO;
+        let cloud = Arc::new(cloud);
+        let random = Arc::new(SeededRandom::new(history.seed));
+        crate::world::answer_questions(&clock, &table, &random, &cloud);
+        let plans = history.setup.furnish(&cloud, &table, start);
+        let schedule_at = (!exhaustive).then(|| later(start, SignedDuration::from_secs(2)));
+        Self {
+            setup: history.setup.clone(),
+            exhaustive,
+            clock,
+            table,
+            cloud,
+            random,
+            tickets: Arc::new(AtomicU64::new(1)),
+            running: Vec::new(),
+            warm: [None, None],
+            bus: Bus::default(),
+            schedule_at,
+            troubles: Vec::new(),
+            oracle: Oracle::new(plans, &history.setup),
+            trace: Trace::new(told),
+            counts: Counts::default(),
+            requests: 0,
+            hunted: 0,
+        }
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// Takes one step.
+    pub(crate) fn step(&mut self, choice: Choice) {
+        self.counts.steps += 1;
+        if !self.act(choice) {
+            self.progress();
+        }
+    }
+
+    /// The harmless step: the oldest thing goes on.
+    pub(crate) fn progress(&mut self) {
+        let now = self.now();
+        let next = self.standing(|standing| standing.not_before <= now);
+        if let Some(standing) = next.into_iter().min_by_key(|standing| standing.ticket) {
+            self.release(standing, Verdict::Go);
+            return;
+        }
+        let ready = self.bus.ready(now, |function| !self.is_gone(function));
+        if let Some(key) = ready.first() {
+            return self.deliver(&key.clone());
+        }
+        let knocks = self.bus.knocks.iter();
+        let knock = knocks
+            .clone()
+            .position(|knock| knock.at <= now && !self.is_gone(knock.function));
+        if let Some(waiting) = knock.and_then(|index| self.bus.knocks.remove(index)) {
+            return self.answer_knock(waiting);
+        }
+        if self.schedule_at.is_some_and(|at| at <= now) {
+            return self.run_schedule();
+        }
+        self.pass_time();
+    }
+
+    /// The calls that could go on: of whoever is awake; and of whoever is not, those whose service does not know it.
+    pub(crate) fn standing(&self, wanted: impl Fn(&Standing) -> bool) -> Vec<Standing> {
+        let now = self.now();
+        let mut found = Vec::new();
+        for (index, running) in self.running.iter().enumerate() {
+            let awake = running.is_awake(now);
+            running.gate.each(|parked| {
+                let standing = Standing {
+                    index,
+                    ticket: parked.ticket,
+                    point: parked.point,
+                    phase: parked.phase,
+                    since: parked.since,
+                    not_before: parked.not_before,
+                };
+                let possible = match running.orphan {
+                    Some(orphan) => orphan == parked.ticket,
+                    None => awake || (parked.phase == Phase::Sent && !parked.is_sleep()),
+                };
+                if possible && wanted(&standing) {
+                    found.push(standing);
+                }
+            });
+        }
+        found
+    }
+
+    /// Gives a standing call its verdict, unless the world has a worse one, and lets its sandbox go on.
+    ///
+    /// Whether it got the verdict that was wanted for it.
+    pub(crate) fn release(&mut self, standing: Standing, wanted: Verdict) -> bool {
+        let Some(running) = self.running.get_mut(standing.index) else {
+            return false;
+        };
+        if standing.point == super::gate::SLEEP {
+            running.gate.decide(standing.ticket, Verdict::Go);
+            self.trace
+                .note(self.clock.now(), || format!("{} wakes", running.request_id));
+            self.poll(standing.index);
+            return true;
+        }
+        let (function, hunting) = (running.function, self.hunts(standing));
+        if let Some(place) = hunting {
+            self.kill_at(standing, place);
+            return false;
+        }
+        let now = self.now();
+        let mut verdict = match (self.trouble(function, standing.point), standing.phase) {
+            (Some(kind), Phase::Sent) => Verdict::Fail(kind),
+            (Some(_), Phase::Effected) => Verdict::Lose,
+            (None, _) => wanted,
+        };
+        let Some(running) = self.running.get_mut(standing.index) else {
+            return false;
+        };
+        // Whoever waits this long has given up; what arrives then has no effect any more.
+        let patient = standing.point == "functions.ask_executor" || running.was_frozen;
+        let late = now.duration_since(standing.since) > CLIENT_TIMEOUT;
+        if late && standing.phase == Phase::Sent && standing.point != "functions.ask_executor" {
+            verdict = Verdict::Fail(CallErrorKind::Lost);
+        } else if late && !patient {
+            verdict = Verdict::Lose;
+        }
+        if !running.is_awake(now) && !matches!(verdict, Verdict::Fail(_)) {
+            verdict = Verdict::Hold;
+        }
+        if !running.is_awake(now) && matches!(verdict, Verdict::Fail(_)) {
+            // Nobody is awake to hear it: it stands until somebody is.
+            running
+                .gate
+                .slow(standing.ticket, running.frozen_until.unwrap_or(Timestamp::MAX));
+            if running.orphan.is_some() {
+                self.bury(standing.index);
+            }
+            return false;
+        }
+        if standing.phase == Phase::Sent {
+            let futile = matches!(verdict, Verdict::Fail(CallErrorKind::Lost));
+            self.clock.advance(if futile { FUTILE } else { LATENCY });
+            if !matches!(verdict, Verdict::Fail(_)) {
+                self.counts.seen(function, standing.point);
+                self.oracle.before_effect(running, standing.point, &self.table);
+            }
+        }
+        running.gate.decide(standing.ticket, verdict);
+        self.trace.note(self.clock.now(), || {
+            let word = match (standing.phase, verdict) {
+                (Phase::Effected, Verdict::Lose) => "reply lost".to_owned(),
+                (Phase::Effected, _) => "reply read".to_owned(),
+                (_, Verdict::Go) => "done".to_owned(),
+                (_, Verdict::Hold) => "done, the reply waits".to_owned(),
+                (_, Verdict::Lose) => "done, the reply is lost".to_owned(),
+                (_, Verdict::Fail(kind)) => format!("failed: {kind:?}"),
+            };
+            format!("{}: {} {word}", running.request_id, standing.point)
+        });
+        let orphan = running.orphan.is_some();
+        self.poll(standing.index);
+        if orphan {
+            self.bury(standing.index);
+        }
+        verdict == wanted
+    }
+
+    // The place at which this history is to end an invocation, if this is the call.
+    fn hunts(&mut self, standing: Standing) -> Option<Place> {
+        let (point, nth, place) = self.setup.hunt?;
+        let running = self.running.get(standing.index)?;
+        let hunted = super::report::hunted(point);
+        if standing.phase != Phase::Sent || hunted != (running.function, standing.point) || running.orphan.is_some() {
+            return None;
+        }
+        self.hunted += 1;
+        if self.hunted != nth + 1 {
+            return None;
+        }
+        self.setup.hunt = None;
+        Place::ALL.get(place as usize).copied()
+    }
+
+    /// Ends an invocation at a call: before it, after its effect, or after its reply.
+    pub(crate) fn kill_at(&mut self, standing: Standing, place: Place) {
+        let Some(running) = self.running.get(standing.index) else {
+            return;
+        };
+        let (function, request_id) = (running.function, running.request_id.clone());
+        let place = match (standing.phase, place) {
+            (Phase::Effected, Place::BeforeEffect) => Place::AfterEffect,
+            (_, place) => place,
+        };
+        match place {
+            Place::BeforeEffect => {}
+            Place::AfterEffect if standing.phase == Phase::Effected => {}
+            Place::AfterEffect => {
+                if !self.release(standing, Verdict::Hold) {
+                    return;
+                }
+            }
+            Place::AfterReply => {
+                if let Some(running) = self.running.get_mut(standing.index) {
+                    running.doomed = true;
+                }
+                if !self.release(standing, Verdict::Go) {
+                    if let Some(running) = self.index_of(&request_id).and_then(|index| self.running.get_mut(index)) {
+                        running.doomed = false;
+                    }
+                    return;
+                }
+            }
+        }
+        self.counts.crashed(function, standing.point, place);
+        self.trace.note(self.clock.now(), || {
+            format!("{request_id} is killed {} {}", words(place), standing.point)
+        });
+        if let Some(index) = self.index_of(&request_id) {
+            self.end(index, None);
+        }
+    }
+
+    pub(crate) fn index_of(&self, request_id: &str) -> Option<usize> {
+        self.running.iter().position(|running| running.request_id == request_id)
+    }
+
+    /// Lets a sandbox go on until it can not.
+    pub(crate) fn poll(&mut self, index: usize) {
+        let Some(running) = self.running.get_mut(index) else {
+            return;
+        };
+        let done = running.poll();
+        self.absorb(index);
+        if let Some(done) = done {
+            let doomed = self.running.get(index).is_some_and(|running| running.doomed);
+            self.end(index, (!doomed).then_some(done));
+        }
+    }
+
+    // What the newest step has left in the world.
+    fn absorb(&mut self, index: usize) {
+        let now = self.clock.now();
+        if let Some(running) = self.running.get(index) {
+            for write in self.table.drain_writes() {
+                self.counts.writes += 1;
+                self.oracle.written(running, &write, &self.cloud, &mut self.trace);
+            }
+            for change in self.cloud.drain_changes() {
+                self.counts.changes += 1;
+                self.oracle.changed(running, &change, &mut self.trace);
+            }
+            for published in self.cloud.drain_published() {
+                self.oracle.published(&published);
+            }
+        }
+        while let Some(record) = self.table.take_record() {
+            self.bus.carry(record, now);
+        }
+        while let Some((function, plan)) = self.cloud.take_nudge() {
+            self.counts.nudges += 1;
+            self.bus.knock(Waiting {
+                function: function.into(),
+                payload: json!({"plan": plan}),
+                tries: 0,
+                at: now,
+                told: None,
+            });
+        }
+    }
+
+    /// An invocation is over: with an answer, or (`None`) because its sandbox died or its time was over.
+    pub(crate) fn end(&mut self, index: usize, done: Option<Result<Value, HandlerError>>) {
+        let now = self.now();
+        let running = self.running.remove(index);
+        let well = match &done {
+            Some(Ok(answer)) => answer["batchItemFailures"].as_array().is_none_or(Vec::is_empty),
+            _ => false,
+        };
+        self.trace.note(now, || {
+            let word = match (&done, well) {
+                (Some(Ok(_)), true) => "ends".to_owned(),
+                (Some(Ok(_)), false) => "ends with a failed record".to_owned(),
+                (Some(Err(error)), _) => format!("fails: {error}"),
+                (None, _) => "is gone".to_owned(),
+            };
+            format!("{} {word}", running.request_id)
+        });
+        self.oracle.ended(
+            &running,
+            well.then_some(done.as_ref())
+                .flatten()
+                .and_then(|done| done.as_ref().ok()),
+        );
+        self.conclude(running.function, running.origin.clone(), well);
+        if done.is_some() && running.function == Function::Probe {
+            let observer = running.observer;
+            if let (Some(warm), Some(place)) = (running.into_warm(), self.warm.get_mut(observer)) {
+                *place = Some(warm);
+            }
+        }
+    }
+
+    /// Tells whoever invoked how it went: the stream and Lambda may try again.
+    pub(crate) fn conclude(&mut self, function: Function, origin: Origin, well: bool) {
+        let now = self.now();
+        match origin {
+            Origin::Stream(record, written) => self.bus.release(record, written, well, now),
+            Origin::Knock { payload, tries, told } if !well && tries < 2 => self.bus.knock(Waiting {
+                function,
+                payload,
+                tries: tries + 1,
+                at: later(now, SignedDuration::from_secs(20 * i64::from(tries + 1))),
+                told,
+            }),
+            Origin::Knock { .. } | Origin::Copy | Origin::Schedule | Origin::Person { .. } => {}
+        }
+    }
+
+    // An orphan's last call has landed: nothing of it is left.
+    fn bury(&mut self, index: usize) {
+        if index < self.running.len() {
+            self.running.remove(index);
+        }
+    }
+
+    /// Delivers the next record of a lane.
+    pub(crate) fn deliver(&mut self, key: &(Function, String)) {
+        let Some((record, written)) = self.bus.take(key, self.now()) else {
+            self.trace.note(self.clock.now(), || {
+                format!("the lane of {} has only dead letters", key.1)
+            });
+            return;
+        };
+        self.clock.advance(LATENCY);
+        self.trace.note(self.clock.now(), || {
+            format!(
+                "the stream wakes {} for {} ({})",
+                key.0.as_str(),
+                key.1,
+                record.item.key.item
+            )
+        });
+        let payload = stream_payload(std::slice::from_ref(&record));
+        self.invoke(key.0, payload, Origin::Stream(record, written));
+    }
+
+    /// Makes an asynchronous invocation.
+    pub(crate) fn answer_knock(&mut self, waiting: Waiting) {
+        let Waiting {
+            function,
+            payload,
+            tries,
+            told,
+            ..
+        } = waiting;
+        self.clock.advance(LATENCY);
+        self.trace.note(self.clock.now(), || {
+            format!("{} is invoked: {payload}", function.as_str())
+        });
+        let origin = Origin::Knock {
+            payload: payload.clone(),
+            tries,
+            told,
+        };
+        self.invoke(function, payload, origin);
+    }
+
+    /// Hands an event to a function, asynchronously.
+    pub(crate) fn send(&mut self, function: Function, payload: Value, delay: SignedDuration, told: Option<Told>) {
+        let at = later(self.now(), delay);
+        self.bus.knock(Waiting {
+            function,
+            payload,
+            tries: 0,
+            at,
+            told,
+        });
+    }
+
+    /// The schedule's minute.
+    pub(crate) fn run_schedule(&mut self) {
+        let now = self.now();
+        if self.schedule_at.is_some_and(|at| at <= now) {
+            let minute = (now.as_second().div_euclid(60) + 1) * 60 + 2;
+            self.schedule_at = Timestamp::from_second(minute).ok();
+        }
+        if self.is_gone(Function::Probe) {
+            return;
+        }
+        for observer in 0..self.setup.observers as usize {
+            self.trace.note(now, || "the schedule runs the probe".to_owned());
+            self.invoke_probe(observer);
+        }
+    }
+
+    fn trouble(&self, function: Function, point: &str) -> Option<CallErrorKind> {
+        let to_table = point.starts_with("table.");
+        self.troubles.iter().find_map(|(trouble, _)| match trouble {
+            Trouble::Partition(whom, side) if *whom == function => {
+                ((*side == Side::Table) == to_table).then_some(CallErrorKind::Lost)
+            }
+            Trouble::TableAway(kind) if to_table => Some(*kind),
+            _ => None,
+        })
+    }
+
+    /// Whether a function can not be invoked.
+    pub(crate) fn is_gone(&self, function: Function) -> bool {
+        self.troubles
+            .iter()
+            .any(|(trouble, _)| matches!(trouble, Trouble::Gone(gone) if *gone == function))
+    }
+
+    // Nothing can go on now: time passes until something can.
+    fn pass_time(&mut self) {
+        let now = self.now();
+        let mut times: Vec<Timestamp> = self
+            .standing(|_| true)
+            .iter()
+            .map(|standing| standing.not_before)
+            .collect();
+        times.extend(
+            self.running
+                .iter()
+                .flat_map(|running| [Some(running.deadline), running.frozen_until])
+                .flatten(),
+        );
+        times.extend(self.troubles.iter().map(|(_, until)| *until));
+        times.extend(self.bus.next_at());
+        times.extend(self.schedule_at);
+        let next = times.into_iter().filter(|at| *at > now).min();
+        let next = next.unwrap_or_else(|| later(now, SignedDuration::from_secs(1)));
+        self.advance(next.duration_since(now));
+    }
+
+    /// Moves time, and ends what is over by then.
+    pub(crate) fn advance(&mut self, by: SignedDuration) {
+        self.clock.advance(by);
+        let now = self.now();
+        self.trace.note(now, || format!("time passes: {} s", by.as_secs_f32()));
+        self.troubles.retain(|(_, until)| *until > now);
+        while let Some(index) = self.running.iter().position(|running| running.deadline <= now) {
+            if self.running.get(index).is_some_and(|running| running.orphan.is_some()) {
+                self.bury(index);
+            } else {
+                self.counts.timeouts += 1;
+                self.end(index, None);
+            }
+        }
+    }
+}
