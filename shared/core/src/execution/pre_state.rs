@@ -23,6 +23,14 @@ pub enum PreState {
 }
 
 impl PreState {
+    /// The pre-state itself, where it is kept here.
+    pub fn inline(&self) -> Option<&ResourceState> {
+        match self {
+            Self::Inline(state) => Some(state),
+            Self::Stored { .. } => None,
+        }
+    }
+
     /// Whether there is nothing to restore.
     pub fn is_gate(&self) -> bool {
         *self == Self::Inline(ResourceState::Gate)

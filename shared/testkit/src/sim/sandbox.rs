@@ -268,6 +268,7 @@ impl Sim {
                     database: cloud.clone(),
                     alarms: cloud.clone(),
                     functions: cloud,
+                    describes_per_second: 10,
                 };
                 let name = super::setup::OBSERVERS.get(observer).copied().unwrap_or("elsewhere");
                 (Arc::new(Probe::new(ports, name.to_owned())), gate)

@@ -4,7 +4,7 @@ use super::Oracle;
 use crate::cloud::Change;
 use crate::sim::sandbox::Running;
 use jiff::{SignedDuration, Timestamp};
-use understudy_core::execution::{Direction, Execution, StepState};
+use understudy_core::execution::{Direction, Execution, PreState, StepState};
 use understudy_core::state::{RecordSet, ResourceState};
 
 /// How long after a step's deadline a call may still have its effect: one that was on its way.
@@ -61,10 +61,7 @@ impl Oracle {
         }
         if undoing {
             for (later, run) in execution.steps.iter().enumerate().skip(step + 1) {
-                let changed = run
-                    .pre_state
-                    .as_ref()
-                    .is_some_and(|state| *state != ResourceState::Gate);
+                let changed = run.pre_state.as_ref().is_some_and(|state| !state.is_gate());
                 if changed && run.state != StepState::Undone && run.state != StepState::Satisfied {
                     self.violate(
                         12,
@@ -80,7 +77,8 @@ impl Oracle {
 
     fn intended(&mut self, execution: &Execution, step: usize, change: &Change, what: &str) {
         let Some(run) = execution.steps.get(step) else { return };
-        let (Some(pre_state), Some(wanted)) = (&run.pre_state, &run.wanted) else {
+        // The simulated pre-states are small: every one of them is in the control item.
+        let (Some(pre_state), Some(wanted)) = (run.pre_state.as_ref().and_then(PreState::inline), &run.wanted) else {
             return self.violate(3, format!("{what} without a recorded pre-state"));
         };
         let undoing = execution.direction == Direction::Back;

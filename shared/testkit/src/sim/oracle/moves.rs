@@ -7,7 +7,7 @@ use crate::sim::sandbox::{Origin, Running};
 use crate::sim::setup::{EVENT_AGE_SECONDS, STABILITY_SECONDS};
 use jiff::{SignedDuration, Timestamp};
 use understudy_core::control::{Control, later};
-use understudy_core::execution::{Execution, Kind, Status, TriggerKind};
+use understudy_core::execution::{Execution, Kind, PreState, Status, TriggerKind};
 use understudy_core::plan::Step;
 use understudy_core::state::{ResourceState, TargetWeight};
 
@@ -147,7 +147,7 @@ impl Oracle {
         }
         for (index, run) in execution.steps.iter().enumerate() {
             let Some((step, goal)) = execution.step(index).zip(if undone {
-                run.pre_state.as_ref()
+                run.pre_state.as_ref().and_then(PreState::inline)
             } else {
                 run.wanted.as_ref()
             }) else {
