@@ -3,7 +3,7 @@
 use super::settling::Settled;
 use super::{Flow, Intent, Stop, Turn};
 use crate::ports::{CallError, CallErrorKind};
-use understudy_core::control::{Control, later};
+use understudy_core::control::Control;
 
 /// After this many calls of one undo, a person must look.
 const MAX_UNDO_ATTEMPTS: u32 = 8;
@@ -98,14 +98,7 @@ impl Turn<'_> {
         // A refused compare-and-set is looked at again: the reading, not the refusal, says whether somebody else was there.
         let may_pass = error.may_repeat() || error.kind == CallErrorKind::Conflict;
         if may_pass && tried < MAX_UNDO_ATTEMPTS {
-            let pause = self.pause(control, index);
-            *control = self
-                .commit_execution(|execution, now| {
-                    execution.wait(index, now, later(now, pause), &error.message);
-                    Ok(())
-                })
-                .await?;
-            return Ok(Flow::On);
+            return self.repeat_later(control, index, error).await;
         }
         let name = run.map(|run| run.name).unwrap_or_default();
         self.stick(control, &format!("step {name} can not be undone: {}", error.message))

@@ -186,17 +186,12 @@ impl Turn<'_> {
         index: usize,
         error: &CallError,
     ) -> Result<Flow, Stop> {
-        *control = if error.may_repeat() {
-            let pause = self.pause(control, index);
-            self.commit_execution(|execution, now| {
-                execution.wait(index, now, later(now, pause), &error.message);
-                Ok(())
-            })
-            .await?
-        } else {
-            self.commit_execution(|execution, now| execution.fail_step(index, now, &error.message))
-                .await?
-        };
+        if error.may_repeat() {
+            return self.repeat_later(control, index, error).await;
+        }
+        *control = self
+            .commit_execution(|execution, now| execution.fail_step(index, now, &error.message))
+            .await?;
         Ok(Flow::On)
     }
 }
