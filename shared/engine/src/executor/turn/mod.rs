@@ -15,7 +15,7 @@ use crate::steps::{Driver, Reading};
 use crate::store::ChangeError;
 use jiff::{SignedDuration, Timestamp};
 use understudy_core::control::{Control, LeaseHeld, Wake, later};
-use understudy_core::execution::{Direction, Execution, IllegalTransition, Next, Status};
+use understudy_core::execution::{Direction, Execution, IllegalTransition, Next, Status, StepRun};
 use understudy_core::regions::{MAX_CONNECTION_ERRORS, StandsBack};
 use understudy_core::report::{EventKind, about_execution};
 use understudy_core::state::ResourceState;
@@ -185,6 +185,10 @@ fn change_error<E: std::fmt::Display>(error: ChangeError<E>) -> CallError {
     }
 }
 
+fn run_of(control: &Control, index: usize) -> Option<&StepRun> {
+    control.execution.as_ref()?.steps.get(index)
+}
+
 impl Turn<'_> {
     fn now(&self) -> Timestamp {
         self.executor.ports.clock.now()
@@ -284,11 +288,7 @@ impl Turn<'_> {
             return Ok(None);
         };
         let comment = format!("Understudy {} {} epoch {}", self.plan, execution.id, self.epoch);
-        let name = execution
-            .steps
-            .get(index)
-            .map(|run| run.name.clone())
-            .unwrap_or_default();
+        let name = run_of(control, index).map(|run| run.name.clone()).unwrap_or_default();
         tracing::info!(
             plan = self.plan,
             epoch = self.epoch,
@@ -321,11 +321,7 @@ impl Turn<'_> {
     }
 
     pub(super) fn pause(&self, control: &Control, index: usize) -> SignedDuration {
-        let retries = control
-            .execution
-            .as_ref()
-            .and_then(|execution| execution.steps.get(index))
-            .map_or(0, |run| run.retries);
+        let retries = run_of(control, index).map_or(0, |run| run.retries);
         let most = f64::from(500_u32 << retries.min(4));
         SignedDuration::from_millis((most * (0.5 + 0.5 * self.executor.store.jitter())) as i64)
     }
