@@ -30,7 +30,7 @@ async fn main() -> Result<(), lambda_runtime::Error> {
         database: Arc::new(RdsDatabase::new(&config)),
         alarms: Arc::new(CloudWatchAlarms::new(&config)),
     };
-    let executor = &Executor::new(ports);
+    let executor = &Executor::new(ports, settings.region);
     runtime::run(telemetry, |event, invocation| async move {
         executor.handle(event, &invocation).await
     })

@@ -2,15 +2,20 @@
 //!
 //! Every try is new: a new name lookup, a new connection, no proxy, no redirect, certificates verified. What
 //! the endpoint does wrong is *unhealthy*. What goes wrong on this side (no socket left, no route out, a
-//! resolver that does not answer) is *unknown*: it says nothing about the endpoint.
+//! resolver that does not answer) is *unknown*: it says nothing about the endpoint. So is what a probe must not
+//! reach, which `reach` knows.
+
+mod reach;
 
 use async_trait::async_trait;
+use reach::{Guarded, Refused, RuntimeApi};
 use reqwest::redirect::Policy;
-use reqwest::{Certificate, Client, Response};
+use reqwest::{Certificate, Client, Response, Url};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use std::error::Error;
 use std::io;
+use std::net::IpAddr;
 use std::sync::OnceLock;
 use std::time::Duration;
 use tokio::net::TcpStream;
@@ -35,18 +40,27 @@ const LOCAL_PROBLEMS: &[(i32, &str)] = &[
 ];
 
 /// Tries endpoints over the network.
-#[derive(Default)]
 pub struct NetworkEndpoint {
     additional_roots: Vec<Certificate>,
+    runtime_api: Option<RuntimeApi>,
     // Made at their first use: reading the system's root certificates takes milliseconds.
     plain: OnceLock<Result<Client, String>>,
     tls: OnceLock<Result<Client, String>>,
 }
 
 impl NetworkEndpoint {
-    /// Trusts the system's root certificates.
+    /// Trusts the system's root certificates. Inside Lambda, the runtime's API is out of its reach.
     pub fn new() -> Self {
-        Self::default()
+        Self::of(Vec::new(), RuntimeApi::from_env())
+    }
+
+    fn of(additional_roots: Vec<Certificate>, runtime_api: Option<RuntimeApi>) -> Self {
+        Self {
+            additional_roots,
+            runtime_api,
+            plain: OnceLock::new(),
+            tls: OnceLock::new(),
+        }
     }
 
     /// Trusts these certificates (PEM, one each) beside the system's.
@@ -63,37 +77,87 @@ impl NetworkEndpoint {
             })
             .collect::<Result<_, String>>()
             .map_err(|problem| format!("reading a root certificate: {problem}"))?;
-        Ok(Self {
-            additional_roots,
-            ..Self::default()
-        })
+        Ok(Self::of(additional_roots, RuntimeApi::from_env()))
     }
 
     fn client(&self, protocol: Protocol) -> Result<&Client, String> {
         let made = match protocol {
-            Protocol::Https => self.tls.get_or_init(|| build(Some(&self.additional_roots))),
-            Protocol::Http | Protocol::Tcp => self.plain.get_or_init(|| build(None)),
+            Protocol::Https => self.tls.get_or_init(|| self.build(protocol, 0)),
+            Protocol::Http | Protocol::Tcp => self.plain.get_or_init(|| self.build(protocol, 0)),
         };
         made.as_ref().map_err(Clone::clone)
     }
 
+    /// A client for this port, or (0) for every port but that of the runtime's API.
+    fn build(&self, protocol: Protocol, port: u16) -> Result<Client, String> {
+        let roots = (protocol == Protocol::Https).then_some(self.additional_roots.as_slice());
+        build(roots, self.guard(port))
+    }
+
+    fn guard(&self, port: u16) -> Guarded {
+        Guarded {
+            port,
+            runtime_api: self.runtime_api,
+        }
+    }
+
     async fn ask(&self, probe: &EndpointProbe) -> Sample {
-        let client = match self.client(probe.protocol) {
+        let unknown = |problem: String| Sample::new(Health::Unknown, problem);
+        let url = match Url::parse(&address(probe)) {
+            Ok(url) => url,
+            Err(error) => return unknown(format!("the plan makes no address: {error}")),
+        };
+        let port = url.port_or_known_default().unwrap_or_default();
+        // What the client takes for a literal address it does not resolve.
+        let literal = url.host_str().and_then(|host| {
+            let host = host.trim_start_matches('[').trim_end_matches(']');
+            host.parse::<IpAddr>().ok()
+        });
+        if let Some(refused) = literal.and_then(|ip| reach::refusal((ip, port).into(), self.runtime_api)) {
+            return unknown(refused.to_string());
+        }
+        // The runtime's port is nobody's site: such a probe pays for a client of its own.
+        let own = (self.runtime_api.map(|api| api.port) == Some(port)).then(|| self.build(probe.protocol, port));
+        let client = match &own {
+            Some(own) => own.as_ref().map_err(Clone::clone),
+            None => self.client(probe.protocol),
+        };
+        let client = match client {
             Ok(client) => client,
-            Err(problem) => return Sample::new(Health::Unknown, format!("the prober has no HTTP client: {problem}")),
+            Err(problem) => return unknown(format!("the prober has no HTTP client: {problem}")),
         };
         let method = match probe.method {
             Method::Get => reqwest::Method::GET,
             Method::Head => reqwest::Method::HEAD,
         };
-        let request = match client.request(method, address(probe)).build() {
+        let request = match client.request(method, url).build() {
             Ok(request) => request,
-            Err(error) => return Sample::new(Health::Unknown, format!("the plan makes no address: {}", chain(&error))),
+            Err(error) => return unknown(format!("the plan makes no address: {}", chain(&error))),
         };
         match client.execute(request).await {
             Ok(response) => judge(probe, response).await,
             Err(error) => classify(&error),
         }
+    }
+
+    async fn connect(&self, probe: &EndpointProbe) -> Sample {
+        let Some(port) = probe.port else {
+            return Sample::new(Health::Unknown, "the plan gives no port for TCP");
+        };
+        let addresses = match reach::lookup(&probe.host, port, self.runtime_api).await {
+            Ok(addresses) => addresses,
+            Err(error) => return classify(error.as_ref()),
+        };
+        match TcpStream::connect(addresses.as_slice()).await {
+            Ok(_) => Sample::new(Health::Healthy, format!("TCP port {port} open")),
+            Err(error) => classify(&error),
+        }
+    }
+}
+
+impl Default for NetworkEndpoint {
+    fn default() -> Self {
+        Self::new()
     }
 }
 
@@ -104,7 +168,7 @@ impl Endpoint for NetworkEndpoint {
         let sample = async {
             match probe.protocol {
                 Protocol::Http | Protocol::Https => self.ask(probe).await,
-                Protocol::Tcp => connect(probe).await,
+                Protocol::Tcp => self.connect(probe).await,
             }
         };
         tokio::time::timeout(timeout, sample).await.unwrap_or_else(|_| {
@@ -117,7 +181,7 @@ impl Endpoint for NetworkEndpoint {
 }
 
 /// A client without TLS (`None`), or one that trusts the system's roots and these.
-fn build(additional_roots: Option<&[Certificate]>) -> Result<Client, String> {
+fn build(additional_roots: Option<&[Certificate]>, guard: Guarded) -> Result<Client, String> {
     // Another part of the process may have installed it before: all of them install ring.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let builder = Client::builder()
@@ -125,6 +189,7 @@ fn build(additional_roots: Option<&[Certificate]>) -> Result<Client, String> {
         .redirect(Policy::none())
         .referer(false)
         .no_proxy()
+        .dns_resolver(guard)
         .http1_only()
         .pool_max_idle_per_host(0);
     let builder = match additional_roots {
@@ -194,20 +259,13 @@ async fn contains(mut response: Response, text: &[u8]) -> Result<bool, reqwest::
     Ok(text.is_empty())
 }
 
-async fn connect(probe: &EndpointProbe) -> Sample {
-    let Some(port) = probe.port else {
-        return Sample::new(Health::Unknown, "the plan gives no port for TCP");
-    };
-    match TcpStream::connect((probe.host.as_str(), port)).await {
-        Ok(_) => Sample::new(Health::Healthy, format!("TCP port {port} open")),
-        Err(error) => classify(&error),
-    }
-}
-
 /// What an error says about the endpoint, or about this side.
 fn classify(error: &(dyn Error + 'static)) -> Sample {
     let unhealthy = |reason: String| Sample::new(Health::Unhealthy, reason);
     for error in causes(error) {
+        if let Some(refused) = error.downcast_ref::<Refused>() {
+            return Sample::new(Health::Unknown, refused.to_string());
+        }
         if let Some(tls) = error.downcast_ref::<rustls::Error>() {
             return unhealthy(tls_reason(tls));
         }

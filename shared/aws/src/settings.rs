@@ -45,6 +45,8 @@ pub struct ExecutorSettings {
     pub table: String,
     /// The topic of plans that name none.
     pub topic_arn: String,
+    /// The Region that it runs in.
+    pub region: String,
 }
 
 /// The environment is not as the function needs it.
@@ -128,6 +130,7 @@ impl ExecutorSettings {
         let settings = Self {
             table: reader.text("UNDERSTUDY_TABLE"),
             topic_arn: reader.text("UNDERSTUDY_TOPIC_ARN"),
+            region: reader.text("AWS_REGION"),
         };
         reader.finish(settings)
     }

@@ -16,6 +16,7 @@
 //!    [`MAX_TAKEOVERS`] without progress the execution is *stuck*.
 
 use crate::execution::{Execution, Status, TriggerKind};
+use crate::regions::SittingOut;
 use crate::report::Announcement;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -82,6 +83,12 @@ pub struct Control {
     /// Who acts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lease: Option<Lease>,
+    /// When the lease was given back last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub released_at: Option<Timestamp>,
+    /// The Region whose executors leave the lease to others for a while.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sitting_out: Option<SittingOut>,
     /// Which function is needed now.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub wake: Option<Woken>,
@@ -221,6 +228,8 @@ impl Control {
             paused: None,
             latch: None,
             lease: None,
+            released_at: None,
+            sitting_out: None,
             wake: None,
             look_again_at: None,
             execution: None,

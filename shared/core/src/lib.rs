@@ -13,6 +13,7 @@
 //!    [`decide::Decision`], with the verdict of every [`guard`].
 //! 5. [`control`] is the one item that the epoch protects: lease, latch, wake, unsent announcements and
 //!    the current [`execution`]. Each change is a pure function from one control item to the next.
+//!    [`regions`] says which Region's executor takes the lease.
 //! 6. [`execution`] is the executor's protocol as a state machine: what to do next, and what each result means.
 //! 7. [`report`] tells people: announcements, status and history.
 //!
@@ -27,7 +28,11 @@ pub mod guard;
 pub mod health;
 pub mod judge;
 pub mod plan;
+<<<<<<< HEAD
 pub mod rate;
+=======
+pub mod regions;
+>>>>>>> gaps
 pub mod report;
 pub mod state;
 

@@ -64,11 +64,49 @@ fn values_fit_the_type() {
     refused(record("A", "x.example.com", "192.0.2.2"), first, "IPv4");
     refused(record("AAAA", "192.0.2.1", "2001:db8::2"), first, "IPv6");
     refused(record("CNAME", "a b", "b.example.com"), first, "DNS name");
-    refused(record("TXT", "a\nb", "b"), first, "control characters");
-    refused(record("TXT", "", "b"), first, "1 to 4000");
+    refused(record("TXT", "a\nb", "\"b\""), first, "control characters");
+    refused(record("TXT", "", "\"b\""), first, "1 to 4000");
     accepted(record("AAAA", "2001:db8::1", "2001:db8::2"));
     accepted(record("CNAME", "a.example.com.", "b.example.com"));
-    accepted(record("TXT", "a", "b"));
+    accepted(record("TXT", "\"a\"", "\"b\""));
+}
+
+#[test]
+fn a_txt_value_is_one_or_more_quoted_strings() {
+    let first = "steps[2].records[0].sites.blue.values[0]";
+    for unquoted in [
+        "v=spf1 -all",
+        "\"a",
+        "a\"",
+        "\"",
+        "\"a\" b",
+        "\"a\"\"b\"",
+        "\"a\" ",
+        "\"a\\\"",
+        "'a'",
+    ] {
+        refused(record("TXT", unquoted, "\"b\""), first, "double quotes");
+    }
+    refused(
+        record("TXT", "v=spf1 -all", "\"b\""),
+        first,
+        "write it as '\"v=spf1 -all\"'",
+    );
+    refused(record("TXT", "say \"hi\" now", "\"b\""), first, r#"'"say \"hi\" now"'"#);
+    let (longest, longer) = ("x".repeat(255), "x".repeat(256));
+    refused(
+        record("TXT", &format!("\"{longer}\""), "\"b\""),
+        first,
+        "256 characters",
+    );
+    for quoted in [
+        "\"\"".to_owned(),
+        "\"v=spf1 -all\"".to_owned(),
+        format!("\"{longest}\" \"{longest}\""),
+        "\"say \\\"hi\\\" and \\\\\"".to_owned(),
+    ] {
+        accepted(record("TXT", &quoted, "\"b\""));
+    }
 }
 
 #[test]

@@ -260,6 +260,29 @@ fn paths_and_texts_have_no_control_characters() {
 }
 
 #[test]
+fn weights_are_those_of_an_application_load_balancer() {
+    for (kind, why) in [
+        ("net", "Network Load Balancer"),
+        ("gwy", "Gateway Load Balancer"),
+        ("x", "must be of an Application"),
+    ] {
+        let listener = LISTENER.replace("/app/", &format!("/{kind}/"));
+        refused(
+            with("/steps/1/listener_arn", json!(listener)),
+            "steps[1].listener_arn",
+            why,
+        );
+    }
+    let rule = changed(
+        with("/steps/1/listener_arn", Value::Null),
+        "/steps/1/rule_arn",
+        json!(RULE.replace("/app/", "/net/")),
+    );
+    refused(rule, "steps[1].rule_arn", "dns_records");
+    accepted(plan());
+}
+
+#[test]
 fn weights_need_exactly_one_listener_or_rule() {
     refused(
         with("/steps/1/listener_arn", Value::Null),

@@ -22,6 +22,9 @@ use understudy_engine::executor::{Executor, ExecutorPorts, HandlerError};
 use understudy_engine::ports::{CallError, CallErrorKind, Clock, Invocation};
 use understudy_engine::probe::{Probe, ProbePorts};
 
+/// The Region of the world's functions.
+const HOME: &str = "eu-west-1";
+
 /// How an invocation ended.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Outcome {
@@ -72,6 +75,8 @@ pub struct World {
     pub fleet_limit: u32,
     /// How many describes a second the probe may make in a Region.
     pub describes_per_second: u32,
+    /// In which Region the executor runs.
+    pub executor_region: String,
     random: Arc<SeededRandom>,
     requests: AtomicU32,
     dead_letters: Mutex<Vec<StreamRecord>>,
@@ -99,6 +104,7 @@ impl World {
             probe_wire: Arc::default(),
             fleet_limit: 5,
             describes_per_second: 10,
+            executor_region: HOME.to_owned(),
             random: Arc::new(SeededRandom::new(seed)),
             requests: AtomicU32::new(0),
             dead_letters: Mutex::default(),
@@ -149,7 +155,7 @@ impl World {
             inner: self.cloud.clone(),
             sandbox: sandbox.clone(),
         });
-        let executor = Executor::new(ExecutorPorts {
+        let ports = ExecutorPorts {
             table,
             clock: self.clock.clone(),
             random: self.random.clone(),
@@ -159,7 +165,8 @@ impl World {
             compute: cloud.clone(),
             database: cloud.clone(),
             alarms: cloud,
-        });
+        };
+        let executor = Executor::new(ports, self.executor_region.clone());
         self.run(&sandbox, 60, async |invocation: Invocation| {
             executor.handle(payload, &invocation).await
         })
@@ -226,7 +233,7 @@ impl World {
 
     /// A single round of the probe, and nothing else.
     pub async fn observe(&self) -> Outcome {
-        self.observe_as("eu-west-1").await
+        self.observe_as(HOME).await
     }
 
     /// The same by another observer.
@@ -236,7 +243,7 @@ impl World {
 
     /// A whole invocation of the probe, all its rounds, and nothing else.
     pub async fn observe_for_a_minute(&self) -> Outcome {
-        self.invoke_probe("eu-west-1", false).await
+        self.invoke_probe(HOME, false).await
     }
 
     /// One round as the world sees it: the probe, then what the stream carries, then the next slot.
@@ -396,7 +403,9 @@ pub(crate) fn answer_questions(
                 database: cloud.clone(),
                 alarms: cloud,
             };
-            let answer = Executor::new(ports).handle(question, &invocation).await;
+            let answer = Executor::new(ports, HOME.to_owned())
+                .handle(question, &invocation)
+                .await;
             answer.map_err(|error| CallError::new(CallErrorKind::Refused, error.to_string()))
         })
     }));

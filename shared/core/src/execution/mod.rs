@@ -283,6 +283,13 @@ pub struct Execution {
     /// Takeovers of an unreleased lease since the last progress.
     #[serde(default)]
     pub takeovers_without_progress: u32,
+    /// Calls in a row that a service did not answer.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub connection_errors: u32,
+}
+
+fn is_zero(count: &u32) -> bool {
+    *count == 0
 }
 
 impl Execution {
@@ -321,6 +328,7 @@ impl Execution {
             cancel: None,
             return_after_seconds: chosen.return_after_seconds,
             takeovers_without_progress: 0,
+            connection_errors: 0,
         }
     }
 

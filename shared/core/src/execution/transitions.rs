@@ -186,6 +186,15 @@ impl Execution {
         }
         self.wake_at = Some(until);
         self.status = Status::Waiting;
+        self.connection_errors = 0;
+    }
+
+    /// The same after an error. Answers how many errors in a row were none of a service that had been reached.
+    pub fn put_off(&mut self, index: usize, now: Timestamp, until: Timestamp, detail: &str, reached: bool) -> u32 {
+        let in_a_row = if reached { 0 } else { self.connection_errors + 1 };
+        self.wait(index, now, until, detail);
+        self.connection_errors = in_a_row;
+        in_a_row
     }
 
     /// Turns round: from now on the steps are undone, the last first.
@@ -272,6 +281,7 @@ impl Execution {
     }
 
     fn progress(&mut self) {
+        self.connection_errors = 0;
         self.takeovers_without_progress = 0;
         self.wake_at = None;
         self.status = Status::InProgress;

@@ -89,6 +89,11 @@ pub struct Site {
     #[serde(default = "hundred")]
     #[schemars(range(min = 1, max = 100))]
     pub capacity_percent: u32,
+    /// The Region that the site stands and falls with. Where executors run in several Regions, the one in the Region
+    /// that the plan leaves lets the others go first. It says nothing about where resources are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(regex(pattern = r"^[a-z]{2}(-[a-z]+)+-[0-9]$"))]
+    pub region: Option<String>,
     /// Further resources (ids, ARNs, names) that belong to this site, so that a request that names one of
     /// them finds the plan. Those of the site's probes and steps are known without being listed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

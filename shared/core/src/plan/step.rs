@@ -116,7 +116,7 @@ pub struct DnsRecord {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
 pub struct DnsSite {
-    /// Addresses or names.
+    /// Addresses or names; the texts of a TXT record in double quotes.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 100))]
     pub values: Vec<String>,

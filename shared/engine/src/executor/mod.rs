@@ -1,7 +1,7 @@
 //! The executor: takes an execution over and carries it a turn further.
 //!
 //! 1. Read the control item; is there anything to do? A turn that finds nothing takes no lease.
-//! 2. Take the lease: one conditional write, `epoch + 1`. Held by another: leave.
+//! 2. Take the lease: one conditional write, `epoch + 1`. Held by another, or left to another Region: leave.
 //! 3. Ask [`Execution::next`] what to do, do it, and commit the result, conditional on the epoch
 //!    (`Turn::commit`). A commit that finds another epoch ends the turn at once: nothing more is called.
 //! 4. Before a mutating call: a commit that counts the attempt (so intent, pre-state and epoch have just been
@@ -70,11 +70,12 @@ pub struct Executor {
     ports: ExecutorPorts,
     store: Store,
     steps: StepPorts,
+    region: String,
 }
 
 impl Executor {
-    /// An executor over these ports.
-    pub fn new(ports: ExecutorPorts) -> Self {
+    /// An executor over these ports, which runs in this Region.
+    pub fn new(ports: ExecutorPorts, region: String) -> Self {
         let store = Store::new(ports.table.clone(), ports.clock.clone(), ports.random.clone());
         let steps = StepPorts {
             traffic: ports.traffic.clone(),
@@ -83,7 +84,12 @@ impl Executor {
             clock: ports.clock.clone(),
             store: store.clone(),
         };
-        Self { ports, store, steps }
+        Self {
+            ports,
+            store,
+            steps,
+            region,
+        }
     }
 
     /// Handles one invocation.

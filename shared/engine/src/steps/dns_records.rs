@@ -15,7 +15,7 @@ use async_trait::async_trait;
 use jiff::SignedDuration;
 use std::sync::Arc;
 use understudy_core::plan::DnsRecords;
-use understudy_core::state::{ResourceState, absolute, record_changes, wanted_records};
+use understudy_core::state::{RecordChange, RecordSet, ResourceState, absolute, record_changes, wanted_records};
 
 /// How long a change generally takes: the API reference of `ChangeResourceRecordSets` says "within 60 seconds".
 const PROPAGATION: SignedDuration = SignedDuration::from_secs(60);
@@ -31,7 +31,7 @@ impl DnsRecordsDriver {
     }
 
     // The sets that the step is about: all of a name and type, or, where the plan names identifiers, those.
-    fn concerns(&self, record: &understudy_core::state::RecordSet) -> bool {
+    fn concerns(&self, record: &RecordSet) -> bool {
         self.step.records.iter().any(|planned| {
             let mut identifiers = planned
                 .sites
@@ -90,11 +90,7 @@ impl Driver for DnsRecordsDriver {
         into: &ResourceState,
         comment: &str,
     ) -> Result<Option<String>, CallError> {
-        let (ResourceState::DnsRecords { records: from }, ResourceState::DnsRecords { records: into }) = (from, into)
-        else {
-            return Err(foreign_state("dns_records"));
-        };
-        let changes = record_changes(from, into);
+        let changes = batch(from, into)?;
         if changes.is_empty() {
             return Ok(None);
         }
@@ -113,14 +109,11 @@ impl Driver for DnsRecordsDriver {
     }
 
     fn calls(&self, from: &ResourceState, into: &ResourceState) -> Vec<String> {
-        let (ResourceState::DnsRecords { records: from }, ResourceState::DnsRecords { records: into }) = (from, into)
-        else {
-            return Vec::new();
-        };
-        record_changes(from, into)
+        batch(from, into)
+            .unwrap_or_default()
             .iter()
             .map(|change| {
-                let sentence = |record: &Option<understudy_core::state::RecordSet>| {
+                let sentence = |record: &Option<RecordSet>| {
                     record.as_ref().map_or_else(
                         || "nothing".to_owned(),
                         |record| {
@@ -139,5 +132,15 @@ impl Driver for DnsRecordsDriver {
                 )
             })
             .collect()
+    }
+}
+
+// The replacements of the batch that turns `from` into `into`.
+fn batch(from: &ResourceState, into: &ResourceState) -> Result<Vec<RecordChange>, CallError> {
+    match (from, into) {
+        (ResourceState::DnsRecords { records: from }, ResourceState::DnsRecords { records: into }) => {
+            Ok(record_changes(from, into))
+        }
+        _ => Err(foreign_state("dns_records")),
     }
 }

@@ -219,7 +219,7 @@ impl Sim {
         let (clock, random) = (Arc::new(SandboxClock(gate.clone())), self.randomness());
         match function {
             Function::Executor => {
-                let executor = Executor::new(ExecutorPorts {
+                let ports = ExecutorPorts {
                     table,
                     clock,
                     random,
@@ -229,7 +229,8 @@ impl Sim {
                     compute: cloud.clone(),
                     database: cloud.clone(),
                     alarms: cloud,
-                });
+                };
+                let executor = Executor::new(ports, super::setup::OBSERVERS[0].to_owned());
                 self.begin(function, origin, gate, None, |invocation| async move {
                     executor.handle(payload, &invocation).await
                 });

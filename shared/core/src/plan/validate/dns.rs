@@ -8,6 +8,8 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 
 /// How long one TXT value may be, in characters: Route 53's limit.
 const MAX_TXT: usize = 4000;
+/// How long each of its quoted strings may be, in characters: also Route 53's limit.
+const MAX_TXT_STRING: usize = 255;
 
 /// Adds the problems of all steps of this kind.
 pub(super) fn check(draft: &Draft<'_>, problems: &mut Problems) {
@@ -116,8 +118,53 @@ fn value_refusal(record_type: RecordType, value: &str) -> Option<String> {
         RecordType::Txt if value.is_empty() || value.chars().count() > MAX_TXT => {
             Some(format!("must have 1 to {MAX_TXT} characters"))
         }
-        RecordType::Txt => None,
+        RecordType::Txt => txt_refusal(value),
     }
+}
+
+/// Route 53 takes a TXT value as a zone file has it: strings in double quotes, with spaces between them.
+fn txt_refusal(value: &str) -> Option<String> {
+    let mut rest = value;
+    while let Some((length, after)) = quoted_string(rest) {
+        if length > MAX_TXT_STRING {
+            return Some(format!(
+                "has a string of {length} characters, {MAX_TXT_STRING} are allowed in each; write it as several strings \
+                 in double quotes with spaces between them"
+            ));
+        }
+        if after.is_empty() {
+            return None;
+        }
+        rest = after.trim_start_matches(' ');
+        if rest.len() == after.len() {
+            break;
+        }
+    }
+    let meant = value.trim_matches('"').replace('\\', r"\\").replace('"', r#"\""#);
+    Some(format!(
+        "must be in double quotes, which Route 53 wants to be part of the value; write it as '\"{}\"' (a long one as several \
+         such strings with spaces between them)",
+        super::super::parse::shortened(&meant)
+    ))
+}
+
+/// The length of the quoted string at the beginning of a text, a backslash standing before what is meant literally,
+/// and what comes after it.
+fn quoted_string(text: &str) -> Option<(usize, &str)> {
+    let inside = text.strip_prefix('"')?;
+    let mut length = 0;
+    let mut characters = inside.char_indices();
+    while let Some((_, character)) = characters.next() {
+        match character {
+            '"' => return Some((length, characters.as_str())),
+            '\\' => {
+                characters.next();
+            }
+            _ => {}
+        }
+        length += 1;
+    }
+    None
 }
 
 /// Values need a time to live, aliases have that of their target.

@@ -1,4 +1,4 @@
-//! Rules of `elb_weights`: one listener or rule, a group of its own for every site.
+//! Rules of `elb_weights`: one listener or rule of an Application Load Balancer, a group of its own for every site.
 
 use super::super::parse::{Path, Problems};
 use super::super::{ElbWeights, Step};
@@ -76,7 +76,24 @@ fn one(draft: &Draft<'_>, step: &ElbWeights, path: &Path, problems: &mut Problem
     }
 }
 
+/// Refuses other load balancers than Application Load Balancers. Network Load Balancers have weighted target groups
+/// too by now, but the executor's role does not cover their listeners: such a step would fail in the middle of a move.
+fn application(arn: &str, path: Path, problems: &mut Problems) {
+    let kind = arn.split(':').nth(5).and_then(|resource| resource.split('/').nth(1));
+    let message = match kind {
+        Some("app") => return,
+        Some("net") => {
+            "is of a Network Load Balancer, whose weights Understudy does not change: its role covers listeners of \
+             Application Load Balancers only. Use a dns_records step"
+        }
+        Some("gwy") => "is of a Gateway Load Balancer, which has no weights. Use a dns_records step",
+        _ => "must be of an Application Load Balancer (listener/app/… or listener-rule/app/…)",
+    };
+    problems.add(path, format!("{message}; found {}", text::quoted(arn)));
+}
+
 fn shared(arn: &str, region: Option<&str>, path: Path, problems: &mut Problems) {
     text::no_control(arn, path.clone(), problems);
+    application(arn, path.clone(), problems);
     text::arn_region(arn, region, path, problems);
 }

@@ -1,9 +1,9 @@
 //! Back through the steps: ordinary work, repeated like applying. What cannot be undone calls a person.
 
 use super::settling::Settled;
-use super::{Flow, Intent, Stop, Turn};
+use super::{Flow, Intent, Stop, Turn, run_of};
 use crate::ports::{CallError, CallErrorKind};
-use understudy_core::control::{Control, later};
+use understudy_core::control::Control;
 
 /// After this many calls of one undo, a person must look.
 const MAX_UNDO_ATTEMPTS: u32 = 8;
@@ -89,25 +89,13 @@ impl Turn<'_> {
     }
 
     async fn put_off_undo(&mut self, control: &mut Control, index: usize, error: &CallError) -> Result<Flow, Stop> {
-        let run = control
-            .execution
-            .as_ref()
-            .and_then(|execution| execution.steps.get(index))
-            .cloned();
-        let tried = run.as_ref().map_or(0, |run| run.undo_attempts);
+        let (name, tried) =
+            run_of(control, index).map_or((String::new(), 0), |run| (run.name.clone(), run.undo_attempts));
         // A refused compare-and-set is looked at again: the reading, not the refusal, says whether somebody else was there.
         let may_pass = error.may_repeat() || error.kind == CallErrorKind::Conflict;
         if may_pass && tried < MAX_UNDO_ATTEMPTS {
-            let pause = self.pause(control, index);
-            *control = self
-                .commit_execution(|execution, now| {
-                    execution.wait(index, now, later(now, pause), &error.message);
-                    Ok(())
-                })
-                .await?;
-            return Ok(Flow::On);
+            return self.repeat_later(control, index, error).await;
         }
-        let name = run.map(|run| run.name).unwrap_or_default();
         self.stick(control, &format!("step {name} can not be undone: {}", error.message))
             .await
     }

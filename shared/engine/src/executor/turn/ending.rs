@@ -131,7 +131,7 @@ impl Turn<'_> {
                     announcement.retry_at = later(now, ANNOUNCE_RETRY);
                 }
             }
-            control.lease = None;
+            control.release_lease(now);
             // A turn that ran out of time asks for the next one; a recorded wait is the probe's.
             let more = has_work(control, now);
             match (&control.wake, more) {

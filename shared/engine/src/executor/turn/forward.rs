@@ -2,7 +2,7 @@
 
 use super::super::pre_state;
 use super::settling::Settled;
-use super::{Flow, Intent, Stop, Turn};
+use super::{Flow, Intent, Stop, Turn, run_of};
 use crate::ports::{CallError, CallErrorKind};
 use crate::steps::{Driver, Reading};
 use understudy_core::control::{Control, later};
@@ -117,11 +117,7 @@ impl Turn<'_> {
     // The call compared and was refused, so it had no effect: an earlier call of ours that was lost may have landed
     // late, a read may have lagged, or somebody else was quicker. The next look says which.
     async fn refused_unseen(&mut self, control: &mut Control, index: usize, error: &CallError) -> Result<Flow, Stop> {
-        let retries = control
-            .execution
-            .as_ref()
-            .and_then(|execution| execution.steps.get(index))
-            .map_or(0, |run| run.retries);
+        let retries = run_of(control, index).map_or(0, |run| run.retries);
         let pause = self.pause(control, index);
         *control = self
             .commit_execution(|execution, now| {
@@ -186,17 +182,12 @@ impl Turn<'_> {
         index: usize,
         error: &CallError,
     ) -> Result<Flow, Stop> {
-        *control = if error.may_repeat() {
-            let pause = self.pause(control, index);
-            self.commit_execution(|execution, now| {
-                execution.wait(index, now, later(now, pause), &error.message);
-                Ok(())
-            })
-            .await?
-        } else {
-            self.commit_execution(|execution, now| execution.fail_step(index, now, &error.message))
-                .await?
-        };
+        if error.may_repeat() {
+            return self.repeat_later(control, index, error).await;
+        }
+        *control = self
+            .commit_execution(|execution, now| execution.fail_step(index, now, &error.message))
+            .await?;
         Ok(Flow::On)
     }
 }

@@ -15,7 +15,8 @@ use crate::steps::{Driver, Reading};
 use crate::store::ChangeError;
 use jiff::{SignedDuration, Timestamp};
 use understudy_core::control::{Control, LeaseHeld, Wake, later};
-use understudy_core::execution::{Direction, Execution, IllegalTransition, Next, Status};
+use understudy_core::execution::{Direction, Execution, IllegalTransition, Next, Status, StepRun};
+use understudy_core::regions::{MAX_CONNECTION_ERRORS, StandsBack};
 use understudy_core::report::{EventKind, about_execution};
 use understudy_core::state::ResourceState;
 
@@ -33,6 +34,17 @@ impl From<CallError> for Stop {
     fn from(error: CallError) -> Self {
         Self::Table(error)
     }
+}
+
+/// Why the lease is not taken.
+#[derive(Debug, thiserror::Error)]
+enum NotTaken {
+    /// Another executor acts.
+    #[error(transparent)]
+    Held(LeaseHeld),
+    /// Executors of other Regions go first.
+    #[error(transparent)]
+    StandsBack(StandsBack),
 }
 
 /// Why a commit is not made.
@@ -103,13 +115,17 @@ pub(super) async fn run(executor: &Executor, plan: &str, invocation: &Invocation
     let holder = format!("{}/{}", invocation.request_id, executor.store.new_id(now));
     let taken = executor
         .store
-        .change(plan, |control| control.take_lease(executor.ports.clock.now(), &holder))
+        .change(plan, |control| {
+            let now = executor.ports.clock.now();
+            match control.stands_back(now, &executor.region) {
+                Some(stands_back) => Err(NotTaken::StandsBack(stands_back)),
+                None => control.take_lease(now, &holder).map_err(NotTaken::Held),
+            }
+        })
         .await;
     let (control, epoch) = match taken {
         Ok(taken) => taken,
-        Err(ChangeError::Refused(LeaseHeld { holder, expires_at, .. })) => {
-            return Ok(format!("held by {holder} until {expires_at}"));
-        }
+        Err(ChangeError::Refused(why)) => return Ok(why.to_string()),
         Err(ChangeError::NoPlan(_)) => return Ok("there is no such plan".into()),
         Err(ChangeError::Table(error)) => return Err(error),
     };
@@ -167,6 +183,10 @@ fn change_error<E: std::fmt::Display>(error: ChangeError<E>) -> CallError {
         ChangeError::Table(error) => error,
         other => CallError::new(CallErrorKind::Refused, other.to_string()),
     }
+}
+
+fn run_of(control: &Control, index: usize) -> Option<&StepRun> {
+    control.execution.as_ref()?.steps.get(index)
 }
 
 impl Turn<'_> {
@@ -268,11 +288,7 @@ impl Turn<'_> {
             return Ok(None);
         };
         let comment = format!("Understudy {} {} epoch {}", self.plan, execution.id, self.epoch);
-        let name = execution
-            .steps
-            .get(index)
-            .map(|run| run.name.clone())
-            .unwrap_or_default();
+        let name = run_of(control, index).map(|run| run.name.clone()).unwrap_or_default();
         tracing::info!(
             plan = self.plan,
             epoch = self.epoch,
@@ -305,13 +321,44 @@ impl Turn<'_> {
     }
 
     pub(super) fn pause(&self, control: &Control, index: usize) -> SignedDuration {
-        let retries = control
-            .execution
-            .as_ref()
-            .and_then(|execution| execution.steps.get(index))
-            .map_or(0, |run| run.retries);
+        let retries = run_of(control, index).map_or(0, |run| run.retries);
         let most = f64::from(500_u32 << retries.min(4));
         SignedDuration::from_millis((most * (0.5 + 0.5 * self.executor.store.jitter())) as i64)
+    }
+
+    // Tries the step again after a pause. Who gets no answer again and again lets another Region's executor try.
+    pub(super) async fn repeat_later(
+        &self,
+        control: &mut Control,
+        index: usize,
+        error: &CallError,
+    ) -> Result<Flow, Stop> {
+        let pause = self.pause(control, index);
+        let reached = error.kind != CallErrorKind::Lost;
+        let mut sits_out = false;
+        *control = self
+            .commit(|control, now| {
+                let Some(execution) = &mut control.execution else {
+                    return Ok(());
+                };
+                let in_a_row = execution.put_off(index, now, later(now, pause), &error.message, reached);
+                sits_out = in_a_row >= MAX_CONNECTION_ERRORS;
+                if sits_out {
+                    control.sit_out(now, &self.executor.region);
+                }
+                Ok(())
+            })
+            .await?;
+        if sits_out {
+            tracing::warn!(
+                plan = self.plan,
+                epoch = self.epoch,
+                error = error.message,
+                "no answer again: the lease is released, and this Region sits out one lease time"
+            );
+            return Ok(Flow::Leave);
+        }
+        Ok(Flow::On)
     }
 
     pub(super) async fn stick(&self, control: &mut Control, why: &str) -> Result<Flow, Stop> {
