@@ -5,75 +5,66 @@
 
 use serde::{Deserialize, Serialize};
 
-/// The name of a guard. Stable: dashboards and people search for it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Guard {
-    /// At most one execution of a plan is in progress.
-    NoExecutionInProgress,
-    /// The plan's policy lets Understudy move it by itself.
-    PlanIsAutomatic,
-    /// The plan is not paused.
-    PlanNotPaused,
-    /// The active site is unhealthy by the plan's rule, by fresh observations.
-    SourceUnhealthy,
-    /// It has been for as long as the policy asks.
-    SourceUnhealthyLongEnough,
-    /// Something else is healthy: if everything looks bad at once, suspect the observer.
-    NotEverythingUnhealthy,
-    /// The destination is healthy by fresh observations.
-    TargetHealthy,
-    /// The latch of the last automatic failover is open.
-    LatchOpen,
-    /// The plan's automatic failovers of the last hour are within its budget.
-    WithinBudget,
-    /// The automatic failovers of all plans within an hour are within the fleet's limit.
-    WithinFleetLimit,
-    /// The event is young enough to act on.
-    EventFresh,
-    /// The alarm, read again, is in the state that its event told.
-    AlarmConfirmed,
-    /// The destination is a site of the plan.
-    TargetKnown,
-    /// The destination is not the site that is active already.
-    TargetDiffers,
-    /// The plan is away from home.
-    AwayFromHome,
-    /// The plan is at home: a failover that names no destination starts only there.
-    AtHome,
-    /// The policy lets the work come home by itself.
-    FailbackIsAutomatic,
-    /// The plan went away by itself; a person's move waits for a person's failback.
-    WentAwayAutomatically,
-    /// The primary has been healthy for the whole stability window.
-    PrimaryStable,
+macro_rules! guards {
+    ($($(#[$doc:meta])+ $variant:ident => $name:literal),+ $(,)?) => {
+        /// The name of a guard. Stable: dashboards and people search for it. `docs/OPERATING.md` says of each what to do.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(rename_all = "snake_case")]
+        pub enum Guard { $($(#[$doc])+ $variant),+ }
+
+        impl Guard {
+            /// All of them.
+            pub const ALL: &[Self] = &[$(Self::$variant),+];
+
+            /// The name, as JSON and logs spell it.
+            pub fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $name),+ }
+            }
+        }
+    };
 }
 
-impl Guard {
-    /// The name, as JSON and logs spell it.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::NoExecutionInProgress => "no_execution_in_progress",
-            Self::PlanIsAutomatic => "plan_is_automatic",
-            Self::PlanNotPaused => "plan_not_paused",
-            Self::SourceUnhealthy => "source_unhealthy",
-            Self::SourceUnhealthyLongEnough => "source_unhealthy_long_enough",
-            Self::NotEverythingUnhealthy => "not_everything_unhealthy",
-            Self::TargetHealthy => "target_healthy",
-            Self::LatchOpen => "latch_open",
-            Self::WithinBudget => "within_budget",
-            Self::WithinFleetLimit => "within_fleet_limit",
-            Self::EventFresh => "event_fresh",
-            Self::AlarmConfirmed => "alarm_confirmed",
-            Self::TargetKnown => "target_known",
-            Self::TargetDiffers => "target_differs",
-            Self::AwayFromHome => "away_from_home",
-            Self::AtHome => "at_home",
-            Self::FailbackIsAutomatic => "failback_is_automatic",
-            Self::WentAwayAutomatically => "went_away_automatically",
-            Self::PrimaryStable => "primary_stable",
-        }
-    }
+guards! {
+    /// At most one execution of a plan is in progress.
+    NoExecutionInProgress => "no_execution_in_progress",
+    /// The plan's policy lets Understudy move it by itself.
+    PlanIsAutomatic => "plan_is_automatic",
+    /// The plan is not paused.
+    PlanNotPaused => "plan_not_paused",
+    /// The active site is unhealthy by the plan's rule, by fresh observations.
+    SourceUnhealthy => "source_unhealthy",
+    /// It has been for as long as the policy asks.
+    SourceUnhealthyLongEnough => "source_unhealthy_long_enough",
+    /// Something else is healthy: if everything looks bad at once, suspect the observer.
+    NotEverythingUnhealthy => "not_everything_unhealthy",
+    /// The destination is healthy by fresh observations.
+    TargetHealthy => "target_healthy",
+    /// It has been for as long as the policy asks of the source.
+    TargetHealthyLongEnough => "target_healthy_long_enough",
+    /// The latch of the last automatic failover is open.
+    LatchOpen => "latch_open",
+    /// The plan's automatic failovers of the last hour are within its budget.
+    WithinBudget => "within_budget",
+    /// The automatic failovers of all plans within an hour are within the fleet's limit.
+    WithinFleetLimit => "within_fleet_limit",
+    /// The event is young enough to act on.
+    EventFresh => "event_fresh",
+    /// The alarm, read again, is in the state that its event told.
+    AlarmConfirmed => "alarm_confirmed",
+    /// The destination is a site of the plan.
+    TargetKnown => "target_known",
+    /// The destination is not the site that is active already.
+    TargetDiffers => "target_differs",
+    /// The plan is away from home.
+    AwayFromHome => "away_from_home",
+    /// The plan is at home: a failover that names no destination starts only there.
+    AtHome => "at_home",
+    /// The policy lets the work come home by itself.
+    FailbackIsAutomatic => "failback_is_automatic",
+    /// The plan went away by itself; a person's move waits for a person's failback.
+    WentAwayAutomatically => "went_away_automatically",
+    /// The primary has been healthy for the whole stability window.
+    PrimaryStable => "primary_stable",
 }
 
 /// What a guard said.

@@ -4,13 +4,20 @@
 //! 2. [`observe`] counts slots, not calls: the thresholds of the probe turn a run of equal samples into a
 //!    settled [`Health`]. Two overlapping probe functions can not count a slot twice, because the
 //!    observation is only ever replaced by one of a greater slot.
-//! 3. [`assess`] turns fresh observations into the health of each site by the plan's rule. What is missing,
-//!    stale or contradictory is *unknown*, and unknown is never unhealthy.
+//! 3. [`unfit`] asks whether the observer itself can be believed. One that sees everything fail at once, or reaches
+//!    none of its reference endpoints, says so in its observations, and its voice does not count.
+//! 4. [`assess`] turns fresh observations of fit observers into the health of each site by the plan's rule and its
+//!    quorum. What is missing, stale or contradictory is *unknown*, and unknown is never unhealthy.
 
-use crate::plan::{AlarmEvidence, Plan, Probe, UnhealthyRule};
+mod assess;
+mod fitness;
+
+pub use assess::assess;
+pub use fitness::{REFERENCE_SITE, unfit};
+
+use crate::plan::Probe;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
 
 /// Evidence older than this many slots of its probe is stale: it counts as unknown.
 pub const STALE_SLOTS: i64 = 3;
@@ -93,6 +100,12 @@ pub struct Observation {
     pub reason: String,
     /// When the newest sample was taken.
     pub observed_at: Timestamp,
+    /// Since when it has failed without a break, if it was well when that began.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failing_since: Option<Timestamp>,
+    /// Why the observer says that it is not to be believed now. None: it is fit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unfit: Option<String>,
 }
 
 /// A run of equal samples.
@@ -115,6 +128,18 @@ pub struct Observed {
     pub changed: bool,
     /// It is worth a write: something changed, or the heartbeat is due.
     pub write: bool,
+}
+
+impl Observed {
+    /// The same, with the observer's word about itself ([`unfit`]). A changed word is written and wakes decision.
+    pub fn of_observer(mut self, previous: Option<&Observation>, unfit: Option<String>) -> Self {
+        let before = previous.is_some_and(|before| before.unfit.is_some());
+        if before != unfit.is_some() {
+            (self.changed, self.write) = (true, true);
+        }
+        self.observation.unfit = unfit;
+        self
+    }
 }
 
 /// The slot of `now` for an interval.
@@ -177,6 +202,16 @@ pub fn observe(
                 || before.interval_seconds != interval_seconds
                 || slot - before.slot >= HEARTBEAT_SLOTS
         });
+    let failing_since = match sample.health {
+        Health::Healthy | Health::Degraded => None,
+        Health::Unhealthy | Health::Unknown => continued.and_then(|before| match before.streak.health {
+            Health::Unhealthy | Health::Unknown => before.failing_since,
+            // The first bad sample of one that was well.
+            Health::Healthy | Health::Degraded => {
+                matches!(before.health, Health::Healthy | Health::Degraded).then_some(now)
+            }
+        }),
+    };
     let observation = Observation {
         site: probe.common().site.clone(),
         probe: probe.name().to_owned(),
@@ -188,6 +223,8 @@ pub fn observe(
         streak,
         reason: sample.reason,
         observed_at: now,
+        failing_since,
+        unfit: None,
     };
     Some(Observed {
         observation,
@@ -263,6 +300,9 @@ pub struct Witness {
     /// It has begun to be observed and has not reached a threshold yet.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub settling: bool,
+    /// Observers whose voice did not count, each with its own reason.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unfit: Vec<String>,
 }
 
 /// What is known of a site.
@@ -299,166 +339,4 @@ impl SiteHealth {
         }
         text
     }
-}
-
-/// The health of every site of the plan.
-///
-/// `alarms` is what came of asking for the plan's alarms whose word is sufficient; hints need none.
-pub fn assess(
-    now: Timestamp,
-    plan: &Plan,
-    observations: &[Observation],
-    alarms: &[AlarmWord],
-) -> BTreeMap<String, SiteHealth> {
-    plan.sites
-        .iter()
-        .map(|site| {
-            let mut witnesses: Vec<Witness> = plan
-                .probes_of(&site.name)
-                .map(|probe| testify(now, probe, observations))
-                .collect();
-            let (mut health, mut since) = rule(plan.policy.unhealthy_when, &witnesses);
-            let settling = health == Health::Unknown
-                && witnesses
-                    .iter()
-                    .all(|witness| witness.health != Health::Unknown || witness.settling);
-            let words: Vec<&AlarmWord> = plan
-                .alarms
-                .iter()
-                .filter(|alarm| alarm.site == site.name && alarm.evidence == AlarmEvidence::Sufficient)
-                .filter_map(|alarm| alarms.iter().find(|word| word.alarm_name() == alarm.alarm_name))
-                .collect();
-            let raised = words
-                .iter()
-                .filter_map(|word| match word {
-                    AlarmWord::Read(reading) if reading.state == AlarmState::Alarm => Some(reading),
-                    _ => None,
-                })
-                .min_by_key(|reading| reading.since);
-            if let Some(reading) = raised.filter(|_| health != Health::Unhealthy) {
-                (health, since) = (Health::Unhealthy, Some(reading.since));
-                witnesses.push(alarm_witness(
-                    &reading.alarm_name,
-                    Health::Unhealthy,
-                    since,
-                    &reading.reason,
-                ));
-            }
-            // Told, and counted neither for nor against: the probes alone decide then.
-            for word in words {
-                if let AlarmWord::Missing { alarm_name, why } = word {
-                    witnesses.push(alarm_witness(alarm_name, Health::Unknown, None, why));
-                }
-            }
-            let found = SiteHealth {
-                health,
-                since,
-                witnesses,
-                settling: settling && health == Health::Unknown,
-            };
-            (site.name.clone(), found)
-        })
-        .collect()
-}
-
-fn alarm_witness(alarm_name: &str, health: Health, since: Option<Timestamp>, reason: &str) -> Witness {
-    Witness {
-        probe: format!("alarm:{alarm_name}"),
-        health,
-        since,
-        reason: reason.to_owned(),
-        settling: false,
-    }
-}
-
-fn testify(now: Timestamp, probe: &Probe, observations: &[Observation]) -> Witness {
-    let unknown = |reason: String| Witness {
-        probe: probe.name().to_owned(),
-        health: Health::Unknown,
-        since: None,
-        reason,
-        settling: false,
-    };
-    let seen: Vec<&Observation> = observations
-        .iter()
-        .filter(|seen| seen.probe == probe.name() && seen.site == probe.common().site)
-        .collect();
-    let Some(newest) = seen.iter().max_by_key(|seen| seen.observed_at) else {
-        return Witness {
-            settling: true,
-            ..unknown("never observed".into())
-        };
-    };
-    let fresh: Vec<&&Observation> = seen
-        .iter()
-        .filter(|seen| slot(now, seen.interval_seconds) - seen.slot <= STALE_SLOTS)
-        .collect();
-    let Some(first) = fresh.iter().min_by_key(|seen| seen.since) else {
-        return unknown(format!(
-            "last observed {}, too long ago",
-            crate::report::clock(newest.observed_at)
-        ));
-    };
-    if let Some(other) = fresh.iter().find(|seen| seen.health != first.health) {
-        return unknown(format!(
-            "observers disagree: {} says {}, {} says {}",
-            first.observer, first.health, other.observer, other.health
-        ));
-    }
-    // The settled reason is that of the streak only while both agree; say so when a change is on its way.
-    let reason = if newest.streak.health == newest.health {
-        newest.reason.clone()
-    } else {
-        format!(
-            "{} slot(s) {}: {}",
-            newest.streak.slots, newest.streak.health, newest.reason
-        )
-    };
-    let since = fresh.iter().map(|seen| seen.since).max();
-    let settling = first.health == Health::Unknown && newest.streak.health != Health::Unknown;
-    Witness {
-        probe: probe.name().to_owned(),
-        health: first.health,
-        since,
-        reason,
-        settling,
-    }
-}
-
-fn rule(rule: UnhealthyRule, witnesses: &[Witness]) -> (Health, Option<Timestamp>) {
-    if witnesses.is_empty() {
-        return (Health::Unknown, None);
-    }
-    let mut bad_since: Vec<Timestamp> = witnesses
-        .iter()
-        .filter(|witness| witness.health == Health::Unhealthy)
-        .filter_map(|witness| witness.since)
-        .collect();
-    bad_since.sort();
-    let needed = match rule {
-        UnhealthyRule::Any => 1,
-        UnhealthyRule::All => witnesses.len(),
-        UnhealthyRule::AtLeast(count) => (count as usize).max(1),
-    };
-    if bad_since.len() >= needed {
-        // The moment at which the rule became true: that of the last probe it needed.
-        return (Health::Unhealthy, bad_since.get(needed - 1).copied());
-    }
-    let latest = |health: Health| {
-        witnesses
-            .iter()
-            .filter(|witness| witness.health == health)
-            .filter_map(|w| w.since)
-            .max()
-    };
-    if witnesses.iter().any(|witness| witness.health == Health::Unknown) {
-        return (Health::Unknown, None);
-    }
-    if !bad_since.is_empty() {
-        return (Health::Degraded, bad_since.first().copied());
-    }
-    if witnesses.iter().any(|witness| witness.health == Health::Degraded) {
-        return (Health::Degraded, latest(Health::Degraded));
-    }
-    (Health::Healthy, latest(Health::Healthy))
 }

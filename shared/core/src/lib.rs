@@ -28,11 +28,8 @@ pub mod guard;
 pub mod health;
 pub mod judge;
 pub mod plan;
-<<<<<<< HEAD
 pub mod rate;
-=======
 pub mod regions;
->>>>>>> gaps
 pub mod report;
 pub mod state;
 

@@ -11,7 +11,7 @@ use understudy_core::decide::{Decision, Situation, Trigger, decide};
 use understudy_core::event::AlarmEvent;
 use understudy_core::execution::{Kind, TriggerKind};
 use understudy_core::guard::Guard;
-use understudy_core::health::{AlarmReading, AlarmState, Health, SiteHealth};
+use understudy_core::health::{AlarmReading, AlarmState, Health, SiteHealth, Witness};
 use understudy_core::plan::{FailbackMode, Mode, Plan, parse};
 
 fn at(seconds: i64) -> Timestamp {
@@ -161,6 +161,35 @@ fn no_health_but_healthy_is_moved_to_and_everything_bad_suspects_the_observer() 
             health == Health::Unhealthy
         );
     }
+}
+
+#[test]
+fn a_standby_that_has_just_come_up_is_waited_for() {
+    let early = judge(60, &plan(), &control(), dead(), site(Health::Healthy, 40));
+    assert_eq!(stops(&early), [Guard::TargetHealthyLongEnough]);
+    assert_eq!((early.look_again_at, early.alert), (Some(at(70)), false));
+    let later = judge(70, &plan(), &control(), dead(), site(Health::Healthy, 40));
+    assert_eq!(later.start.unwrap().to, "green");
+}
+
+#[test]
+fn an_unfit_observer_is_told_although_all_is_well() {
+    let mut blue = well();
+    blue.witnesses.push(Witness {
+        probe: "blue-web".into(),
+        health: Health::Healthy,
+        since: None,
+        reason: "HTTP 200".into(),
+        settling: false,
+        unfit: vec!["eu-west-1: none of its references answers".into()],
+    });
+    let decision = judge(0, &plan(), &control(), blue, well());
+    assert!(
+        decision.alert && decision.summary.contains("eu-west-1"),
+        "{}",
+        decision.summary
+    );
+    assert!(!judge(0, &plan(), &control(), well(), well()).alert);
 }
 
 #[test]

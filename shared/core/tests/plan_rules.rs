@@ -116,6 +116,31 @@ fn automatic_failback_needs_a_probe_of_the_primary() {
 }
 
 #[test]
+fn reference_endpoints_are_hosts_with_ports() {
+    accepted(with(
+        "/policy",
+        json!({"observers": {"quorum": 2, "reference": ["checkip.amazonaws.com:443"]}}),
+    ));
+    let reference = |text: &str| with("/policy", json!({"observers": {"reference": [text]}}));
+    refused(
+        reference("checkip.amazonaws.com"),
+        "policy.observers.reference[0]",
+        "a host and a port",
+    );
+    refused(
+        reference("checkip.amazonaws.com:0"),
+        "policy.observers.reference[0]",
+        "1 to 65535",
+    );
+    refused(reference("-x:443"), "policy.observers.reference[0]", "found");
+    refused(
+        with("/policy", json!({"observers": {"quorum": 0}})),
+        "policy.observers.quorum",
+        "between 1 and 10",
+    );
+}
+
+#[test]
 fn a_sufficient_alarm_is_accepted() {
     accepted(with("/alarms/0/evidence", json!("sufficient")));
 }

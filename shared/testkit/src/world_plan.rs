@@ -121,7 +121,8 @@ pub fn really_at(cloud: &FakeCloud) -> (&'static str, &'static str) {
     (by_weight, by_record)
 }
 
-/// A world of this seed in which the plan `shop` stands, blue carries it, and both sites are known to be healthy.
+/// A world of this seed in which the plan `shop` stands, blue carries it, and both sites have been
+/// known to be healthy for longer than the sample plan's hold.
 pub async fn shop(seed: u64) -> World {
     shop_with(seed, sample_plan("shop")).await
 }
@@ -131,7 +132,7 @@ pub async fn shop_with(seed: u64, plan: Value) -> World {
     let world = World::new(seed);
     furnish(&world.cloud);
     world.put_plan(plan).await;
-    world.run_rounds(3).await;
+    world.run_rounds(6).await;
     world
 }
 

@@ -1,12 +1,17 @@
 //! The judgement as people meet it: what they see, what they are asked, what their word does.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+use jiff::SignedDuration;
 use serde_json::{Value, json};
 use understudy_core::health::{AlarmState, Health};
-use understudy_engine::ports::CallErrorKind;
+use understudy_core::report::EventKind;
+use understudy_engine::ports::{CallErrorKind, Clock};
 use understudy_testkit::faults::Fault;
+use understudy_testkit::world::World;
 use understudy_testkit::world_oracle::violations;
-use understudy_testkit::world_plan::{BLUE_ALARM, BLUE_HOST, failover, really_at, sample_plan, shop_with};
+use understudy_testkit::world_plan::{
+    BLUE_ALARM, BLUE_HOST, GREEN_HOST, failover, furnish, really_at, sample_plan, shop, shop_with,
+};
 
 /// The sample plan with these fields of its policy.
 fn plan_with(policy: Value) -> Value {
@@ -15,6 +20,15 @@ fn plan_with(policy: Value) -> Value {
         plan["policy"][name] = value.clone();
     }
     plan
+}
+
+/// The texts of the alerts that people were sent.
+fn alerts(world: &World) -> Vec<String> {
+    let published = world.cloud.published();
+    let alerts = published
+        .iter()
+        .filter(|published| published.announcement.event == EventKind::Alert);
+    alerts.map(|published| published.announcement.text.clone()).collect()
 }
 
 #[tokio::test]
@@ -104,4 +118,120 @@ async fn a_sufficient_alarm_moves_the_plan_as_soon_as_it_can_be_read_again() {
         world.control("shop")
     );
     assert_eq!(violations(&world), Vec::<String>::new());
+}
+
+/// Rounds of two observers, each with its own view of blue.
+async fn two_views(world: &World, rounds: u32, there: Health) {
+    for _ in 0..rounds {
+        world.cloud.answer(BLUE_HOST, Health::Unhealthy, "connection refused");
+        world.observe_as("eu-west-1").await;
+        world.cloud.answer(BLUE_HOST, there, "as seen from there");
+        world.observe_as("eu-central-1").await;
+        world.deliver().await;
+        world.clock.sleep(SignedDuration::from_secs(5)).await;
+    }
+}
+
+#[tokio::test]
+async fn one_of_two_observers_is_no_quorum_and_both_are() {
+    let world = shop_with(4, plan_with(json!({"observers": {"quorum": 2}}))).await;
+    two_views(&world, 12, Health::Healthy).await;
+    assert_eq!(world.control("shop").active_site, "blue");
+    assert!(
+        alerts(&world).iter().any(|text| text.contains("observers must agree")),
+        "{:?}",
+        alerts(&world)
+    );
+    two_views(&world, 12, Health::Unhealthy).await;
+    assert_eq!(world.control("shop").active_site, "green");
+    assert_eq!(violations(&world), Vec::<String>::new());
+}
+
+/// The sample plan with a second probe of blue: three probes of two sites.
+fn with_three_probes() -> Value {
+    let mut plan = sample_plan("shop");
+    let mut second = plan["probes"][0].clone();
+    (second["name"], second["host"]) = (json!("blue-api"), json!("api.blue.example.com"));
+    plan["probes"].as_array_mut().unwrap().push(second);
+    plan
+}
+
+#[tokio::test]
+async fn an_observer_that_sees_everything_fail_at_once_calls_itself_unfit_until_something_works_again() {
+    let world = World::new(5);
+    furnish(&world.cloud);
+    world.cloud.answer("api.blue.example.com", Health::Healthy, "HTTP 200");
+    world.put_plan(with_three_probes()).await;
+    world.run_rounds(6).await;
+    let hosts = [BLUE_HOST, GREEN_HOST, "api.blue.example.com"];
+    for host in hosts {
+        world.cloud.answer(host, Health::Unhealthy, "no route to host");
+    }
+    world.run_rounds(12).await;
+    assert!(world.cloud.changes().is_empty());
+    assert!(
+        alerts(&world).iter().any(|text| text.contains("unfit")),
+        "{:?}",
+        alerts(&world)
+    );
+    let status = world.command(json!({"command": "status", "plan": "shop"})).await;
+    assert_eq!(status["sites"]["blue"]["health"], "unknown", "{status:#}");
+    for host in hosts {
+        world.cloud.answer(host, Health::Healthy, "HTTP 200");
+    }
+    world.run_rounds(6).await;
+    let status = world.command(json!({"command": "status", "plan": "shop"})).await;
+    assert_eq!(status["sites"]["blue"]["health"], "healthy", "{status:#}");
+}
+
+#[tokio::test]
+async fn an_observer_without_its_references_does_not_count_and_another_decides() {
+    let world = shop_with(
+        6,
+        plan_with(json!({"observers": {"reference": ["reference.example.org:443"]}})),
+    )
+    .await;
+    let status = world.command(json!({"command": "status", "plan": "shop"})).await;
+    assert_eq!(
+        status["sites"]["blue"]["health"], "unknown",
+        "nothing answers at the reference: {status:#}"
+    );
+    let told = alerts(&world);
+    assert!(told.iter().any(|text| text.contains("reference endpoint")), "{told:?}");
+
+    world.cloud.answer(BLUE_HOST, Health::Unhealthy, "connection refused");
+    for _ in 0..12 {
+        world
+            .cloud
+            .answer("reference.example.org", Health::Unhealthy, "timed out");
+        world.observe_as("eu-west-1").await;
+        world
+            .cloud
+            .answer("reference.example.org", Health::Healthy, "connected");
+        world.observe_as("eu-central-1").await;
+        world.deliver().await;
+        world.clock.sleep(SignedDuration::from_secs(5)).await;
+    }
+    assert_eq!(world.control("shop").active_site, "green", "the fit observer decides");
+}
+
+#[tokio::test]
+async fn a_person_waits_for_a_standby_that_has_just_come_up_or_forces_it() {
+    let world = shop(7).await;
+    world.cloud.answer(GREEN_HOST, Health::Unhealthy, "restarting");
+    world.run_rounds(3).await;
+    world.cloud.answer(GREEN_HOST, Health::Healthy, "HTTP 200");
+    world.run_rounds(2).await;
+    let refused = world.command(failover("now")).await;
+    assert_eq!(refused["ok"], false);
+    assert!(
+        refused["error"]
+            .as_str()
+            .unwrap()
+            .contains("target_healthy_long_enough"),
+        "{refused:#}"
+    );
+    let mut forced = failover("now, please");
+    forced["force"] = json!(true);
+    assert_eq!(world.command(forced).await["ok"], true);
 }

@@ -1,6 +1,6 @@
 //! Moves that nobody asked for: failover by evidence, failback by stability.
 
-use super::{Decision, Move, Situation, no_execution};
+use super::{Decision, Move, Situation, no_execution, target_verdict};
 use crate::control::{Control, later};
 use crate::execution::{Kind, Style, TriggerKind};
 use crate::guard::{Guard, Verdict};
@@ -8,6 +8,7 @@ use crate::health::{Health, SiteHealth};
 use crate::plan::{FailbackMode, Mode, Plan};
 use crate::report::clock;
 use jiff::{SignedDuration, Timestamp};
+use std::collections::BTreeMap;
 
 pub(super) fn decide_automatic(now: Timestamp, situation: Situation<'_>, mut verdicts: Vec<Verdict>) -> Decision {
     let Situation { control, sites, .. } = situation;
@@ -28,7 +29,17 @@ pub(super) fn decide_automatic(now: Timestamp, situation: Situation<'_>, mut ver
         _ if control.away.is_some() => decide_failback(now, situation, source, verdicts),
         Health::Healthy => {
             verdicts.push(source_verdict(active, source));
-            Decision::nothing(format!("nothing to do: the active site {active} is healthy"), verdicts)
+            let summary = format!("nothing to do: the active site {active} is healthy");
+            match unfit_observers(sites) {
+                None => Decision::nothing(summary, verdicts),
+                Some(unfit) => Decision {
+                    alert: true,
+                    ..Decision::nothing(
+                        format!("{summary}; but not every observer can be heard: {unfit}"),
+                        verdicts,
+                    )
+                },
+            }
         }
         Health::Degraded | Health::Unknown => {
             verdicts.push(source_verdict(active, source));
@@ -117,9 +128,14 @@ fn decide_failover(
         if all_bad { "every site looks unhealthy at once: the observer is the first suspect" } else { "not every site looks unhealthy" },
         "look at the probe function's own network and permissions; if the sites are really down, move by hand with `force`",
     ));
-    let target = others
-        .iter()
-        .find(|(_, health)| health.is_some_and(|health| health.health == Health::Healthy));
+    let healthy = || {
+        let healthy = |health: Option<&SiteHealth>| health.is_some_and(|health| health.health == Health::Healthy);
+        others.iter().filter(move |(_, health)| healthy(*health))
+    };
+    // The most preferred one that has been well for long enough; failing that, the one that is waited for.
+    let target = healthy()
+        .find(|(name, health)| target_verdict(now, plan, name, *health).0.allows)
+        .or(healthy().next());
     verdicts.push(Verdict::when(
         Guard::TargetHealthy,
         target.is_some(),
@@ -138,6 +154,12 @@ fn decide_failover(
         },
         "mend the standby, or move by hand with `force`",
     ));
+    let mut target_ready_at = None;
+    if let Some((name, health)) = target {
+        let (held, ready_at) = target_verdict(now, plan, name, *health);
+        verdicts.push(held);
+        target_ready_at = ready_at;
+    }
     verdicts.push(match control.latch.as_ref().filter(|latch| latch.until > now) {
         None => Verdict::allow(Guard::LatchOpen, "no automatic failover within the cooldown"),
         Some(latch) => Verdict::stop(
@@ -182,19 +204,22 @@ fn decide_failover(
             look_again_at: None,
         };
     }
-    let only_time = stopped == [Guard::SourceUnhealthyLongEnough];
+    let only_time = stopped
+        .iter()
+        .all(|guard| matches!(guard, Guard::SourceUnhealthyLongEnough | Guard::TargetHealthyLongEnough));
+    let sure_at = target_ready_at.map_or(held_at, |ready| ready.max(held_at));
     // Whatever stops besides time changes by an event of its own, but for the latch, which opens by the clock.
     let latch_opens = control
         .latch
         .as_ref()
         .map(|latch| latch.until)
         .filter(|_| stopped.contains(&Guard::LatchOpen));
-    let look_again_at = if now < held_at { Some(held_at) } else { latch_opens };
+    let look_again_at = if now < sure_at { Some(sure_at) } else { latch_opens };
     let summary = if only_time {
         format!(
             "site {active} is {}; waiting until {} to be sure",
             source.sentence(),
-            clock(held_at)
+            clock(sure_at)
         )
     } else {
         format!("nothing moves: {}", crate::guard::refusals(&verdicts))
@@ -250,8 +275,10 @@ fn decide_failback(
     let window = SignedDuration::from_secs(i64::from(plan.policy.failback.stability_seconds));
     // A break before the move counts for nothing: the window begins when the plan went away, at the earliest.
     let stable_at = healthy_since.map(|since| later(since.max(away.since), window));
+    let hold = SignedDuration::from_secs(i64::from(plan.policy.hold_seconds));
     let ready_at = if by_word {
-        healthy_since.and(away.return_at)
+        // The promise needs no stability window, only the hold that every destination needs.
+        healthy_since.and_then(|since| away.return_at.map(|at| at.max(later(since, hold))))
     } else {
         stable_at
     };
@@ -323,6 +350,19 @@ fn decide_failback(
         look_again_at,
         verdicts,
     }
+}
+
+// Whose voice does not count, and why. The others decide without it; somebody should know all the same.
+fn unfit_observers(sites: &BTreeMap<String, SiteHealth>) -> Option<String> {
+    let mut unfit: Vec<&str> = sites
+        .values()
+        .flat_map(|site| &site.witnesses)
+        .flat_map(|witness| &witness.unfit)
+        .map(String::as_str)
+        .collect();
+    unfit.sort_unstable();
+    unfit.dedup();
+    (!unfit.is_empty()).then(|| unfit.join("; "))
 }
 
 // A site that has just begun to be observed is unknown too, and no news.

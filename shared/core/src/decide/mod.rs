@@ -13,11 +13,11 @@ mod automatic;
 mod operator;
 
 use crate::command::Failover;
-use crate::control::Control;
+use crate::control::{Control, later};
 use crate::event::AlarmEvent;
 use crate::execution::{Kind, Style, TriggerKind};
 use crate::guard::{Guard, Verdict};
-use crate::health::{AlarmReading, SiteHealth};
+use crate::health::{AlarmReading, Health, SiteHealth};
 use crate::plan::Plan;
 use crate::report::clock;
 use jiff::{SignedDuration, Timestamp};
@@ -160,7 +160,7 @@ impl Decision {
 /// Judges. See the module's story.
 pub fn decide(now: Timestamp, trigger: &Trigger, situation: Situation<'_>) -> Decision {
     match trigger {
-        Trigger::Operator { asked, move_kind } => operator::decide_operator(asked, *move_kind, situation),
+        Trigger::Operator { asked, move_kind } => operator::decide_operator(now, asked, *move_kind, situation),
         Trigger::Alarm { event, reading } => {
             let verdicts = alarm_verdicts(now, event, reading.as_ref(), situation.plan);
             if verdicts.iter().any(|verdict| !verdict.allows) {
@@ -208,6 +208,39 @@ fn alarm_verdicts(now: Timestamp, event: &AlarmEvent, reading: Option<&AlarmRead
         ),
     };
     vec![fresh, confirmed]
+}
+
+// The destination must have been well for as long as the source must have been ill: a site that has just come up is
+// no safer than one that has just gone down. `None` for the time: it is not healthy, and no clock will change that.
+fn target_verdict(
+    now: Timestamp,
+    plan: &Plan,
+    name: &str,
+    health: Option<&SiteHealth>,
+) -> (Verdict, Option<Timestamp>) {
+    let hold = SignedDuration::from_secs(i64::from(plan.policy.hold_seconds));
+    let since = health
+        .filter(|health| health.health == Health::Healthy)
+        .and_then(|health| health.since);
+    let ready_at = since.map(|since| later(since, hold));
+    let verdict = Verdict::when(
+        Guard::TargetHealthyLongEnough,
+        ready_at.is_some_and(|at| at <= now),
+        match since {
+            Some(since) => format!(
+                "site {} has been healthy for {} s of the {} s that the policy asks",
+                crate::event::excerpt(name),
+                now.duration_since(since).as_secs(),
+                hold.as_secs()
+            ),
+            None => format!(
+                "nobody can say since when site {} is healthy",
+                crate::event::excerpt(name)
+            ),
+        },
+        "wait, or say `\"force\": true` to go there all the same",
+    );
+    (verdict, ready_at)
 }
 
 fn no_execution(control: &Control) -> Verdict {

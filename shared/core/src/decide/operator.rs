@@ -1,13 +1,14 @@
 //! Moves that a person asks for. A person goes over health (`force`), pause, latch and budget, never over a
 //! running execution.
 
-use super::{Decision, Move, Situation, no_execution};
+use super::{Decision, Move, Situation, no_execution, target_verdict};
 use crate::command::{Failover, RollbackPlan};
 use crate::execution::{Kind, TriggerKind};
 use crate::guard::{Guard, Verdict};
 use crate::health::{Health, SiteHealth};
+use jiff::Timestamp;
 
-pub(super) fn decide_operator(asked: &Failover, kind: Kind, situation: Situation<'_>) -> Decision {
+pub(super) fn decide_operator(now: Timestamp, asked: &Failover, kind: Kind, situation: Situation<'_>) -> Decision {
     let Situation { plan, control, sites } = situation;
     let active = control.active_site.as_str();
     let mut verdicts = vec![no_execution(control)];
@@ -80,6 +81,10 @@ pub(super) fn decide_operator(asked: &Failover, kind: Kind, situation: Situation
         )
         .override_if(asked.force),
     );
+    if healthy(to) {
+        let (held, _) = target_verdict(now, plan, to, sites.get(to));
+        verdicts.push(held.override_if(asked.force));
+    }
     if verdicts.iter().any(|verdict| !verdict.allows) {
         let summary = format!("refused: {}", crate::guard::refusals(&verdicts));
         return Decision {

@@ -15,7 +15,7 @@ mod step;
 mod validate;
 
 pub use parse::{PlanError, Problem, parse, parse_text};
-pub use policy::{Failback, FailbackMode, Mode, Policy, UnhealthyRule};
+pub use policy::{Failback, FailbackMode, Mode, Observers, Policy, UnhealthyRule};
 pub use probe::{
     AlarmProbe, Ec2Probe, EndpointProbe, Method, Probe, ProbeCommon, Protocol, RdsInstanceProbe, StatusRange,
     TargetGroupProbe,
@@ -155,6 +155,17 @@ impl Plan {
     /// The probes that speak about `site`.
     pub fn probes_of<'a>(&'a self, site: &'a str) -> impl Iterator<Item = &'a Probe> {
         self.probes.iter().filter(move |probe| probe.common().site == site)
+    }
+
+    /// The questions that an observer asks about itself: one TCP connection for each of `policy.observers.reference`.
+    pub fn reference_probes(&self) -> Vec<Probe> {
+        let references = self.policy.observers.reference.iter().enumerate();
+        references
+            .filter_map(|(index, reference)| {
+                let (host, port) = reference.rsplit_once(':')?;
+                Some(Probe::reference(index, host, port.parse().ok()?))
+            })
+            .collect()
     }
 
     /// The sites to which the resource belongs: none, one, or (a listener, a zone) all of them.

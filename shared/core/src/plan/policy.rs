@@ -27,8 +27,29 @@ pub struct Policy {
     /// How long an execution may take before it is *stuck* and a person is called.
     #[schemars(range(min = 60, max = 86400))]
     pub max_duration_seconds: u32,
+    /// Who must have seen it, where several probe functions observe.
+    pub observers: Observers,
     /// How the work comes home.
     pub failback: Failback,
+}
+
+/// Who must have seen it, where several probe functions (one a Region) observe.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+#[schemars(deny_unknown_fields)]
+pub struct Observers {
+    /// How many observers must say the same of a probe before it counts. With 1 (the default), any two that disagree
+    /// make it unknown; with more, the many outvote the few. Never more than there are probe functions.
+    #[schemars(range(min = 1, max = 10))]
+    pub quorum: u32,
+    /// Endpoints, as `host:port`, that the observer opens a TCP connection to and that have nothing to do with the
+    /// plan. If it reaches none of them, its own network is the suspect, and its voice does not count.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(
+        length(max = 5),
+        inner(length(max = 259), regex(pattern = r"^[A-Za-z0-9.-]+:[0-9]{1,5}$"))
+    )]
+    pub reference: Vec<String>,
 }
 
 /// Whether Understudy moves the plan by itself.
@@ -88,7 +109,17 @@ impl Default for Policy {
             automatic_failovers_per_hour: 1,
             max_event_age_seconds: 300,
             max_duration_seconds: 1800,
+            observers: Observers::default(),
             failback: Failback::default(),
+        }
+    }
+}
+
+impl Default for Observers {
+    fn default() -> Self {
+        Self {
+            quorum: 1,
+            reference: Vec::new(),
         }
     }
 }

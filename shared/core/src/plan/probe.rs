@@ -191,6 +191,28 @@ fn slash() -> String {
 }
 
 impl Probe {
+    /// A TCP connection to a reference endpoint of the observer ([`crate::health::REFERENCE_SITE`]).
+    pub(super) fn reference(index: usize, host: &str, port: u16) -> Self {
+        Self::Endpoint(EndpointProbe {
+            common: ProbeCommon {
+                name: format!("reference-{index}"),
+                site: crate::health::REFERENCE_SITE.to_owned(),
+                interval_seconds: None,
+                healthy_threshold: one(),
+                unhealthy_threshold: two(),
+                region: None,
+            },
+            host: host.to_owned(),
+            protocol: Protocol::Tcp,
+            port: Some(port),
+            path: slash(),
+            method: Method::default(),
+            expected_status: StatusRange::default(),
+            body_contains: None,
+            timeout_seconds: two(),
+        })
+    }
+
     /// What every probe has.
     pub fn common(&self) -> &ProbeCommon {
         match self {

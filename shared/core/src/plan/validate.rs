@@ -7,6 +7,7 @@
 
 mod dns;
 mod elb;
+mod policy;
 mod probe;
 mod text;
 
@@ -84,6 +85,9 @@ pub(super) fn check(draft: &Draft<'_>, problems: &mut Problems) {
     }
     for (path, alarm) in sound(&draft.alarms, "alarms") {
         text::no_control(&alarm.alarm_name, path.key("alarm_name"), problems);
+    }
+    if let Some(policy) = &draft.policy {
+        policy::check(policy, &root.key("policy"), problems);
     }
     elb::check(draft, problems);
     dns::check(draft, problems);

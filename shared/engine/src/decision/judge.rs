@@ -252,12 +252,11 @@ impl DecisionMaker {
                 decision_id: decision_id.clone(),
             });
             if decision.alert {
-                let details: Vec<String> = decision
-                    .verdicts
-                    .iter()
-                    .filter(|verdict| !verdict.allows)
-                    .map(|verdict| format!("{}: {} ({})", verdict.guard.as_str(), verdict.facts, verdict.remedy))
-                    .collect();
+                let stops = decision.verdicts.iter().filter(|verdict| !verdict.allows);
+                let mut details = vec![decision.summary.clone()];
+                details.extend(
+                    stops.map(|verdict| format!("{}: {} ({})", verdict.guard.as_str(), verdict.facts, verdict.remedy)),
+                );
                 let headline = format!("nothing moved: {}", trigger.sentence());
                 control.announce(about_plan(
                     EventKind::Alert,

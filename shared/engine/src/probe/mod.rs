@@ -129,17 +129,20 @@ enum Work<'a> {
     Prune(&'a [Arc<Plan>], Timestamp),
 }
 
-/// One probe of one plan.
+/// One probe of one plan, or one question of its observer about itself.
 #[derive(Clone)]
 pub(crate) struct Asked {
     pub(crate) plan: Arc<Plan>,
-    pub(crate) index: usize,
+    index: usize,
+    reference: Option<Arc<PlanProbe>>,
 }
 
 impl Asked {
     pub(crate) fn probe(&self) -> &PlanProbe {
         // The index comes from this very plan.
-        &self.plan.probes[self.index]
+        self.reference
+            .as_deref()
+            .unwrap_or_else(|| &self.plan.probes[self.index])
     }
 
     fn region(&self) -> Option<String> {
@@ -426,9 +429,15 @@ fn all_probes(plans: &[Arc<Plan>]) -> Vec<Asked> {
     plans
         .iter()
         .flat_map(|plan| {
-            (0..plan.probes.len()).map(|index| Asked {
+            let probes = (0..plan.probes.len()).map(|index| (index, None));
+            let references = plan
+                .reference_probes()
+                .into_iter()
+                .map(|probe| (0, Some(Arc::new(probe))));
+            probes.chain(references).map(|(index, reference)| Asked {
                 plan: plan.clone(),
                 index,
+                reference,
             })
         })
         .collect()

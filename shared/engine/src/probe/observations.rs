@@ -3,9 +3,13 @@
 use super::{Asked, Probe};
 use crate::ports::{CallError, Item, Put};
 use crate::store::{from_item, observation_key, to_body};
+use jiff::{SignedDuration, Timestamp};
 use std::collections::{BTreeMap, BTreeSet};
-use understudy_core::control::Wake;
-use understudy_core::health::{Observation, Sample, observe};
+use understudy_core::control::{Wake, later};
+use understudy_core::health::{Observation, Sample, observe, unfit};
+
+/// How long a look at the observer itself is good for.
+const FITNESS_LASTS: SignedDuration = SignedDuration::from_secs(1);
 
 type Id = (String, String, String);
 
@@ -14,6 +18,7 @@ type Id = (String, String, String);
 pub(super) struct Observations {
     plans: BTreeSet<String>,
     known: BTreeMap<Id, Known>,
+    fitness: Option<(Timestamp, Option<String>)>,
 }
 
 #[derive(Clone)]
@@ -52,6 +57,29 @@ impl Observations {
         );
     }
 
+    /// Why this observer is not to be believed now. Looked at once a second: it is about all that it sees.
+    fn unfit(&mut self, now: Timestamp, observer: &str) -> Option<String> {
+        if let Some((_, known)) = self.fitness.as_ref().filter(|(at, _)| later(*at, FITNESS_LASTS) > now) {
+            return known.clone();
+        }
+        let mine = self.known.iter().filter(|((_, _, by), _)| by == observer);
+        let found = unfit(
+            now,
+            mine.map(|((plan, _, _), known)| (plan.as_str(), &known.stored, known.slot)),
+        );
+        let was = self.fitness.as_ref().and_then(|(_, known)| known.clone());
+        if found.is_some() && was.is_none() {
+            metrics::counter!("ObserversUnfit").increment(1);
+            tracing::error!(
+                observer,
+                why = found,
+                "this observer is unfit: its voice does not count"
+            );
+        }
+        self.fitness = Some((now, found.clone()));
+        found
+    }
+
     pub(super) fn slot(&self, asked: &Asked, observer: &str) -> Option<i64> {
         self.known.get(&id(asked, observer)).map(|known| known.slot)
     }
@@ -73,7 +101,11 @@ impl Probe {
     pub(super) async fn count(&self, asked: &Asked, sample: Sample) -> Result<bool, CallError> {
         let id = id(asked, &self.observer);
         for _ in 0..3 {
-            let known = self.memory.lock().await.observations.known.get(&id).cloned();
+            let (known, unfit) = {
+                let mut memory = self.memory.lock().await;
+                let unfit = memory.observations.unfit(self.ports.clock.now(), &self.observer);
+                (memory.observations.known.get(&id).cloned(), unfit)
+            };
             // Another site's old observation of the same probe name is none of this probe's.
             let known = known.filter(|known| known.stored.site == asked.probe().common().site);
             let now = self.ports.clock.now();
@@ -86,6 +118,7 @@ impl Probe {
             ) else {
                 return Ok(false);
             };
+            let observed = observed.of_observer(known.as_ref().map(|known| &known.stored), unfit);
             if observed.changed {
                 tracing::warn!(
                     plan = asked.plan.name,

@@ -6,7 +6,7 @@ use jsonschema::error::ValidationErrorKind as Kind;
 use serde_json::Value;
 
 /// Every pattern of the schema, and what it wants.
-const PATTERNS: [(&str, &str); 10] = [
+const PATTERNS: [(&str, &str); 11] = [
     (
         r"^[a-z0-9][a-z0-9-]{0,62}$",
         "must be a name: 1 to 63 lower-case letters, digits and hyphens, beginning with a letter or a digit",
@@ -44,6 +44,10 @@ const PATTERNS: [(&str, &str); 10] = [
         "must be the id of a hosted zone, such as Z0123456789ABCDEFGHIJ, without `/hostedzone/`",
     ),
     (r"^/", "must begin with `/`"),
+    (
+        r"^[A-Za-z0-9.-]+:[0-9]{1,5}$",
+        "must be a host and a port, such as checkip.amazonaws.com:443",
+    ),
 ];
 
 /// Adds what `error` means to `problems`. `base` is where `value`, the value checked against `schema`, stands.

@@ -1,0 +1,213 @@
+//! From observations to the health of a site.
+//!
+//! 1. For each probe, the fresh words of fit observers are counted against the plan's quorum ([`agreed`]).
+//! 2. The plan's rule (`any`, `all`, `at_least`) makes the health of the site of its probes.
+//! 3. An alarm whose word is sufficient and that is in ALARM makes it unhealthy all the same.
+
+use super::{AlarmState, AlarmWord, Health, Observation, STALE_SLOTS, SiteHealth, Witness, slot};
+use crate::plan::{AlarmEvidence, Plan, Probe, UnhealthyRule};
+use jiff::Timestamp;
+use std::collections::BTreeMap;
+
+/// The health of every site of the plan.
+///
+/// `alarms` is what came of asking for the plan's alarms whose word is sufficient; hints need none.
+pub fn assess(
+    now: Timestamp,
+    plan: &Plan,
+    observations: &[Observation],
+    alarms: &[AlarmWord],
+) -> BTreeMap<String, SiteHealth> {
+    plan.sites
+        .iter()
+        .map(|site| {
+            let mut witnesses: Vec<Witness> = plan
+                .probes_of(&site.name)
+                .map(|probe| testify(now, plan, probe, observations))
+                .collect();
+            let (mut health, mut since) = rule(plan.policy.unhealthy_when, &witnesses);
+            let settling = health == Health::Unknown
+                && witnesses
+                    .iter()
+                    .all(|witness| witness.health != Health::Unknown || witness.settling);
+            let words: Vec<&AlarmWord> = plan
+                .alarms
+                .iter()
+                .filter(|alarm| alarm.site == site.name && alarm.evidence == AlarmEvidence::Sufficient)
+                .filter_map(|alarm| alarms.iter().find(|word| word.alarm_name() == alarm.alarm_name))
+                .collect();
+            let raised = words
+                .iter()
+                .filter_map(|word| match word {
+                    AlarmWord::Read(reading) if reading.state == AlarmState::Alarm => Some(reading),
+                    _ => None,
+                })
+                .min_by_key(|reading| reading.since);
+            if let Some(reading) = raised.filter(|_| health != Health::Unhealthy) {
+                (health, since) = (Health::Unhealthy, Some(reading.since));
+                witnesses.push(alarm_witness(
+                    &reading.alarm_name,
+                    Health::Unhealthy,
+                    since,
+                    &reading.reason,
+                ));
+            }
+            // Told, and counted neither for nor against: the probes alone decide then.
+            for word in words {
+                if let AlarmWord::Missing { alarm_name, why } = word {
+                    witnesses.push(alarm_witness(alarm_name, Health::Unknown, None, why));
+                }
+            }
+            let found = SiteHealth {
+                health,
+                since,
+                witnesses,
+                settling: settling && health == Health::Unknown,
+            };
+            (site.name.clone(), found)
+        })
+        .collect()
+}
+
+fn alarm_witness(alarm_name: &str, health: Health, since: Option<Timestamp>, reason: &str) -> Witness {
+    Witness {
+        probe: format!("alarm:{alarm_name}"),
+        health,
+        since,
+        reason: reason.to_owned(),
+        settling: false,
+        unfit: Vec::new(),
+    }
+}
+
+// What the observers of one probe say together.
+fn testify(now: Timestamp, plan: &Plan, probe: &Probe, observations: &[Observation]) -> Witness {
+    let seen: Vec<&Observation> = observations
+        .iter()
+        .filter(|seen| seen.probe == probe.name() && seen.site == probe.common().site)
+        .collect();
+    let (fresh, old): (Vec<&Observation>, Vec<&Observation>) = seen
+        .into_iter()
+        .partition(|seen| slot(now, seen.interval_seconds) - seen.slot <= STALE_SLOTS);
+    let (fit, blind): (Vec<&Observation>, Vec<&Observation>) = fresh.into_iter().partition(|seen| seen.unfit.is_none());
+    let unfit: Vec<String> = blind
+        .iter()
+        .map(|seen| format!("{}: {}", seen.observer, seen.unfit.as_deref().unwrap_or_default()))
+        .collect();
+    let unknown = |reason: String, settling: bool| Witness {
+        probe: probe.name().to_owned(),
+        health: Health::Unknown,
+        since: None,
+        reason,
+        settling,
+        unfit: unfit.clone(),
+    };
+    let Some(newest) = fit.iter().max_by_key(|seen| seen.observed_at) else {
+        if let Some(why) = unfit.first() {
+            return unknown(format!("every observer calls itself unfit ({why})"), false);
+        }
+        return match old.iter().map(|seen| seen.observed_at).max() {
+            Some(at) => unknown(
+                format!("last observed {}, too long ago", crate::report::clock(at)),
+                false,
+            ),
+            None => unknown("never observed".into(), true),
+        };
+    };
+    let quorum = plan.policy.observers.quorum.max(1) as usize;
+    let Some((health, since)) = agreed(&fit, quorum) else {
+        let voices: Vec<String> = fit
+            .iter()
+            .map(|seen| format!("{} says {}", seen.observer, seen.health))
+            .collect();
+        let settling = fit
+            .iter()
+            .all(|seen| seen.health == Health::Unknown && seen.streak.health != Health::Unknown);
+        let why = if fit.len() < quorum {
+            format!("{quorum} observers must agree and {} can be heard: ", fit.len())
+        } else {
+            "observers disagree: ".to_owned()
+        };
+        return unknown(format!("{why}{}", voices.join(", ")), settling);
+    };
+    // The settled reason is that of the streak only while both agree; say so when a change is on its way.
+    let telling = fit
+        .iter()
+        .filter(|seen| seen.health == health)
+        .max_by_key(|seen| seen.observed_at)
+        .unwrap_or(newest);
+    let reason = if telling.streak.health == telling.health {
+        telling.reason.clone()
+    } else {
+        format!(
+            "{} slot(s) {}: {}",
+            telling.streak.slots, telling.streak.health, telling.reason
+        )
+    };
+    Witness {
+        probe: probe.name().to_owned(),
+        health,
+        since: Some(since),
+        reason,
+        settling: health == Health::Unknown && telling.streak.health != Health::Unknown,
+        unfit,
+    }
+}
+
+/// The one health that at least `quorum` observers report, and since when it has been the only one.
+///
+/// Two healths that both have their quorum contradict each other. With a quorum of one that is every
+/// disagreement; a larger one lets the many outvote the few.
+fn agreed(fit: &[&Observation], quorum: usize) -> Option<(Health, Timestamp)> {
+    let mut voices: BTreeMap<Health, Vec<Timestamp>> = BTreeMap::new();
+    for seen in fit {
+        voices.entry(seen.health).or_default().push(seen.since);
+    }
+    voices.retain(|_, since| since.len() >= quorum);
+    if voices.len() > 1 {
+        return None;
+    }
+    let (health, mut since) = voices.pop_first()?;
+    since.sort();
+    // It held from the voice on with which it had its quorum, and with which too few were left for another one.
+    let decisive = (quorum - 1).max(fit.len().saturating_sub(quorum)).min(since.len() - 1);
+    since.get(decisive).map(|since| (health, *since))
+}
+
+fn rule(rule: UnhealthyRule, witnesses: &[Witness]) -> (Health, Option<Timestamp>) {
+    if witnesses.is_empty() {
+        return (Health::Unknown, None);
+    }
+    let mut bad_since: Vec<Timestamp> = witnesses
+        .iter()
+        .filter(|witness| witness.health == Health::Unhealthy)
+        .filter_map(|witness| witness.since)
+        .collect();
+    bad_since.sort();
+    let needed = match rule {
+        UnhealthyRule::Any => 1,
+        UnhealthyRule::All => witnesses.len(),
+        UnhealthyRule::AtLeast(count) => (count as usize).max(1),
+    };
+    if bad_since.len() >= needed {
+        // The moment at which the rule became true: that of the last probe it needed.
+        return (Health::Unhealthy, bad_since.get(needed - 1).copied());
+    }
+    let latest = |health: Health| {
+        witnesses
+            .iter()
+            .filter(|witness| witness.health == health)
+            .filter_map(|w| w.since)
+            .max()
+    };
+    if witnesses.iter().any(|witness| witness.health == Health::Unknown) {
+        return (Health::Unknown, None);
+    }
+    if !bad_since.is_empty() {
+        return (Health::Degraded, bad_since.first().copied());
+    }
+    if witnesses.iter().any(|witness| witness.health == Health::Degraded) {
+        return (Health::Degraded, latest(Health::Degraded));
+    }
+    (Health::Healthy, latest(Health::Healthy))
+}

@@ -1,0 +1,78 @@
+//! Whether an observer can be believed.
+//!
+//! A cut cable at the observer looks like the end of the world: every probe fails, of every plan. So an observer
+//! looks at all that it sees before it speaks, and marks itself unfit
+//!
+//! - if everything that it asks fails, and at least [`FEWEST_PROBES`] of those probes, of at least [`FEWEST_SITES`]
+//!   sites, were well and began to fail within one interval of each other; or
+//! - if none of its reference endpoints (`policy.observers.reference`) answers.
+//!
+//! It is its own judge because only it sees all plans at once. It stays unfit until anything that it asks
+//! works again (or, by the second rule, a reference answers). One that is mistaken costs a page to a person
+//! instead of a wrong move.
+
+use super::{Health, Observation, STALE_SLOTS, slot};
+use jiff::{SignedDuration, Timestamp};
+use std::collections::BTreeSet;
+
+/// The site under which reference endpoints are observed. No plan has one of this name.
+pub const REFERENCE_SITE: &str = "_reference";
+
+/// Fewer probes than this failing together are a coincidence that a person would not call suspicious.
+const FEWEST_PROBES: usize = 3;
+/// A single site may well lose all of its probes at once.
+const FEWEST_SITES: usize = 2;
+/// How much later than an interval a failing probe may be seen: a try may hang, a round may overrun.
+const SLACK: SignedDuration = SignedDuration::from_secs(15);
+
+/// Why an observer is not to be believed, from all that it sees: each of its observations, of every plan, with the
+/// newest slot that was counted for it (which may be newer than the one that was written). `None`: it is fit.
+pub fn unfit<'a>(now: Timestamp, seen: impl Iterator<Item = (&'a str, &'a Observation, i64)>) -> Option<String> {
+    let (references, asked): (Vec<_>, Vec<_>) = seen
+        .filter(|(_, seen, newest)| slot(now, seen.interval_seconds) - newest <= STALE_SLOTS)
+        .partition(|(_, seen, _)| seen.site == REFERENCE_SITE);
+    let unanswered: BTreeSet<&str> = references
+        .iter()
+        .filter(|(_, seen, _)| seen.health == Health::Unhealthy)
+        .map(|(_, seen, _)| seen.reason.as_str())
+        .collect();
+    if !references.is_empty() && references.iter().all(|(_, seen, _)| seen.health == Health::Unhealthy) {
+        let reasons: Vec<&str> = unanswered.into_iter().take(3).collect();
+        return Some(format!(
+            "none of its {} reference endpoint(s) answers ({})",
+            references.len(),
+            reasons.join("; ")
+        ));
+    }
+    let fails = |seen: &Observation| matches!(seen.streak.health, Health::Unhealthy | Health::Unknown);
+    if !asked.iter().all(|(_, seen, _)| fails(seen)) {
+        return None;
+    }
+    let began = |seen: &Observation| {
+        let interval = SignedDuration::from_secs(i64::from(seen.interval_seconds));
+        let earliest = seen
+            .failing_since?
+            .checked_sub(interval)
+            .ok()?
+            .checked_sub(SLACK)
+            .ok()?;
+        Some(earliest)
+    };
+    // What failed long before that moment was broken already and says nothing about the observer.
+    let moment = asked.iter().filter_map(|(_, seen, _)| began(seen)).max()?;
+    let together: Vec<_> = asked
+        .iter()
+        .filter(|(_, seen, _)| seen.failing_since.is_some_and(|since| since >= moment))
+        .collect();
+    let sites: BTreeSet<(&str, &str)> = together
+        .iter()
+        .map(|(plan, seen, _)| (*plan, seen.site.as_str()))
+        .collect();
+    (together.len() >= FEWEST_PROBES && sites.len() >= FEWEST_SITES).then(|| {
+        format!(
+            "everything it asks failed at once: {} probe(s) of {} sites",
+            together.len(),
+            sites.len()
+        )
+    })
+}

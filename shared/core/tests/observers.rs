@@ -1,0 +1,226 @@
+//! Several observers, and observers that can not be believed.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use jiff::Timestamp;
+use serde_json::json;
+use understudy_core::health::{
+    Health, Observation, REFERENCE_SITE, Sample, Streak, Witness, assess, observe, slot, unfit,
+};
+use understudy_core::plan::{Plan, parse};
+
+fn at(seconds: i64) -> Timestamp {
+    Timestamp::from_second(1_795_255_200 + seconds).unwrap()
+}
+
+fn plan(quorum: u32) -> Plan {
+    let probe = |site: &str| json!({"kind": "endpoint", "name": format!("{site}-web"), "site": site, "host": format!("{site}.example.com"), "interval_seconds": 5});
+    parse(json!({
+        "schema_version": 1, "name": "shop",
+        "sites": [{"name": "blue", "priority": 1}, {"name": "green", "priority": 2}],
+        "probes": [probe("blue"), probe("green")],
+        "steps": [{"kind": "dns_records", "name": "record", "hosted_zone_id": "ZSHOP", "records": [{"name": "www.example.com", "type": "A", "ttl_seconds": 60,
+            "sites": {"blue": {"values": ["192.0.2.1"]}, "green": {"values": ["192.0.2.2"]}}}]}],
+        "policy": {"observers": {"quorum": quorum, "reference": ["checkip.amazonaws.com:443"]}},
+    }))
+    .unwrap()
+}
+
+fn voice(observer: &str, health: Health, since: i64) -> Observation {
+    Observation {
+        site: "blue".into(),
+        probe: "blue-web".into(),
+        observer: observer.into(),
+        slot: slot(at(100), 5),
+        interval_seconds: 5,
+        health,
+        since: at(since),
+        streak: Streak {
+            health,
+            slots: 3,
+            since: at(since),
+        },
+        reason: "because".into(),
+        observed_at: at(100),
+        failing_since: None,
+        unfit: None,
+    }
+}
+
+fn heard(quorum: u32, voices: &[Observation]) -> Witness {
+    assess(at(100), &plan(quorum), voices, &[])["blue"].witnesses[0].clone()
+}
+
+#[test]
+fn a_quorum_outvotes_the_few_and_counts_from_the_decisive_voice() {
+    use Health::{Healthy, Unhealthy};
+    let three = [
+        voice("a", Unhealthy, 10),
+        voice("b", Unhealthy, 20),
+        voice("c", Healthy, 0),
+    ];
+    let found = heard(2, &three);
+    assert_eq!((found.health, found.since), (Unhealthy, Some(at(20))));
+    let late = [
+        voice("a", Unhealthy, 10),
+        voice("b", Unhealthy, 20),
+        voice("c", Unhealthy, 90),
+    ];
+    assert_eq!(heard(2, &late).since, Some(at(20)), "the third voice changes nothing");
+    assert_eq!(heard(3, &late).since, Some(at(90)), "here it was the decisive one");
+    assert_eq!(heard(3, &three).health, Health::Unknown);
+}
+
+#[test]
+fn with_a_quorum_of_one_any_two_that_disagree_are_a_contradiction() {
+    let two = [voice("a", Health::Unhealthy, 10), voice("b", Health::Healthy, 0)];
+    let found = heard(1, &two);
+    assert_eq!(found.health, Health::Unknown);
+    assert!(found.reason.contains("observers disagree"), "{}", found.reason);
+    assert_eq!(heard(1, &two[..1]).health, Health::Unhealthy);
+}
+
+#[test]
+fn two_quorums_against_each_other_are_a_contradiction_too() {
+    let four: Vec<Observation> = [
+        ("a", Health::Unhealthy),
+        ("b", Health::Unhealthy),
+        ("c", Health::Healthy),
+        ("d", Health::Healthy),
+    ]
+    .map(|(observer, health)| voice(observer, health, 10))
+    .into();
+    assert_eq!(heard(2, &four).health, Health::Unknown);
+}
+
+#[test]
+fn too_few_voices_are_no_quorum_however_sure_they_are() {
+    let found = heard(2, &[voice("a", Health::Unhealthy, 10)]);
+    assert_eq!(found.health, Health::Unknown);
+    assert!(found.reason.contains("2 observers must agree"), "{}", found.reason);
+    assert!(!found.settling, "somebody should know");
+}
+
+#[test]
+fn the_voice_of_an_unfit_observer_does_not_count_and_is_told() {
+    let blind = Observation {
+        unfit: Some("everything it asks failed at once".into()),
+        ..voice("a", Health::Unhealthy, 10)
+    };
+    let alone = heard(1, std::slice::from_ref(&blind));
+    assert_eq!((alone.health, alone.settling), (Health::Unknown, false));
+    let two = heard(1, &[blind, voice("b", Health::Healthy, 0)]);
+    assert_eq!(two.health, Health::Healthy, "the fit one decides");
+    assert_eq!(two.unfit, ["a: everything it asks failed at once"]);
+}
+
+/// What an observer sees of `probes`: each its site, its interval and the second at which it began to fail.
+fn seen(probes: &[(&str, u32, Option<i64>)]) -> Option<String> {
+    let observations: Vec<Observation> = probes
+        .iter()
+        .map(|(site, interval_seconds, failing_since)| {
+            let health = if failing_since.is_some() {
+                Health::Unhealthy
+            } else {
+                Health::Healthy
+            };
+            Observation {
+                site: (*site).into(),
+                interval_seconds: *interval_seconds,
+                slot: slot(at(100), *interval_seconds),
+                failing_since: failing_since.map(at),
+                ..voice("here", health, 0)
+            }
+        })
+        .collect();
+    unfit(at(100), observations.iter().map(|seen| ("shop", seen, seen.slot)))
+}
+
+#[test]
+fn an_observer_that_sees_everything_fail_at_once_is_unfit() {
+    let why = seen(&[("blue", 5, Some(50)), ("blue", 30, Some(75)), ("green", 5, Some(52))]).unwrap();
+    assert!(why.contains("3 probe(s) of 2 sites"), "{why}");
+    let one_works = [
+        ("blue", 5, Some(50)),
+        ("blue", 5, Some(50)),
+        ("green", 5, Some(50)),
+        ("green", 5, None),
+    ];
+    assert_eq!(seen(&one_works), None, "one that works is proof of the rest");
+    assert_eq!(
+        seen(&[("blue", 5, Some(50)), ("green", 5, Some(50))]),
+        None,
+        "two are a coincidence"
+    );
+    let one_site = [("blue", 5, Some(50)), ("blue", 5, Some(50)), ("blue", 5, Some(50))];
+    assert_eq!(seen(&one_site), None, "a site may lose all of its probes");
+    let one_by_one = [("blue", 5, Some(10)), ("blue", 5, Some(11)), ("green", 5, Some(80))];
+    assert_eq!(seen(&one_by_one), None, "the standby died later, for itself");
+}
+
+#[test]
+fn what_was_broken_before_says_nothing_about_the_observer() {
+    let mut probes = vec![("blue", 5, Some(60)), ("green", 5, Some(60)), ("red", 5, Some(-900))];
+    assert_eq!(seen(&probes), None, "only two failed together");
+    probes.push(("green", 5, Some(62)));
+    assert!(seen(&probes).is_some());
+}
+
+#[test]
+fn an_observer_that_reaches_none_of_its_references_is_unfit() {
+    let reference = |health: Health| Observation {
+        site: REFERENCE_SITE.into(),
+        ..voice("here", health, 0)
+    };
+    let judge =
+        |observations: &[Observation]| unfit(at(100), observations.iter().map(|seen| ("shop", seen, seen.slot)));
+    let well = voice("here", Health::Healthy, 0);
+    let why = judge(&[well.clone(), reference(Health::Unhealthy)]).unwrap();
+    assert!(why.contains("reference"), "{why}");
+    assert_eq!(
+        judge(&[well.clone(), reference(Health::Unhealthy), reference(Health::Healthy)]),
+        None
+    );
+    assert_eq!(judge(&[well]), None, "none is asked for");
+}
+
+#[test]
+fn failing_is_counted_from_its_first_bad_sample_and_only_if_it_was_well() {
+    let plan = plan(1);
+    let mut last: Option<Observation> = None;
+    let mut feed = |seconds: i64, health: Health| {
+        let sample = Sample::new(health, "because");
+        last = observe(last.as_ref(), &plan.probes[0], "here", at(seconds), sample).map(|seen| seen.observation);
+        last.as_ref().unwrap().failing_since
+    };
+    assert_eq!(feed(0, Health::Unhealthy), None, "it was never well");
+    feed(5, Health::Healthy);
+    feed(10, Health::Healthy);
+    assert_eq!(feed(15, Health::Unhealthy), Some(at(15)));
+    assert_eq!(feed(20, Health::Unknown), Some(at(15)), "another way of failing");
+    assert_eq!(feed(25, Health::Healthy), None);
+}
+
+#[test]
+fn a_changed_word_about_oneself_is_written_and_wakes_decision() {
+    let plan = plan(1);
+    let seen = |seconds: i64, before: Option<&Observation>, unfit: Option<String>| {
+        let sample = Sample::new(Health::Healthy, "HTTP 200");
+        observe(before, &plan.probes[0], "here", at(seconds), sample)
+            .unwrap()
+            .of_observer(before, unfit)
+    };
+    let before = seen(5, Some(&seen(0, None, None).observation), None).observation;
+    let unfit = seen(10, Some(&before), Some("blind".into()));
+    assert!(unfit.changed && unfit.write);
+    let still = seen(15, Some(&unfit.observation), Some("blind, for another reason".into()));
+    assert!(!still.changed);
+    assert!(seen(20, Some(&still.observation), None).changed);
+}
+
+#[test]
+fn reference_endpoints_are_asked_like_any_probe() {
+    let probes = plan(1).reference_probes();
+    assert_eq!(probes.len(), 1);
+    assert_eq!(probes[0].resource(), Some("checkip.amazonaws.com"));
+    assert_eq!(probes[0].common().site, REFERENCE_SITE);
+}
