@@ -237,6 +237,8 @@ fn plant(table: &MemoryTable, plan: &Plan, observers: u32, now: Timestamp) {
                 },
                 reason: "HTTP 200".into(),
                 observed_at: now,
+                failing_since: None,
+                unfit: None,
             };
             let key = observation_key(&plan.name, &observation);
             place(&key.item, serde_json::to_value(&observation).unwrap_or_default(), None);
