@@ -16,7 +16,7 @@ use understudy_core::plan::Probe as PlanProbe;
 const BATCH: usize = 100;
 /// How many samples of one batch are counted at once: enough to keep all places for writes busy, few enough to
 /// keep a batch of 100 from lying in memory as 100 half-made writes.
-const COUNTS_AT_ONCE: usize = 16;
+const COUNTS_AT_ONCE: usize = 8;
 
 /// One thing to do in a round.
 pub(super) enum Check {

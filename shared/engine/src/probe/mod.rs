@@ -50,7 +50,7 @@ const DESCRIBES_AT_ONCE: usize = 32;
 /// How many endpoint checks are under way at once: those that hang must not use up all the places.
 const ENDPOINTS_AT_ONCE: usize = 256;
 /// How many writes are under way at once.
-const WRITES_AT_ONCE: usize = 64;
+const WRITES_AT_ONCE: usize = 32;
 /// How many plans are read at once.
 const PLANS_AT_ONCE: usize = 16;
 
