@@ -7,6 +7,7 @@
 //! 3. [`assess`] turns fresh observations into the health of each site by the plan's rule. What is missing,
 //!    stale or contradictory is *unknown*, and unknown is never unhealthy.
 
+use crate::mutant::{Mutant, active};
 use crate::plan::{AlarmEvidence, Plan, Probe, UnhealthyRule};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -137,7 +138,7 @@ pub fn observe(
     let interval_seconds = probe.interval_seconds();
     let slot = slot(now, interval_seconds);
     let comparable = previous.filter(|before| before.interval_seconds == interval_seconds);
-    if comparable.is_some_and(|before| before.slot >= slot) {
+    if comparable.is_some_and(|before| before.slot >= slot) && !active(Mutant::SlotNotCompared) {
         return None;
     }
     let continued = comparable.filter(|before| slot - before.slot <= STALE_SLOTS);
@@ -169,7 +170,10 @@ pub fn observe(
     let sure_of_nothing = streak.health == Health::Unknown
         && streak.slots >= threshold
         && continued.is_none_or(|before| before.streak.health != Health::Unknown || before.streak.slots < threshold);
-    let changed = previous.map_or(Health::Unknown, |before| before.health) != health || sure_of_nothing;
+    // After a gap decision has taken the site for unknown: settling again is news, though it is what was settled before.
+    let changed = previous.map_or(Health::Unknown, |before| before.health) != health
+        || before_health != health
+        || sure_of_nothing;
     let write = changed
         || previous.is_none_or(|before| {
             before.streak.health != streak.health
@@ -352,7 +356,7 @@ fn testify(now: Timestamp, probe: &Probe, observations: &[Observation]) -> Witne
     };
     let fresh: Vec<&&Observation> = seen
         .iter()
-        .filter(|seen| slot(now, seen.interval_seconds) - seen.slot <= STALE_SLOTS)
+        .filter(|seen| slot(now, seen.interval_seconds) - seen.slot <= STALE_SLOTS || active(Mutant::StaleAccepted))
         .collect();
     let Some(first) = fresh.iter().min_by_key(|seen| seen.since) else {
         return unknown(format!(
@@ -377,9 +381,14 @@ fn testify(now: Timestamp, probe: &Probe, observations: &[Observation]) -> Witne
     };
     let since = fresh.iter().map(|seen| seen.since).max();
     let settling = first.health == Health::Unknown && newest.streak.health != Health::Unknown;
+    let unknown_is_bad = active(Mutant::UnknownIsUnhealthy) && first.health == Health::Unknown;
     Witness {
         probe: probe.name().to_owned(),
-        health: first.health,
+        health: if unknown_is_bad {
+            Health::Unhealthy
+        } else {
+            first.health
+        },
         since,
         reason,
         settling,

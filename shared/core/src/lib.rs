@@ -15,6 +15,8 @@
 //!    the current [`execution`]. Each change is a pure function from one control item to the next.
 //! 6. [`execution`] is the executor's protocol as a state machine: what to do next, and what each result means.
 //! 7. [`report`] tells people: announcements, status and history.
+//!
+//! [`mutant`] has deliberate mistakes, which no deployed function contains: they prove that the tests would see them.
 
 pub mod command;
 pub mod control;
@@ -24,6 +26,7 @@ pub mod execution;
 pub mod guard;
 pub mod health;
 pub mod judge;
+pub mod mutant;
 pub mod plan;
 pub mod report;
 pub mod state;

@@ -5,6 +5,7 @@ use crate::control::{Control, later};
 use crate::execution::{Kind, Style, TriggerKind};
 use crate::guard::{Guard, Verdict};
 use crate::health::{Health, SiteHealth};
+use crate::mutant::{self, Mutant};
 use crate::plan::{FailbackMode, Mode, Plan};
 use crate::report::clock;
 use jiff::{SignedDuration, Timestamp};
@@ -12,7 +13,7 @@ use jiff::{SignedDuration, Timestamp};
 pub(super) fn decide_automatic(now: Timestamp, situation: Situation<'_>, mut verdicts: Vec<Verdict>) -> Decision {
     let Situation { control, sites, .. } = situation;
     verdicts.push(no_execution(control));
-    if control.execution.is_some() {
+    if control.execution.is_some() && !mutant::active(Mutant::SecondExecution) {
         return Decision::nothing("nothing new starts: an execution is in progress", verdicts);
     }
     let active = control.active_site.as_str();
@@ -55,7 +56,11 @@ fn source_verdict(active: &str, source: &SiteHealth) -> Verdict {
 }
 
 fn automatic_allowed(control: &Control, plan: &Plan) -> Vec<Verdict> {
-    let paused = match &control.paused {
+    let paused = match control
+        .paused
+        .as_ref()
+        .filter(|_| !mutant::active(Mutant::PauseIgnored))
+    {
         None => Verdict::allow(Guard::PlanNotPaused, "the plan is not paused"),
         Some(word) => Verdict::stop(
             Guard::PlanNotPaused,
@@ -90,7 +95,7 @@ fn decide_failover(
     let held_at = later(since, hold);
     verdicts.push(Verdict::when(
         Guard::SourceUnhealthyLongEnough,
-        now >= held_at,
+        now >= held_at || mutant::active(Mutant::HoldIgnored),
         format!(
             "unhealthy for {} s of the {} s that the policy asks",
             now.duration_since(since).as_secs(),
@@ -114,9 +119,9 @@ fn decide_failover(
         if all_bad { "every site looks unhealthy at once: the observer is the first suspect" } else { "not every site looks unhealthy" },
         "look at the probe function's own network and permissions; if the sites are really down, move by hand with `force`",
     ));
-    let target = others
-        .iter()
-        .find(|(_, health)| health.is_some_and(|health| health.health == Health::Healthy));
+    let target = others.iter().find(|(_, health)| {
+        mutant::active(Mutant::TargetHealthIgnored) || health.is_some_and(|health| health.health == Health::Healthy)
+    });
     verdicts.push(Verdict::when(
         Guard::TargetHealthy,
         target.is_some(),
@@ -135,20 +140,26 @@ fn decide_failover(
         },
         "mend the standby, or move by hand with `force`",
     ));
-    verdicts.push(match control.latch.as_ref().filter(|latch| latch.until > now) {
-        None => Verdict::allow(Guard::LatchOpen, "no automatic failover within the cooldown"),
-        Some(latch) => Verdict::stop(
-            Guard::LatchOpen,
-            format!("latched by execution {} until {}", latch.execution, clock(latch.until)),
-            "`acknowledge` the plan, or move it by hand with `failover`",
-        ),
-    });
+    verdicts.push(
+        match control
+            .latch
+            .as_ref()
+            .filter(|latch| latch.until > now && !mutant::active(Mutant::LatchIgnored))
+        {
+            None => Verdict::allow(Guard::LatchOpen, "no automatic failover within the cooldown"),
+            Some(latch) => Verdict::stop(
+                Guard::LatchOpen,
+                format!("latched by execution {} until {}", latch.execution, clock(latch.until)),
+                "`acknowledge` the plan, or move it by hand with `failover`",
+            ),
+        },
+    );
     let hour_ago = now.checked_sub(SignedDuration::from_hours(1)).unwrap_or(Timestamp::MIN);
     let spent = control.automatic_failovers.iter().filter(|at| **at > hour_ago).count();
     let budget = plan.policy.automatic_failovers_per_hour as usize;
     verdicts.push(Verdict::when(
         Guard::WithinBudget,
-        spent < budget,
+        spent < budget || mutant::active(Mutant::BudgetIgnored),
         format!("{spent} of {budget} automatic failover(s) within the last hour"),
         "move it by hand with `failover`",
     ));
@@ -186,6 +197,11 @@ fn decide_failover(
         .as_ref()
         .map(|latch| latch.until)
         .filter(|_| stopped.contains(&Guard::LatchOpen));
+    let held_at = if mutant::active(Mutant::TimerForgotten) {
+        now
+    } else {
+        held_at
+    };
     let look_again_at = if now < held_at { Some(held_at) } else { latch_opens };
     let summary = if only_time {
         format!(
@@ -254,7 +270,7 @@ fn decide_failback(
     };
     verdicts.push(Verdict::when(
         Guard::PrimaryStable,
-        ready_at.is_some_and(|at| at <= now),
+        ready_at.is_some_and(|at| at <= now || mutant::active(Mutant::StabilityIgnored)),
         match (home, ready_at) {
             (Some(home), Some(at)) => format!(
                 "site {} is {}; it counts as stable from {}",

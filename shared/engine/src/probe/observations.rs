@@ -6,6 +6,7 @@ use crate::store::{from_item, observation_key, to_body};
 use std::collections::{BTreeMap, BTreeSet};
 use understudy_core::control::Wake;
 use understudy_core::health::{Observation, Sample, observe};
+use understudy_core::mutant::{Mutant, active};
 
 type Id = (String, String, String);
 
@@ -106,7 +107,10 @@ impl Probe {
             let wake = if observed.changed {
                 Some(Wake::Decision)
             } else {
-                known.as_ref().and_then(|known| known.wake)
+                known
+                    .as_ref()
+                    .and_then(|known| known.wake)
+                    .filter(|_| !active(Mutant::ObservationWakeDropped))
             };
             let version = known.as_ref().map_or(0, |known| known.version);
             let key = observation_key(&asked.plan.name, &observed.observation);

@@ -153,11 +153,17 @@ pub(crate) fn hunted(number: u16) -> Point {
         (Function::Executor, "traffic.set_weights"),
         (Function::Executor, "dns.change_records"),
         (Function::Executor, "table.put control"),
-        (Function::Executor, "table.get control"),
         (Function::Executor, "table.put execution"),
         (Function::Executor, "notifier.publish"),
         (Function::Probe, "functions.nudge"),
         (Function::Decision, "functions.ask_executor"),
+        (Function::Decision, "functions.ask_executor"),
+        (Function::Decision, "table.get execution"),
+        (Function::Decision, "table.get execution"),
+        (Function::Executor, "table.get execution"),
+        (Function::Executor, "table.get execution"),
+        (Function::Executor, "table.get execution"),
+        (Function::Decision, "table.put revision"),
     ];
     HUNTED
         .get(number as usize % HUNTED.len())

@@ -98,6 +98,8 @@ impl Sim {
         let began = self.now();
         self.trace.note(began, || "from now on all is quiet".to_owned());
         self.setup.hunt = None;
+        let minute = later(began, SignedDuration::from_secs(60));
+        self.schedule_at = self.schedule_at.map(|at| at.min(minute));
         self.troubles.clear();
         self.cloud.faults.clear();
         for lane in self.bus.lanes.values_mut() {

@@ -5,6 +5,7 @@ use crate::ports::{CallError, CallErrorKind};
 use crate::steps::{Driver, Reading};
 use understudy_core::control::{Control, later};
 use understudy_core::execution::Execution;
+use understudy_core::mutant::{Mutant, active};
 use understudy_core::report::{EventKind, about_execution};
 use understudy_core::state::ResourceState;
 
@@ -34,7 +35,13 @@ impl Turn<'_> {
             return Ok(Flow::Leave);
         };
         let reading = match self.read(execution, index).await {
-            Ok((_, reading)) => reading,
+            Ok((driver, reading)) => {
+                if active(Mutant::IntentAfterCall) && !reading.is_satisfied() && reading.current != ResourceState::Gate
+                {
+                    let _ = driver.change(&reading.current, &reading.wanted, "").await;
+                }
+                reading
+            }
             Err(error) => return self.put_off(control, index, &error).await,
         };
         *control = if reading.is_satisfied() {
@@ -73,7 +80,7 @@ impl Turn<'_> {
                 .await?;
             return Ok(Flow::On);
         }
-        if !reading.current.same_as(&pre_state) {
+        if !reading.current.same_as(&pre_state) && !active(Mutant::ConflictIgnored) {
             let error = CallError::new(
                 CallErrorKind::Conflict,
                 format!(

@@ -14,6 +14,7 @@ use crate::store::ChangeError;
 use jiff::{SignedDuration, Timestamp};
 use understudy_core::control::{Control, LeaseHeld, Wake, later};
 use understudy_core::execution::{Direction, Execution, IllegalTransition, Next, Status};
+use understudy_core::mutant::{Mutant, active};
 use understudy_core::report::{EventKind, about_execution};
 use understudy_core::state::ResourceState;
 
@@ -257,7 +258,9 @@ impl Turn<'_> {
         if later(self.now(), CALL_TIMEOUT) > later(self.ends_at, SignedDuration::from_secs(3)) {
             return Ok(None);
         }
-        *control = self.commit_execution(|execution, _| execution.attempt(index)).await?;
+        if !active(Mutant::AttemptNotRecorded) {
+            *control = self.commit_execution(|execution, _| execution.attempt(index)).await?;
+        }
         let fits = control
             .lease
             .as_ref()

@@ -7,8 +7,9 @@ use jiff::{SignedDuration, Timestamp};
 use understudy_core::execution::{Direction, Execution, StepState};
 use understudy_core::state::{RecordSet, ResourceState};
 
-/// How long after a step's deadline a call may still have its effect: one that was on its way.
-const ON_ITS_WAY: SignedDuration = SignedDuration::from_secs(12);
+/// How long after a step's deadline a call may still have its effect: it was looked at before a read, a commit and the
+/// call itself, each as slow as a client bears, and by a clock of its own.
+const ON_ITS_WAY: SignedDuration = SignedDuration::from_secs(45);
 
 impl Oracle {
     pub(super) fn call_made(&mut self, running: &Running, change: &Change) {
@@ -99,6 +100,15 @@ impl Oracle {
                 self.violate(
                     9,
                     format!("{what} is one call more than the {attempts} that the table knows of"),
+                );
+            }
+            if !undoing && !reaches(&change.before, pre_state) {
+                self.violate(
+                    12,
+                    format!(
+                        "{what} wrote over {}, which is not its pre-state",
+                        change.before.sentence()
+                    ),
                 );
             }
             let goal = if undoing { pre_state } else { wanted };
