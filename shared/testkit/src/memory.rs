@@ -362,7 +362,7 @@ mod tests {
         let waiting: Vec<String> = table
             .waiting_records()
             .into_iter()
-            .map(|record| record.item.write_id)
+            .map(|record| record.item.write_id.clone())
             .collect();
         assert_eq!(waiting, ["b", "c"]);
     }

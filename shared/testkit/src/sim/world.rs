@@ -203,6 +203,13 @@ impl Sim {
             return false;
         }
         let now = self.now();
+        // Its own copy is only read back where the reply to writing it was lost.
+        let hunts_copy = self
+            .setup
+            .hunt
+            .is_some_and(|(point, ..)| super::report::hunted(point) == super::report::RARE[2]);
+        let lost = hunts_copy && standing.point == "table.put execution" && wanted == Verdict::Go;
+        let wanted = if lost { Verdict::Lose } else { wanted };
         let mut verdict = match (self.trouble(function, standing.point), standing.phase) {
             (Some(kind), Phase::Sent) => Verdict::Fail(kind),
             (Some(_), Phase::Effected) => Verdict::Lose,
