@@ -191,7 +191,12 @@ impl Sim {
 
     fn freeze(&mut self, number: u16, b: u16) -> bool {
         let now = self.now();
-        let seconds = SignedDuration::from_secs(10 + i64::from(b % 200));
+        // Shorter than a lease, or far longer.
+        let seconds = SignedDuration::from_secs(if b.is_multiple_of(3) {
+            6 + i64::from(b % 20)
+        } else {
+            10 + i64::from(b % 200)
+        });
         let awake: Vec<usize> = (0..self.running.len())
             .filter(|index| self.running.get(*index).is_some_and(|running| running.is_awake(now)))
             .collect();

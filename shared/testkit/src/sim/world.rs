@@ -251,7 +251,8 @@ impl Sim {
                     self.changed_at = None;
                     self.cloud.settle_reads();
                 }
-                self.oracle.before_effect(running, standing.point, &self.table);
+                self.oracle
+                    .before_effect(running, standing.point, standing.since, &self.table);
             }
         }
         running.gate.decide(standing.ticket, verdict);

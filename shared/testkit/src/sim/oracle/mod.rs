@@ -132,7 +132,16 @@ impl Oracle {
     }
 
     /// A call is about to have its effect.
-    pub(crate) fn before_effect(&mut self, running: &Running, point: &'static str, table: &MemoryTable) {
+    pub(crate) fn before_effect(
+        &mut self,
+        running: &Running,
+        point: &'static str,
+        sent: Timestamp,
+        table: &MemoryTable,
+    ) {
+        if matches!(point, "traffic.set_weights" | "dns.change_records") {
+            self.fits_the_lease(running, point, sent);
+        }
         if running.function == Function::Decision && point == "table.query observation" {
             // A read answers what stands there at this moment.
             let items = self
