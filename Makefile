@@ -24,7 +24,7 @@ export KEEP
 environments := ministack moto sam
 stamps := $(environments:%=$(TOOLS)/%/.stamp)
 
-.PHONY: help tools demo test check bench schema deploy clean FORCE
+.PHONY: help tools demo test check bench soak replay mutants schema deploy clean FORCE
 
 help: ## what can be made (this list)
 	@echo "Understudy watches workloads, moves a failing one to its standby, and brings it home again."
@@ -70,6 +70,7 @@ demo: $(stamps) ## the whole story, live, on a cloud inside this machine (KEEP=1
 
 test: $(stamps) ## every test, the end-to-end story on really deployed functions included
 	cargo test --workspace
+	@$(MAKE) --no-print-directory mutants
 
 # ---------------------------------------------------------------------------------------------------- the gate
 
@@ -86,6 +87,18 @@ check: tools ## formatting, lints, documentation, dependencies, template: what C
 
 bench: $(stamps) ## cold start, memory and the probe's round, as a table
 	@cargo run -q -p understudy-tests --bin bench
+
+# Deliberate mistakes in the protocol: a feature that only this test turns on.
+mutants: ## let the simulator find deliberate mistakes in the protocol, one by one
+	cargo test -p understudy-testkit --features mutants --test mutants -- --nocapture
+
+HISTORIES ?= 1000000
+FIRST ?= 0
+soak: ## histories of the simulator, as many as HISTORIES says (from the seed FIRST on)
+	@cargo run -q --release -p understudy-testkit --bin soak -- $(HISTORIES) $(FIRST)
+
+replay: ## the history of one SEED, shrunk if it fails, step by step in plain words
+	@cargo run -q -p understudy-testkit --bin soak -- replay $(SEED)
 
 schema: ## write docs/plan.schema.json anew from the types
 	@cargo run -q -p understudy-tests --bin schema

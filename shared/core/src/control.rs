@@ -16,6 +16,7 @@
 //!    [`MAX_TAKEOVERS`] without progress the execution is *stuck*.
 
 use crate::execution::{Execution, Status, TriggerKind};
+use crate::mutant::{Mutant, active};
 use crate::regions::SittingOut;
 use crate::report::Announcement;
 use jiff::{SignedDuration, Timestamp};
@@ -158,9 +159,11 @@ pub struct Lease {
 impl Lease {
     /// Whether a call of at most `timeout` ends well before the lease does.
     pub fn fits(&self, now: Timestamp, timeout: SignedDuration) -> bool {
-        now.checked_add(timeout)
-            .and_then(|end| end.checked_add(CALL_MARGIN))
-            .is_ok_and(|end| end <= self.expires_at)
+        active(Mutant::CallBeyondLease)
+            || now
+                .checked_add(timeout)
+                .and_then(|end| end.checked_add(CALL_MARGIN))
+                .is_ok_and(|end| end <= self.expires_at)
     }
 }
 
@@ -246,8 +249,13 @@ impl Control {
     /// Somebody holds it, or held it until less than [`TAKEOVER_MARGIN`] ago.
     pub fn take_lease(&mut self, now: Timestamp, holder: &str) -> Result<u64, LeaseHeld> {
         if let Some(lease) = &self.lease {
-            let free_at = later(lease.expires_at, TAKEOVER_MARGIN);
-            if now <= free_at {
+            let margin = if active(Mutant::LeaseWithoutMargin) {
+                SignedDuration::ZERO
+            } else {
+                TAKEOVER_MARGIN
+            };
+            let free_at = later(lease.expires_at, margin);
+            if now <= free_at && !active(Mutant::LeaseNotRespected) {
                 return Err(LeaseHeld {
                     plan: self.plan.clone(),
                     holder: lease.holder.clone(),
@@ -255,15 +263,23 @@ impl Control {
                 });
             }
             if let Some(execution) = &mut self.execution {
-                execution.takeovers_without_progress += 1;
+                execution.takeovers_without_progress += u32::from(!active(Mutant::TakeoverNotCounted));
             }
         }
-        self.epoch += 1;
+        self.epoch += u64::from(!active(Mutant::EpochNotGrown));
         self.lease = Some(Lease {
             holder: holder.to_owned(),
-            expires_at: later(now, LEASE),
+            expires_at: later(
+                now,
+                if active(Mutant::LeaseNeverExpires) {
+                    LEASE * 4320
+                } else {
+                    LEASE
+                },
+            ),
         });
-        if self.wake.as_ref().is_some_and(|wake| wake.function == Wake::Executor) {
+        let taken = self.wake.as_ref().is_some_and(|wake| wake.function == Wake::Executor);
+        if taken && !active(Mutant::ExecutorWakeNotCleared) {
             self.wake = None;
         }
         Ok(self.epoch)
@@ -271,7 +287,8 @@ impl Control {
 
     /// Whether `holder` still acts in `epoch`.
     pub fn held_by(&self, holder: &str, epoch: u64) -> bool {
-        self.epoch == epoch && self.lease.as_ref().is_some_and(|lease| lease.holder == holder)
+        active(Mutant::EpochNotChecked)
+            || self.epoch == epoch && self.lease.as_ref().is_some_and(|lease| lease.holder == holder)
     }
 
     /// Prolongs the lease of the holder.
@@ -296,14 +313,16 @@ impl Control {
 
     /// Decision has taken its wake.
     pub fn clear_decision_wake(&mut self) {
-        if self.wake.as_ref().is_some_and(|wake| wake.function == Wake::Decision) {
+        let taken = self.wake.as_ref().is_some_and(|wake| wake.function == Wake::Decision);
+        if taken && !active(Mutant::DecisionWakeNotCleared) {
             self.wake = None;
         }
     }
 
     /// Adds what is to be told, in the same write as the change that it tells.
     pub fn announce(&mut self, announcement: Announcement) {
-        if self.announcements.iter().any(|known| known.id == announcement.id) {
+        let lost = active(Mutant::AnnouncementDropped) && !self.announcements.is_empty();
+        if lost || self.announcements.iter().any(|known| known.id == announcement.id) {
             return;
         }
         self.announcements.push(announcement);

@@ -15,6 +15,7 @@ mod fitness;
 pub use assess::assess;
 pub use fitness::{REFERENCE_SITE, unfit};
 
+use crate::mutant::{Mutant, active};
 use crate::plan::Probe;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -162,7 +163,7 @@ pub fn observe(
     let interval_seconds = probe.interval_seconds();
     let slot = slot(now, interval_seconds);
     let comparable = previous.filter(|before| before.interval_seconds == interval_seconds);
-    if comparable.is_some_and(|before| before.slot >= slot) {
+    if comparable.is_some_and(|before| before.slot >= slot) && !active(Mutant::SlotNotCompared) {
         return None;
     }
     let continued = comparable.filter(|before| slot - before.slot <= STALE_SLOTS);
@@ -194,7 +195,10 @@ pub fn observe(
     let sure_of_nothing = streak.health == Health::Unknown
         && streak.slots >= threshold
         && continued.is_none_or(|before| before.streak.health != Health::Unknown || before.streak.slots < threshold);
-    let changed = previous.map_or(Health::Unknown, |before| before.health) != health || sure_of_nothing;
+    // After a gap decision has taken the site for unknown: settling again is news, though it is what was settled before.
+    let changed = previous.map_or(Health::Unknown, |before| before.health) != health
+        || before_health != health
+        || sure_of_nothing;
     let write = changed
         || previous.is_none_or(|before| {
             before.streak.health != streak.health

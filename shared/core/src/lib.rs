@@ -17,7 +17,8 @@
 //! 6. [`execution`] is the executor's protocol as a state machine: what to do next, and what each result means.
 //! 7. [`report`] tells people: announcements, status and history.
 //!
-//! Beside the story: [`rate`] keeps the probe's calls within a budget.
+//! Beside the story: [`rate`] keeps the probe's calls within a budget, and [`mutant`] has deliberate mistakes, which
+//! no deployed function contains: they prove that the tests would see them.
 
 pub mod command;
 pub mod control;
@@ -27,6 +28,7 @@ pub mod execution;
 pub mod guard;
 pub mod health;
 pub mod judge;
+pub mod mutant;
 pub mod plan;
 pub mod rate;
 pub mod regions;

@@ -295,3 +295,22 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_site_that_settles_again_after_a_gap_is_news_although_it_is_what_it_was() {
+    let mut plan = serde_json::to_value(plan()).unwrap();
+    plan["probes"][0]["unhealthy_threshold"] = json!(1);
+    let plan = parse(plan).unwrap();
+    let look = |last: Option<&Observation>, seconds: i64| {
+        let sample = Sample::new(Health::Unhealthy, "connection refused");
+        observe(last, &plan.probes[0], "here", at(seconds), sample).unwrap()
+    };
+    let first = look(None, 0);
+    assert!(first.changed);
+    let second = look(Some(&first.observation), 5);
+    assert!(!second.changed, "it is what it was");
+    // Nobody looked for a while: decision has taken the site for unknown, and forgotten what it was waiting for.
+    let again = look(Some(&second.observation), 5 + (STALE_SLOTS + 1) * 5);
+    assert_eq!(again.observation.health, Health::Unhealthy);
+    assert!(again.changed, "decision must hear that the evidence is fresh again");
+}

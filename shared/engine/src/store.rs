@@ -16,6 +16,7 @@ use understudy_core::SCHEMA_VERSION;
 use understudy_core::control::{Control, Wake};
 use understudy_core::execution::Execution;
 use understudy_core::health::Observation;
+use understudy_core::mutant::{Mutant, active};
 use understudy_core::plan::Plan;
 
 /// The sort key of the control item.
@@ -136,7 +137,7 @@ impl Store {
         let wake = control.wake.as_ref().map(|wake| wake.function);
         let due = control.next_due().map_or(NEVER, |(at, _)| at);
         let body = to_body(&control_key(&control.plan), control)?;
-        let bytes = body.to_string().len();
+        let bytes = json_bytes(&body);
         if bytes > MAX_CONTROL_BYTES {
             return Err(CallError::new(
                 CallErrorKind::Refused,
@@ -268,6 +269,7 @@ impl Store {
     /// The table could not be written, or not be asked whether it was.
     pub async fn put(&self, item: &Item, expected: u64) -> Result<Put, CallError> {
         let outcome = match self.table.put(item, expected).await {
+            Err(error) if error.kind == CallErrorKind::Lost && active(Mutant::LostReplyIsSuccess) => Put::Written,
             Err(error) if error.kind == CallErrorKind::Lost => {
                 let found = self.table.get(&item.key).await?;
                 match found {
@@ -279,7 +281,21 @@ impl Store {
             other => other?,
         };
         Ok(match outcome {
-            Put::Lost(Some(found)) if found.write_id == item.write_id => Put::Written,
+            Put::Lost(Some(found)) if active(Mutant::ConditionDropped) => {
+                let version = found.version + 1;
+                self.table
+                    .put(
+                        &Item {
+                            version,
+                            ..item.clone()
+                        },
+                        found.version,
+                    )
+                    .await?
+            }
+            Put::Lost(Some(found)) if found.write_id == item.write_id && !active(Mutant::LostReplyIsRefusal) => {
+                Put::Written
+            }
             other => other,
         })
     }
@@ -354,12 +370,32 @@ pub fn from_item<V: DeserializeOwned>(item: &Item) -> Result<V, CallError> {
             ),
         ));
     }
-    serde_json::from_value(item.body.clone()).map_err(|error| {
+    V::deserialize(&item.body).map_err(|error| {
         CallError::new(
             CallErrorKind::Refused,
             format!("item {name} can not be read: {error}; nothing was changed; somebody wrote it by hand?"),
         )
     })
+}
+
+/// How many bytes a body has as JSON, without writing it anywhere.
+pub fn json_bytes(body: &serde_json::Value) -> usize {
+    struct Counter(usize);
+    impl std::io::Write for Counter {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0 += bytes.len();
+            Ok(bytes.len())
+        }
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+    let mut counter = Counter(0);
+    // A counter takes everything, and a JSON value has only string keys.
+    match serde_json::to_writer(&mut counter, body) {
+        Ok(()) => counter.0,
+        Err(_) => usize::MAX,
+    }
 }
 
 /// The stored form of a value.

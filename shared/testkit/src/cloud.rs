@@ -87,6 +87,10 @@ impl<T: Clone> Lagging<T> {
         self.real.clone()
     }
 
+    fn settle(&mut self) {
+        self.reads_left = 0;
+    }
+
     pub(crate) fn set(&mut self, value: T, seen_after: u32) {
         self.shown = (seen_after > 0).then(|| self.real.clone());
         self.reads_left = seen_after;
@@ -235,6 +239,13 @@ impl FakeCloud {
         let mut state = lock(&self.state);
         state.hanging.retain(|hanging| hanging != host);
         state.endpoints.insert(host.to_owned(), Sample::new(health, reason));
+    }
+
+    /// Every change so far is seen by everybody.
+    pub(crate) fn settle_reads(&self) {
+        let mut state = lock(&self.state);
+        state.weights.values_mut().for_each(Lagging::settle);
+        state.zones.values_mut().for_each(Lagging::settle);
     }
 
     /// What a host answers now.

@@ -26,7 +26,7 @@ pub struct Write {
     /// The version that the writer expected.
     pub expected: u64,
     /// The whole item; none for a delete.
-    pub item: Option<Item>,
+    pub item: Option<Arc<Item>>,
     /// Whether it was accepted.
     pub accepted: bool,
 }
@@ -37,14 +37,14 @@ pub struct StreamRecord {
     /// Its place in the stream.
     pub sequence: u64,
     /// The item as it was written.
-    pub item: Item,
+    pub item: Arc<Item>,
     /// Which function it needs.
     pub wake: Wake,
 }
 
 #[derive(Default)]
 struct State {
-    items: BTreeMap<Key, Item>,
+    items: BTreeMap<Key, Arc<Item>>,
     writes: Vec<Write>,
     stream: VecDeque<StreamRecord>,
     sequence: u64,
@@ -85,7 +85,7 @@ impl MemoryTable {
 
     /// All that stands in the table.
     pub fn items(&self) -> Vec<Item> {
-        lock(&self.state).items.values().cloned().collect()
+        lock(&self.state).items.values().map(|item| (**item).clone()).collect()
     }
 
     /// The item, past all faults.
@@ -96,7 +96,7 @@ impl MemoryTable {
                 plan: plan.to_owned(),
                 item: item.to_owned(),
             })
-            .cloned()
+            .map(|item| (**item).clone())
     }
 
     /// The plan's control item, past all faults.
@@ -116,13 +116,21 @@ impl MemoryTable {
 
     /// The items of a plan whose sort key begins with `prefix`, past all faults.
     pub fn peek_all(&self, plan: &str, prefix: &str) -> Vec<Item> {
+        self.share_all(plan, prefix)
+            .iter()
+            .map(|item| (**item).clone())
+            .collect()
+    }
+
+    /// The same, shared and not copied.
+    pub(crate) fn share_all(&self, plan: &str, prefix: &str) -> Vec<Arc<Item>> {
         let from = Key {
             plan: plan.to_owned(),
             item: prefix.to_owned(),
         };
-        lock(&self.state)
-            .items
-            .range(from..)
+        let state = lock(&self.state);
+        let found = state.items.range(from..);
+        found
             .take_while(|(key, _)| key.plan == plan && key.item.starts_with(prefix))
             .map(|(_, item)| item.clone())
             .collect()
@@ -130,7 +138,7 @@ impl MemoryTable {
 
     /// Puts an item there as it is, past every condition: for what another version or a vandal has written.
     pub fn plant(&self, item: Item) {
-        lock(&self.state).items.insert(item.key.clone(), item);
+        lock(&self.state).items.insert(item.key.clone(), Arc::new(item));
     }
 
     /// The oldest record of the stream, taken from it.
@@ -151,19 +159,23 @@ impl MemoryTable {
     fn compare_and_set(&self, key: &Key, expected: u64, item: Option<&Item>) -> Put {
         let now = self.clock.now();
         let mut state = lock(&self.state);
-        let standing = state.items.get(key).cloned();
+        let standing = state.items.get(key);
         // Deleting what is not there is fine: somebody else pruned it.
-        let accepted = standing.as_ref().map_or(0, |standing| standing.version) == expected
-            || (item.is_none() && standing.is_none());
+        let accepted =
+            standing.map_or(0, |standing| standing.version) == expected || (item.is_none() && standing.is_none());
+        let lost_to = standing
+            .filter(|_| !accepted)
+            .map(|standing| Box::new((**standing).clone()));
+        let item = item.map(|item| Arc::new(item.clone()));
         state.writes.push(Write {
             at: now,
             key: key.clone(),
             expected,
-            item: item.cloned(),
+            item: item.clone(),
             accepted,
         });
         if !accepted {
-            return Put::Lost(standing.map(Box::new));
+            return Put::Lost(lost_to);
         }
         match item {
             None => {
@@ -174,11 +186,7 @@ impl MemoryTable {
                 state.sequence += 1;
                 let sequence = state.sequence;
                 if let Some(wake) = item.wake {
-                    state.stream.push_back(StreamRecord {
-                        sequence,
-                        item: item.clone(),
-                        wake,
-                    });
+                    state.stream.push_back(StreamRecord { sequence, item, wake });
                 }
             }
         }
@@ -205,7 +213,7 @@ fn check_key(key: &Key) -> Result<(), CallError> {
 
 fn check(item: &Item, expected: u64) -> Result<(), CallError> {
     let refuse = |what: String| Err(CallError::new(CallErrorKind::Refused, what));
-    let size = item.body.to_string().len() + item.key.plan.len() + item.key.item.len();
+    let size = understudy_engine::store::json_bytes(&item.body) + item.key.plan.len() + item.key.item.len();
     if size > MAX_ITEM_BYTES {
         return refuse(format!(
             "item {}/{} has {size} bytes; DynamoDB takes 400 KB",
@@ -227,7 +235,7 @@ impl Table for MemoryTable {
     async fn get(&self, key: &Key) -> Result<Option<Item>, CallError> {
         let reply = self.reach("table.get").await?;
         check_key(key)?;
-        let found = lock(&self.state).items.get(key).cloned();
+        let found = lock(&self.state).items.get(key).map(|item| (**item).clone());
         reply.give("table.get", found)
     }
 
@@ -354,7 +362,7 @@ mod tests {
         let waiting: Vec<String> = table
             .waiting_records()
             .into_iter()
-            .map(|record| record.item.write_id)
+            .map(|record| record.item.write_id.clone())
             .collect();
         assert_eq!(waiting, ["b", "c"]);
     }

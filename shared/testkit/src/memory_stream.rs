@@ -9,6 +9,18 @@ pub fn stream_payload(records: &[StreamRecord]) -> Value {
     json!({"Records": records.iter().map(record_payload).collect::<Vec<_>>()})
 }
 
+/// The same with the keys alone: all that the functions read of it, and quickly made.
+pub(crate) fn key_payload(record: &StreamRecord) -> Value {
+    let key = &record.item.key;
+    json!({"Records": [{
+        "eventSource": "aws:dynamodb",
+        "dynamodb": {
+            "Keys": {"plan": {"S": key.plan}, "item": {"S": key.item}},
+            "SequenceNumber": record.sequence.to_string(),
+        },
+    }]})
+}
+
 fn record_payload(record: &StreamRecord) -> Value {
     let item = &record.item;
     json!({

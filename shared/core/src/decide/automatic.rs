@@ -5,6 +5,7 @@ use crate::control::{Control, later};
 use crate::execution::{Kind, Style, TriggerKind};
 use crate::guard::{Guard, Verdict};
 use crate::health::{Health, SiteHealth};
+use crate::mutant::{self, Mutant};
 use crate::plan::{FailbackMode, Mode, Plan};
 use crate::report::clock;
 use jiff::{SignedDuration, Timestamp};
@@ -13,7 +14,7 @@ use std::collections::BTreeMap;
 pub(super) fn decide_automatic(now: Timestamp, situation: Situation<'_>, mut verdicts: Vec<Verdict>) -> Decision {
     let Situation { control, sites, .. } = situation;
     verdicts.push(no_execution(control));
-    if control.execution.is_some() {
+    if control.execution.is_some() && !mutant::active(Mutant::SecondExecution) {
         return Decision::nothing("nothing new starts: an execution is in progress", verdicts);
     }
     let active = control.active_site.as_str();
@@ -68,7 +69,11 @@ fn source_verdict(active: &str, source: &SiteHealth) -> Verdict {
 // `by_word`: a person has asked for this very move (`rollback_plan`), and that word goes over the mode. It does not
 // go over a pause, which is a person's word too, and a newer one.
 fn automatic_allowed(control: &Control, plan: &Plan, by_word: bool) -> Vec<Verdict> {
-    let paused = match &control.paused {
+    let paused = match control
+        .paused
+        .as_ref()
+        .filter(|_| !mutant::active(Mutant::PauseIgnored))
+    {
         None => Verdict::allow(Guard::PlanNotPaused, "the plan is not paused"),
         Some(word) => Verdict::stop(
             Guard::PlanNotPaused,
@@ -104,7 +109,7 @@ fn decide_failover(
     let held_at = later(since, hold);
     verdicts.push(Verdict::when(
         Guard::SourceUnhealthyLongEnough,
-        now >= held_at,
+        now >= held_at || mutant::active(Mutant::HoldIgnored),
         format!(
             "unhealthy for {} s of the {} s that the policy asks",
             now.duration_since(since).as_secs(),
@@ -129,7 +134,9 @@ fn decide_failover(
         "look at the probe function's own network and permissions; if the sites are really down, move by hand with `force`",
     ));
     let healthy = || {
-        let healthy = |health: Option<&SiteHealth>| health.is_some_and(|health| health.health == Health::Healthy);
+        let healthy = |health: Option<&SiteHealth>| {
+            mutant::active(Mutant::TargetHealthIgnored) || health.is_some_and(|health| health.health == Health::Healthy)
+        };
         others.iter().filter(move |(_, health)| healthy(*health))
     };
     // The most preferred one that has been well for long enough; failing that, the one that is waited for.
@@ -160,20 +167,26 @@ fn decide_failover(
         verdicts.push(held);
         target_ready_at = ready_at;
     }
-    verdicts.push(match control.latch.as_ref().filter(|latch| latch.until > now) {
-        None => Verdict::allow(Guard::LatchOpen, "no automatic failover within the cooldown"),
-        Some(latch) => Verdict::stop(
-            Guard::LatchOpen,
-            format!("latched by execution {} until {}", latch.execution, clock(latch.until)),
-            "`acknowledge` the plan, or move it by hand with `failover`",
-        ),
-    });
+    verdicts.push(
+        match control
+            .latch
+            .as_ref()
+            .filter(|latch| latch.until > now && !mutant::active(Mutant::LatchIgnored))
+        {
+            None => Verdict::allow(Guard::LatchOpen, "no automatic failover within the cooldown"),
+            Some(latch) => Verdict::stop(
+                Guard::LatchOpen,
+                format!("latched by execution {} until {}", latch.execution, clock(latch.until)),
+                "`acknowledge` the plan, or move it by hand with `failover`",
+            ),
+        },
+    );
     let hour_ago = now.checked_sub(SignedDuration::from_hours(1)).unwrap_or(Timestamp::MIN);
     let spent = control.automatic_failovers.iter().filter(|at| **at > hour_ago).count();
     let budget = plan.policy.automatic_failovers_per_hour as usize;
     verdicts.push(Verdict::when(
         Guard::WithinBudget,
-        spent < budget,
+        spent < budget || mutant::active(Mutant::BudgetIgnored),
         format!("{spent} of {budget} automatic failover(s) within the last hour"),
         "move it by hand with `failover`",
     ));
@@ -214,6 +227,11 @@ fn decide_failover(
         .as_ref()
         .map(|latch| latch.until)
         .filter(|_| stopped.contains(&Guard::LatchOpen));
+    let sure_at = if mutant::active(Mutant::TimerForgotten) {
+        now
+    } else {
+        sure_at
+    };
     let look_again_at = if now < sure_at { Some(sure_at) } else { latch_opens };
     let summary = if only_time {
         format!(
@@ -284,7 +302,7 @@ fn decide_failback(
     };
     verdicts.push(Verdict::when(
         Guard::PrimaryStable,
-        ready_at.is_some_and(|at| at <= now),
+        ready_at.is_some_and(|at| at <= now || mutant::active(Mutant::StabilityIgnored)),
         match (home, ready_at) {
             (Some(home), Some(at)) => format!(
                 "site {} is {}; it counts as stable from {}",

@@ -176,6 +176,9 @@ pub struct StepRun {
     /// How many of them were made by undo.
     #[serde(default)]
     pub undo_attempts: u32,
+    /// That undo found the pre-state although a call may have been made, and has waited to look again.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub undo_doubted: bool,
     /// How often something of it failed and was put off.
     #[serde(default)]
     pub retries: u32,
@@ -203,6 +206,7 @@ impl StepRun {
             settles_at: None,
             attempts: 0,
             undo_attempts: 0,
+            undo_doubted: false,
             retries: 0,
             wait_told: false,
             detail: String::new(),

@@ -2,6 +2,7 @@
 
 use super::{Direction, Execution, Status, StepState};
 use crate::control::MAX_TAKEOVERS;
+use crate::mutant::{Mutant, active};
 use crate::plan::OnFailure;
 use jiff::Timestamp;
 
@@ -46,7 +47,7 @@ impl Execution {
                 "{MAX_TAKEOVERS} executors in a row took the execution over and died without progress"
             ));
         }
-        if now >= self.deadline {
+        if now >= self.deadline && !active(Mutant::DeadlineIgnored) {
             return Next::Stick("it has taken longer than max_duration_seconds".into());
         }
         if self.status == Status::Pending {
@@ -66,7 +67,7 @@ impl Execution {
             return Next::TurnBack(format!("cancelled by {}: {}", word.operator, word.reason));
         }
         for (index, run) in self.steps.iter().enumerate() {
-            let overdue = run.deadline.is_some_and(|deadline| now >= deadline);
+            let overdue = run.deadline.is_some_and(|deadline| now >= deadline) && !active(Mutant::StepDeadlineIgnored);
             match run.state {
                 StepState::Done | StepState::Satisfied | StepState::Undone => {}
                 StepState::Failed => {
@@ -92,12 +93,18 @@ impl Execution {
     }
 
     fn next_back(&self) -> Next {
-        let unfinished = self.steps.iter().enumerate().rev().find(|(_, run)| {
+        let to_undo = |(_, run): &(usize, &super::StepRun)| {
             matches!(
                 run.state,
                 StepState::Intended | StepState::Applied | StepState::Done | StepState::Failed
             ) && run.pre_state.as_ref().is_some_and(|state| !state.is_gate())
-        });
+        };
+        let mut steps = self.steps.iter().enumerate();
+        let unfinished = if active(Mutant::UndoInOrder) {
+            steps.find(to_undo)
+        } else {
+            steps.rev().find(to_undo)
+        };
         match unfinished {
             Some((index, _)) => Next::Undo(index),
             None if self.cancel.is_some() => Next::Finish(Status::Cancelled),

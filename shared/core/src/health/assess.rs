@@ -5,6 +5,7 @@
 //! 3. An alarm whose word is sufficient and that is in ALARM makes it unhealthy all the same.
 
 use super::{AlarmState, AlarmWord, Health, Observation, STALE_SLOTS, SiteHealth, Witness, slot};
+use crate::mutant::{Mutant, active};
 use crate::plan::{AlarmEvidence, Plan, Probe, UnhealthyRule};
 use jiff::Timestamp;
 use std::collections::BTreeMap;
@@ -88,7 +89,7 @@ fn testify(now: Timestamp, plan: &Plan, probe: &Probe, observations: &[Observati
         .collect();
     let (fresh, old): (Vec<&Observation>, Vec<&Observation>) = seen
         .into_iter()
-        .partition(|seen| slot(now, seen.interval_seconds) - seen.slot <= STALE_SLOTS);
+        .partition(|seen| slot(now, seen.interval_seconds) - seen.slot <= STALE_SLOTS || active(Mutant::StaleAccepted));
     let (fit, blind): (Vec<&Observation>, Vec<&Observation>) = fresh.into_iter().partition(|seen| seen.unfit.is_none());
     let unfit: Vec<String> = blind
         .iter()
@@ -144,9 +145,10 @@ fn testify(now: Timestamp, plan: &Plan, probe: &Probe, observations: &[Observati
             telling.streak.slots, telling.streak.health, telling.reason
         )
     };
+    let unknown_is_bad = active(Mutant::UnknownIsUnhealthy) && health == Health::Unknown;
     Witness {
         probe: probe.name().to_owned(),
-        health,
+        health: if unknown_is_bad { Health::Unhealthy } else { health },
         since: Some(since),
         reason,
         settling: health == Health::Unknown && telling.streak.health != Health::Unknown,

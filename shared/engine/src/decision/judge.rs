@@ -17,6 +17,7 @@ use understudy_core::event::AlarmEvent;
 use understudy_core::execution::{Execution, Kind, TriggerKind};
 use understudy_core::guard::{Guard, Verdict};
 use understudy_core::health::{AlarmWord, SiteHealth, assess};
+use understudy_core::mutant::{Mutant, active};
 use understudy_core::plan::Plan;
 use understudy_core::report::{EventKind, about_plan};
 
@@ -335,7 +336,7 @@ impl DecisionMaker {
             .await?;
         let verdict = Verdict::when(
             Guard::WithinFleetLimit,
-            count < limit,
+            count < limit || active(Mutant::FleetIgnored),
             format!("{count} of {limit} automatic failover(s) of all plans within the last hour"),
             "move the plan by hand with `failover`; many plans failing at once is a reason to look first",
         );

@@ -7,6 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use std::collections::{BTreeMap, BTreeSet};
 use understudy_core::control::{Wake, later};
 use understudy_core::health::{Observation, Sample, observe, unfit};
+use understudy_core::mutant::{Mutant, active};
 
 /// How long a look at the observer itself is good for.
 const FITNESS_LASTS: SignedDuration = SignedDuration::from_secs(1);
@@ -139,7 +140,10 @@ impl Probe {
             let wake = if observed.changed {
                 Some(Wake::Decision)
             } else {
-                known.as_ref().and_then(|known| known.wake)
+                known
+                    .as_ref()
+                    .and_then(|known| known.wake)
+                    .filter(|_| !active(Mutant::ObservationWakeDropped))
             };
             let version = known.as_ref().map_or(0, |known| known.version);
             // A place first, the item then: what waits for its turn shall not lie ready in memory.

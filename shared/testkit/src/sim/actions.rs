@@ -6,7 +6,7 @@ use super::oracle::MOST_SKEW;
 use super::sandbox::{Function, Origin};
 use super::world::{Side, Sim, Standing, Trouble};
 use crate::faults::{Fault, Place};
-use crate::memory_stream::stream_payload;
+use crate::memory_stream::key_payload;
 use jiff::SignedDuration;
 use understudy_core::control::later;
 use understudy_engine::ports::CallErrorKind;
@@ -179,7 +179,7 @@ impl Sim {
             return false;
         }
         running.orphan = Some(call.ticket);
-        let origin = std::mem::replace(&mut running.origin, Origin::Copy);
+        let origin = running.origin.clone();
         let (function, name) = (running.function, running.request_id.clone());
         self.counts.crashed(function, call.point, Place::BeforeEffect);
         self.trace.note(self.now(), || {
@@ -191,7 +191,12 @@ impl Sim {
 
     fn freeze(&mut self, number: u16, b: u16) -> bool {
         let now = self.now();
-        let seconds = SignedDuration::from_secs(10 + i64::from(b % 200));
+        // Shorter than a lease, or far longer.
+        let seconds = SignedDuration::from_secs(if b.is_multiple_of(3) {
+            6 + i64::from(b % 20)
+        } else {
+            10 + i64::from(b % 200)
+        });
         let awake: Vec<usize> = (0..self.running.len())
             .filter(|index| self.running.get(*index).is_some_and(|running| running.is_awake(now)))
             .collect();
@@ -235,7 +240,7 @@ impl Sim {
                 record.item.key.item
             )
         });
-        self.invoke(function, stream_payload(std::slice::from_ref(&record)), Origin::Copy);
+        self.invoke(function, key_payload(&record), Origin::Copy);
         true
     }
 

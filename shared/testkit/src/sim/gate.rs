@@ -37,7 +37,7 @@ pub(crate) enum Verdict {
 }
 
 /// Where a parked call stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Phase {
     /// It has not reached its service.
     Sent,
@@ -226,12 +226,6 @@ impl Gate {
         for parked in &lock(&self.state).parked {
             look(parked);
         }
-    }
-
-    /// Looks at one.
-    pub(crate) fn parked<T>(&self, ticket: u64, look: impl FnOnce(&Parked) -> T) -> Option<T> {
-        let state = lock(&self.state);
-        state.parked.iter().find(|parked| parked.ticket == ticket).map(look)
     }
 
     /// The service takes its time with this call.

@@ -12,10 +12,13 @@
 //! 5. When the choices are used up faults stop, and everything comes to rest ([`run`]): what is left then was forgotten.
 //! 6. A failing history is made short ([`mod@shrink`]) and told in plain words ([`mod@crowd`]).
 //!
+//!
+//! [`mod@exhaustive`] takes the same sandboxes through every interleaving of a small world.
 
 mod actions;
 mod bus;
 pub mod crowd;
+pub mod exhaustive;
 mod gate;
 pub mod history;
 mod oracle;

@@ -8,7 +8,7 @@
 //!    have moved has moved.
 
 use super::history::{Choice, History};
-use super::report::Counts;
+use super::report::{Counts, RARE, hunted};
 use super::setup::{MAX_DURATION_SECONDS, Opening};
 use super::world::Sim;
 use jiff::SignedDuration;
@@ -71,7 +71,14 @@ impl Sim {
         let names: Vec<&str> = self.setup.names().collect();
         match self.setup.opening {
             Opening::Calm => {}
-            Opening::Move => self.say("shop", "failover", json!({}), false),
+            Opening::Move => {
+                let hunted = self.setup.hunt.map(|(point, ..)| hunted(point));
+                if hunted == Some(RARE[0]) {
+                    self.say("shop", "failover", json!({}), true);
+                }
+                let wait_seconds = if hunted == Some(RARE[1]) { 60 } else { 0 };
+                self.say("shop", "failover", json!({"wait_seconds": wait_seconds}), false);
+            }
             Opening::Dead => self.set_site("shop", "blue", Health::Unhealthy, "connection refused"),
             Opening::AllDead => {
                 for name in names {
@@ -98,6 +105,8 @@ impl Sim {
         let began = self.now();
         self.trace.note(began, || "from now on all is quiet".to_owned());
         self.setup.hunt = None;
+        let minute = later(began, SignedDuration::from_secs(60));
+        self.schedule_at = self.schedule_at.map(|at| at.min(minute));
         self.troubles.clear();
         self.cloud.faults.clear();
         for lane in self.bus.lanes.values_mut() {

@@ -1,6 +1,7 @@
 //! What stands at the beginning of a history: the plans, the sites, and who looks.
 
 use super::history::Dice;
+use super::report::{RARE, hunted};
 use crate::cloud::FakeCloud;
 use crate::memory::MemoryTable;
 use crate::world_plan::{a_record, sample_plan};
@@ -73,7 +74,7 @@ impl Setup {
     /// Drawn from a seed.
     pub(crate) fn drawn(dice: &Dice) -> Self {
         let plans = dice.pick(&[1, 1, 1, 1, 1, 2, 3]).unwrap_or(1);
-        Self {
+        let mut setup = Self {
             plans,
             observers: dice.pick(&[1, 1, 1, 2]).unwrap_or(1),
             interval_seconds: dice.pick(&[5, 10, 10, 20]).unwrap_or(10),
@@ -101,7 +102,17 @@ impl Setup {
                 let [point, nth, place, _] = dice.words();
                 (point, nth % 6, place % 3)
             }),
+        };
+        if let Some((_, nth, _)) = setup.rare_hunt() {
+            *nth = 0;
+            setup.opening = Opening::Move;
         }
+        setup
+    }
+
+    // The hunt, if it is one for a call that seldom comes.
+    fn rare_hunt(&mut self) -> Option<&mut (u16, u16, u16)> {
+        self.hunt.as_mut().filter(|(point, ..)| RARE.contains(&hunted(*point)))
     }
 
     /// The one that the exhaustive search walks through: one plan, three steps, nothing else.

@@ -3,10 +3,15 @@
 use super::settling::Settled;
 use super::{Flow, Intent, Stop, Turn, run_of};
 use crate::ports::{CallError, CallErrorKind};
-use understudy_core::control::Control;
+use jiff::SignedDuration;
+use understudy_core::control::{Control, later};
+use understudy_core::execution::StepState;
+use understudy_core::mutant::{Mutant, active};
 
 /// After this many calls of one undo, a person must look.
 const MAX_UNDO_ATTEMPTS: u32 = 8;
+/// How long a read may lag behind a call.
+const SETTLING: SignedDuration = SignedDuration::from_secs(6);
 
 impl Turn<'_> {
     pub(super) async fn undo(&mut self, control: &mut Control, index: usize) -> Result<Flow, Stop> {
@@ -25,6 +30,11 @@ impl Turn<'_> {
             Ok(found) => found,
             Err(error) => return self.put_off_undo(control, index, &error).await,
         };
+        let unseen =
+            matches!(run.state, StepState::Intended | StepState::Applied | StepState::Failed) && run.attempts > 0;
+        if reading.current.same_as(&pre_state) && unseen && run.undo_attempts == 0 && !run.undo_doubted {
+            return self.doubt(control, index).await;
+        }
         if reading.current.same_as(&pre_state) {
             let settled = if run.undo_attempts > 0 {
                 self.settled(driver.as_ref(), &run).await
@@ -69,7 +79,17 @@ impl Turn<'_> {
             return self.stick(control, &why).await;
         }
         match self
-            .call(driver.as_ref(), control, index, &reading.current, &pre_state)
+            .call(
+                driver.as_ref(),
+                control,
+                index,
+                &reading.current,
+                if active(Mutant::UndoToWanted) {
+                    &wanted
+                } else {
+                    &pre_state
+                },
+            )
             .await?
         {
             None => Ok(Flow::Leave),
@@ -86,6 +106,26 @@ impl Turn<'_> {
             }
             Some(Err(error)) => self.put_off_undo(control, index, &error).await,
         }
+    }
+
+    // A call was made and never seen to have worked, and the resource reads as before it. Reads may lag behind calls:
+    // taken at its word, such a read would leave the change standing. It is looked at again when it has had its time.
+    async fn doubt(&mut self, control: &mut Control, index: usize) -> Result<Flow, Stop> {
+        *control = self
+            .commit_execution(|execution, now| {
+                execution.wait(
+                    index,
+                    now,
+                    later(now, SETTLING),
+                    "it reads as before the call; looking again",
+                );
+                if let Some(run) = execution.steps.get_mut(index) {
+                    run.undo_doubted = true;
+                }
+                Ok(())
+            })
+            .await?;
+        Ok(Flow::On)
     }
 
     async fn put_off_undo(&mut self, control: &mut Control, index: usize, error: &CallError) -> Result<Flow, Stop> {

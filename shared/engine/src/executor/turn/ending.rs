@@ -5,6 +5,7 @@ use super::{Flow, Stop, Turn, has_work};
 use jiff::SignedDuration;
 use understudy_core::control::{ANNOUNCE_RETRY, Away, Control, Ended, Wake, later};
 use understudy_core::execution::{Execution, Status, StepState};
+use understudy_core::mutant::{Mutant, active};
 use understudy_core::report::{EventKind, about_execution};
 
 impl Turn<'_> {
@@ -38,7 +39,9 @@ impl Turn<'_> {
                     });
                     control.active_site = execution.to.clone();
                 }
-                control.announce(announcement);
+                if !active(Mutant::AnnouncementOutsideWrite) {
+                    control.announce(announcement);
+                }
                 Ok(())
             })
             .await?;
@@ -57,7 +60,9 @@ impl Turn<'_> {
         let Some(execution) = control.execution.clone() else {
             return Ok(Flow::Leave);
         };
-        self.executor.store.archive(&self.plan, &execution).await?;
+        if !active(Mutant::HistoryNotWritten) {
+            self.executor.store.archive(&self.plan, &execution).await?;
+        }
         *control = self
             .commit(|control, now| {
                 if let Some(execution) = control.execution.take_if(|running| running.id == execution.id) {
@@ -69,6 +74,8 @@ impl Turn<'_> {
                         to: execution.to,
                         ended_at: execution.ended_at.unwrap_or(now),
                     });
+                    // A wake gives way to another one; a time to look stays until decision has looked.
+                    control.look_again_at = Some(control.look_again_at.map_or(now, |at| at.min(now)));
                     control.wake(now, Wake::Decision);
                 }
                 Ok(())
@@ -110,6 +117,7 @@ impl Turn<'_> {
                 .await
             {
                 Ok(()) => sent.push(announcement.id.clone()),
+                Err(_) if active(Mutant::PublishedUnseen) => sent.push(announcement.id.clone()),
                 Err(error) => {
                     failed = true;
                     metrics::counter!("AnnouncementsFailed").increment(1);
@@ -131,7 +139,9 @@ impl Turn<'_> {
                     announcement.retry_at = later(now, ANNOUNCE_RETRY);
                 }
             }
-            control.release_lease(now);
+            if !active(Mutant::LeaseNotReleased) {
+                control.release_lease(now);
+            }
             // A turn that ran out of time asks for the next one; a recorded wait is the probe's.
             let more = has_work(control, now);
             match (&control.wake, more) {

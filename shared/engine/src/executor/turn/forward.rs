@@ -7,6 +7,7 @@ use crate::ports::{CallError, CallErrorKind};
 use crate::steps::{Driver, Reading};
 use understudy_core::control::{Control, later};
 use understudy_core::execution::StepRun;
+use understudy_core::mutant::{Mutant, active};
 use understudy_core::report::{EventKind, about_execution};
 use understudy_core::state::ResourceState;
 
@@ -36,7 +37,13 @@ impl Turn<'_> {
             return Ok(Flow::Leave);
         };
         let reading = match self.read(execution, index).await {
-            Ok((_, reading)) => reading,
+            Ok((driver, reading)) => {
+                if active(Mutant::IntentAfterCall) && !reading.is_satisfied() && reading.current != ResourceState::Gate
+                {
+                    let _ = driver.change(&reading.current, &reading.wanted, "").await;
+                }
+                reading
+            }
             Err(error) => return self.put_off(control, index, &error).await,
         };
         *control = if reading.is_satisfied() {
@@ -85,7 +92,7 @@ impl Turn<'_> {
                 .await?;
             return Ok(Flow::On);
         }
-        if !reading.current.same_as(&pre_state) {
+        if !reading.current.same_as(&pre_state) && !active(Mutant::ConflictIgnored) {
             let error = CallError::new(
                 CallErrorKind::Conflict,
                 format!(

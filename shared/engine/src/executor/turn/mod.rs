@@ -16,6 +16,7 @@ use crate::store::ChangeError;
 use jiff::{SignedDuration, Timestamp};
 use understudy_core::control::{Control, LeaseHeld, Wake, later};
 use understudy_core::execution::{Direction, Execution, IllegalTransition, Next, Status, StepRun};
+use understudy_core::mutant::{Mutant, active};
 use understudy_core::regions::{MAX_CONNECTION_ERRORS, StandsBack};
 use understudy_core::report::{EventKind, about_execution};
 use understudy_core::state::ResourceState;
@@ -279,11 +280,15 @@ impl Turn<'_> {
         if later(self.now(), CALL_TIMEOUT) > later(self.ends_at, SignedDuration::from_secs(3)) {
             return Ok(None);
         }
-        *control = self.commit_execution(|execution, _| execution.attempt(index)).await?;
+        if !active(Mutant::AttemptNotRecorded) {
+            *control = self.commit_execution(|execution, _| execution.attempt(index)).await?;
+        }
         let fits = control
             .lease
             .as_ref()
             .is_some_and(|lease| lease.fits(self.now(), CALL_TIMEOUT));
+        // A sandbox that was frozen during the commit thaws with a new lease and no time left.
+        let fits = fits && later(self.now(), CALL_TIMEOUT) <= self.ends_at;
         let Some(execution) = control.execution.as_ref().filter(|_| fits) else {
             return Ok(None);
         };

@@ -1,14 +1,17 @@
 //! Every mutating call, at the moment of its effect.
 
-use super::Oracle;
+use super::{MOST_SKEW, Oracle};
 use crate::cloud::Change;
 use crate::sim::sandbox::Running;
 use jiff::{SignedDuration, Timestamp};
+use understudy_core::control::{CALL_MARGIN, later};
 use understudy_core::execution::{Direction, Execution, PreState, StepState};
 use understudy_core::state::{RecordSet, ResourceState};
+use understudy_engine::executor::CALL_TIMEOUT;
 
-/// How long after a step's deadline a call may still have its effect: one that was on its way.
-const ON_ITS_WAY: SignedDuration = SignedDuration::from_secs(12);
+/// How long after a step's deadline a call may still have its effect: it was looked at before a read, a commit and the
+/// call itself, each as slow as a client bears, and by a clock of its own.
+const ON_ITS_WAY: SignedDuration = SignedDuration::from_secs(45);
 
 impl Oracle {
     pub(super) fn call_made(&mut self, running: &Running, change: &Change) {
@@ -60,18 +63,33 @@ impl Oracle {
             );
         }
         if undoing {
-            for (later, run) in execution.steps.iter().enumerate().skip(step + 1) {
+            for (after, run) in execution.steps.iter().enumerate().skip(step + 1) {
                 let changed = run.pre_state.as_ref().is_some_and(|state| !state.is_gate());
                 if changed && run.state != StepState::Undone && run.state != StepState::Satisfied {
                     self.violate(
                         12,
                         format!(
-                            "{what} undoes step {step} of execution {} before step {later}",
+                            "{what} undoes step {step} of execution {} before step {after}",
                             execution.id
                         ),
                     );
                 }
             }
+        }
+    }
+
+    // A call begins only if all the time that it may take fits into the lease, with a margin.
+    pub(super) fn fits_the_lease(&mut self, running: &Running, point: &str, sent: Timestamp) {
+        let mut leases = self.controls.values().filter_map(|control| control.lease.as_ref());
+        let mine = leases.find(|lease| lease.holder.split('/').next() == Some(&running.request_id));
+        // By its own clock, which may have jumped since.
+        let ends = later(sent, running.gate.skew() + CALL_TIMEOUT + CALL_MARGIN - MOST_SKEW * 2);
+        if let Some(lease) = mine.filter(|lease| lease.expires_at < ends) {
+            let words = format!(
+                "{point} by {} began at {sent}, too late for its lease until {}",
+                running.request_id, lease.expires_at
+            );
+            self.violate(2, words);
         }
     }
 
@@ -99,6 +117,15 @@ impl Oracle {
                     format!("{what} is one call more than the {attempts} that the table knows of"),
                 );
             }
+            if !undoing && !reaches(&change.before, pre_state) {
+                self.violate(
+                    12,
+                    format!(
+                        "{what} wrote over {}, which is not its pre-state",
+                        change.before.sentence()
+                    ),
+                );
+            }
             let goal = if undoing { pre_state } else { wanted };
             if !reaches(&change.after, goal) {
                 self.violate(
@@ -107,7 +134,7 @@ impl Oracle {
                 );
             }
         }
-        let overdue = |at: Timestamp| change.at > understudy_core::control::later(at, ON_ITS_WAY);
+        let overdue = |at: Timestamp| change.at > later(at, ON_ITS_WAY);
         if !undoing && run.deadline.is_some_and(overdue) {
             self.violate(
                 8,

@@ -51,7 +51,8 @@ impl Oracle {
             if execution.status.is_final() && was.is_some_and(|old| !old.status.is_final()) {
                 self.finished(&before, &after, execution, cloud);
             }
-            self.has_deadlines(running, execution, now);
+            // A lease is taken first, and then it is seen that the time is over.
+            self.has_deadlines(running, execution, now, after.epoch != before.epoch);
         }
         if before.latch.is_some()
             && after.latch.is_none()
@@ -137,7 +138,8 @@ impl Oracle {
                 format!("{} took {} and left its wake", running.request_id, after.plan),
             );
         }
-        let longest = later(running.gate.now(), LEASE);
+        // Its clock may have jumped since it was read.
+        let longest = later(running.gate.now(), LEASE + MOST_SKEW * 2);
         if after.lease.as_ref().is_some_and(|lease| lease.expires_at > longest) {
             self.violate(
                 8,
@@ -156,6 +158,16 @@ impl Oracle {
                     "execution {} of {} ({}) gave way before it had ended",
                     old.id, after.plan, old.status
                 ),
+            );
+        }
+        let copied = self
+            .versions
+            .keys()
+            .any(|key| key.plan == after.plan && key.item.ends_with(&old.id));
+        if dropped && !copied {
+            self.violate(
+                10,
+                format!("execution {} of {} left no copy in the history", old.id, after.plan),
             );
         }
         if old.status.is_final()
@@ -216,9 +228,9 @@ impl Oracle {
         }
     }
 
-    fn has_deadlines(&mut self, running: &Running, execution: &Execution, now: Timestamp) {
+    fn has_deadlines(&mut self, running: &Running, execution: &Execution, now: Timestamp, taking: bool) {
         let working = !execution.status.is_final() && execution.status != Status::Stuck;
-        if working && running.function == Function::Executor && now > later(execution.deadline, OVERDUE) {
+        if working && !taking && running.function == Function::Executor && now > later(execution.deadline, OVERDUE) {
             self.violate(
                 8,
                 format!(

@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 use serde::Deserialize;
+use std::sync::Arc;
 use understudy_core::health::{Health, Observation};
 use understudy_core::plan::Plan;
 use understudy_engine::ports::Item;
@@ -21,7 +22,7 @@ pub(super) struct Word {
 }
 
 /// Reads the evidence. Each probe must have a fresh word, and nobody's fresh word may differ.
-pub(super) fn word(items: &[Item], plan: &Plan, site: &str, now: Timestamp) -> Word {
+pub(super) fn word(items: &[Arc<Item>], plan: &Plan, site: &str, now: Timestamp) -> Word {
     let seen: Vec<Observation> = items
         .iter()
         .filter(|item| item.key.plan == plan.name)

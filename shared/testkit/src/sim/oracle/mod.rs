@@ -34,6 +34,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use understudy_core::control::{Control, Wake};
 use understudy_core::health::Observation;
 use understudy_core::plan::Plan;
@@ -56,7 +57,7 @@ pub(crate) struct Watched {
 #[derive(Debug, Default)]
 pub(crate) struct Known {
     /// The observations that it read last, and when by its own clock.
-    evidence: Option<(Vec<Item>, Timestamp)>,
+    evidence: Option<(Vec<Arc<Item>>, Timestamp)>,
     recorded: bool,
     opened: bool,
 }
@@ -120,19 +121,33 @@ impl Oracle {
         self.controls.values()
     }
 
+    /// Calls that changed the world.
+    pub(crate) fn effective_changes(&self) -> u32 {
+        self.watched.values().flat_map(|watched| watched.changed.values()).sum()
+    }
+
     /// Somebody else changes a resource.
     pub(crate) fn outside(&mut self, resource: &str, now: Timestamp) {
         self.outside.insert(resource.to_owned(), now);
     }
 
     /// A call is about to have its effect.
-    pub(crate) fn before_effect(&mut self, running: &Running, point: &'static str, table: &MemoryTable) {
+    pub(crate) fn before_effect(
+        &mut self,
+        running: &Running,
+        point: &'static str,
+        sent: Timestamp,
+        table: &MemoryTable,
+    ) {
+        if matches!(point, "traffic.set_weights" | "dns.change_records") {
+            self.fits_the_lease(running, point, sent);
+        }
         if running.function == Function::Decision && point == "table.query observation" {
             // A read answers what stands there at this moment.
             let items = self
                 .plans
                 .keys()
-                .flat_map(|plan| table.peek_all(plan, OBSERVATION))
+                .flat_map(|plan| table.share_all(plan, OBSERVATION))
                 .collect();
             let known = self.known.entry(running.request_id.clone()).or_default();
             known.evidence = Some((items, running.gate.now()));

@@ -86,8 +86,15 @@ impl Oracle {
                 self.counted(before, &plan, &what, now);
             }
             Kind::Failback => {
+                let away = before.away.as_ref();
+                if let Some(asked) = away.and_then(|away| away.return_at) {
+                    if asked > later(now, ABOUT) {
+                        self.violate(4, format!("{what} before the time that was asked for"));
+                    }
+                    return;
+                }
                 let window = SignedDuration::from_secs(i64::from(STABILITY_SECONDS));
-                let since = target.since.max(before.away.as_ref().map(|away| away.since));
+                let since = target.since.max(away.map(|away| away.since));
                 if since.is_none_or(|since| later(since, window) > later(now, ABOUT)) {
                     self.violate(4, format!("{what} before home had been well for {STABILITY_SECONDS} s"));
                 }

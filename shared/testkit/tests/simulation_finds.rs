@@ -1,0 +1,71 @@
+//! What the simulator has found, each told again as a small story, so that it is not forgotten.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod protocol_support;
+
+use jiff::SignedDuration;
+use protocol_support::{assert_untouched, newest};
+use serde_json::json;
+use understudy_core::execution::Status;
+use understudy_core::health::Health;
+use understudy_engine::ports::{CallErrorKind, Clock};
+use understudy_testkit::faults::{Fault, Place};
+use understudy_testkit::world_oracle::violations;
+use understudy_testkit::world_plan::{BLUE_HOST, failover, shop};
+
+/// Reads may lag behind calls. An executor dies in its call, the move is cancelled, and the next one reads the resource
+/// as it was before: believed at once, the change would come to light after everything had been reported as undone.
+#[tokio::test]
+async fn a_cancelled_move_whose_change_is_seen_late_is_really_undone() {
+    for call in ["traffic.set_weights", "dns.change_records"] {
+        let world = shop(31).await;
+        let before = world.executor_wire.calls().len();
+        world.command(failover("count")).await;
+        world.deliver().await;
+        let calls = world.executor_wire.calls();
+        let nth = calls[before..].iter().position(|made| made.operation == call).unwrap() as u32 + 1;
+
+        let world = shop(31).await;
+        world.executor_wire.kill_at(nth, Place::AfterEffect);
+        world.cloud.faults.next(call, Fault::SeenAfter(1));
+        world.command(failover("late and killed")).await;
+        world.deliver().await;
+        let word = json!({"command": "cancel", "plan": "shop", "operator": "mia", "reason": "changed my mind"});
+        assert_eq!(world.command(word).await["ok"], true);
+        assert!(world.settle(30).await, "{call}: {:#?}", world.control("shop"));
+        assert_eq!(newest(&world).status, Status::Cancelled, "{call}");
+        assert_untouched(&world, call);
+        assert_eq!(violations(&world), Vec::<String>::new(), "{call}");
+    }
+}
+
+/// An operator speaks while an executor rolls back. Its wake for the executor used to take the place of the one with which
+/// the executor tells decision that the plan is free again, and the dead site was left where it was.
+#[tokio::test]
+async fn decision_hears_of_an_executions_end_although_an_operator_spoke_meanwhile() {
+    let world = shop(32).await;
+    world.cloud.answer(BLUE_HOST, Health::Unhealthy, "connection refused");
+    let refused = Fault::Before(CallErrorKind::Refused);
+    world.cloud.faults.next("dns.change_records", refused);
+    world
+        .cloud
+        .faults
+        .times("dns.records", 2, Fault::Slow(SignedDuration::from_secs(4)));
+    let speak = async {
+        while world.control("shop").lease.is_none() {
+            world.clock.sleep(SignedDuration::from_millis(200)).await;
+        }
+        let word = json!({"command": "acknowledge", "plan": "shop", "operator": "mia", "reason": "seen"});
+        assert_eq!(world.command(word).await["ok"], true);
+    };
+    tokio::join!(world.run_rounds(25), speak);
+    assert!(world.settle(10).await, "{:#?}", world.control("shop"));
+    let ended: Vec<Status> = world
+        .table
+        .peek_all("shop", "execution#")
+        .into_iter()
+        .map(|item| serde_json::from_value(item.body["status"].clone()).unwrap())
+        .collect();
+    assert_eq!(ended, [Status::RolledBack, Status::Completed]);
+    assert_eq!(world.control("shop").active_site, "green");
+}
