@@ -11,6 +11,8 @@ const DEFAULT_FLEET_LIMIT: u32 = 5;
 /// of what refills an account's bucket of a Describe action (20 a second, "Request throttling for the Amazon EC2
 /// API"), since the team's own tools draw on it too.
 const DEFAULT_DESCRIBES_PER_SECOND: u32 = 10;
+/// How many automatic executions may go on at once over all plans, unless the stack says otherwise.
+const DEFAULT_FLEET_CONCURRENT: u32 = 3;
 
 /// What the probe function is told.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,6 +38,8 @@ pub struct DecisionSettings {
     pub executor_function: String,
     /// How many automatic failovers all plans together may make in an hour.
     pub fleet_limit: u32,
+    /// How many automatic executions may go on at once over all plans.
+    pub fleet_concurrent: u32,
 }
 
 /// What the executor function is told.
@@ -107,6 +111,7 @@ impl DecisionSettings {
             table: reader.text("UNDERSTUDY_TABLE"),
             executor_function: reader.text("UNDERSTUDY_EXECUTOR_FUNCTION"),
             fleet_limit: reader.parsed("UNDERSTUDY_FLEET_LIMIT", DEFAULT_FLEET_LIMIT),
+            fleet_concurrent: reader.parsed("UNDERSTUDY_FLEET_CONCURRENT", DEFAULT_FLEET_CONCURRENT),
         };
         reader.finish(settings)
     }
@@ -248,9 +253,10 @@ mod tests {
     }
 
     #[test]
-    fn the_fleet_limit_has_a_default_and_must_be_a_number() {
+    fn the_fleets_limits_have_defaults_and_must_be_numbers() {
         let mut pairs = vec![("UNDERSTUDY_TABLE", "t"), ("UNDERSTUDY_EXECUTOR_FUNCTION", "e")];
-        assert_eq!(DecisionSettings::read(&of(&pairs)).unwrap().fleet_limit, 5);
+        let settings = DecisionSettings::read(&of(&pairs)).unwrap();
+        assert_eq!((settings.fleet_limit, settings.fleet_concurrent), (5, 3));
         pairs.push(("UNDERSTUDY_FLEET_LIMIT", "many"));
         let error = DecisionSettings::read(&of(&pairs)).unwrap_err().to_string();
         assert!(error.contains("UNDERSTUDY_FLEET_LIMIT is `many`"), "{error}");

@@ -4,7 +4,10 @@
 //! It is read strictly: a field that is not known is an error, since a misspelt `dry_run` must not move
 //! production. Where a command changes something it takes `dry_run`, and `operator` and `reason` are asked for.
 
+use crate::control::later;
 use crate::execution::Style;
+use crate::fleet::MAX_MAINTENANCE_SECONDS;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -20,8 +23,15 @@ pub const COMMANDS: &[&str] = &[
     "history",
     "pause",
     "resume",
+    "maintenance",
+    "stop-all",
+    "start-all",
+    "approve",
+    "reject",
     "acknowledge",
     "cancel",
+    "skip",
+    "escalate",
     "resolve",
     "put-plan",
     "delete-plan",
@@ -42,14 +52,30 @@ pub enum Command {
     List(Nothing),
     /// What happened to a plan: executions and decisions, the newest first.
     History(History),
-    /// No automatic moves until `resume`.
-    Pause(WordOnPlan),
-    /// Automatic moves again.
-    Resume(WordOnPlan),
+    /// No automatic moves until `resume`; or the running execution stops at the next step boundary.
+    Pause(Pause),
+    /// Automatic moves again; or the running execution goes on.
+    Resume(Pause),
+    /// No automatic moves until a time.
+    Maintenance(MaintenanceWindow),
+    /// The kill switch: nothing starts, and nothing that runs makes a further mutating call.
+    #[serde(alias = "stop_all")]
+    StopAll(Word),
+    /// The kill switch off.
+    #[serde(alias = "start_all")]
+    StartAll(Word),
+    /// Yes to the proposal that waits.
+    Approve(Answer),
+    /// No to it.
+    Reject(Answer),
     /// Opens the latch of the last automatic failover.
     Acknowledge(WordOnPlan),
     /// Stops the running execution and undoes what it did.
     Cancel(WordOnPlan),
+    /// Goes on without the step at which the running execution stands.
+    Skip(Skip),
+    /// The running planned move goes on as an unplanned one.
+    Escalate(WordOnPlan),
     /// Says how a stuck execution goes on.
     Resolve(Resolve),
     /// Stores a revision of a plan.
@@ -105,6 +131,12 @@ pub struct Failover {
     /// Go even if the destination is not seen to be healthy. On the record.
     #[serde(default)]
     pub force: bool,
+    /// Move although data may be lost. On the record.
+    #[serde(default)]
+    pub accept_data_loss: bool,
+    /// Seconds after which a planned move whose step still waits goes on as an unplanned one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub escalate_after_seconds: Option<u32>,
     /// How long to wait for the end, at most 60 seconds. The answer always has the execution's id.
     #[serde(default)]
     pub wait_seconds: u32,
@@ -134,6 +166,132 @@ pub struct RollbackPlan {
 pub struct WordOnPlan {
     /// The plan's name.
     pub plan: String,
+    /// Who asks (asserted; CloudTrail proves).
+    pub operator: String,
+    /// Why.
+    pub reason: String,
+    /// Say what would be done, and do nothing.
+    #[serde(default)]
+    pub dry_run: bool,
+}
+
+/// All plans, where a command takes that.
+pub const ALL_PLANS: &str = "*";
+
+/// Off and on again: of a plan, of all plans, or of the execution that runs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Pause {
+    /// The plan's name, or `*` for all.
+    pub plan: String,
+    /// The running execution is meant, not the plan's automatic moves.
+    #[serde(default)]
+    pub execution: bool,
+    /// Who asks (asserted; CloudTrail proves).
+    pub operator: String,
+    /// Why.
+    pub reason: String,
+    /// Say what would be done, and do nothing.
+    #[serde(default)]
+    pub dry_run: bool,
+}
+
+impl Pause {
+    /// The word alone.
+    pub fn word(&self) -> WordOnPlan {
+        WordOnPlan {
+            plan: self.plan.clone(),
+            operator: self.operator.clone(),
+            reason: self.reason.clone(),
+            dry_run: self.dry_run,
+        }
+    }
+}
+
+/// No automatic moves until a time. Either `until` or `for_seconds`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MaintenanceWindow {
+    /// The plan's name, or `*` for all.
+    pub plan: String,
+    /// When it ends, RFC 3339; at most seven days from now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<Timestamp>,
+    /// How long it lasts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub for_seconds: Option<u32>,
+    /// Who asks (asserted; CloudTrail proves).
+    pub operator: String,
+    /// Why.
+    pub reason: String,
+    /// Say what would be done, and do nothing.
+    #[serde(default)]
+    pub dry_run: bool,
+}
+
+impl MaintenanceWindow {
+    /// When it ends.
+    ///
+    /// # Errors
+    /// It ends in the past, or too late.
+    pub fn ends_at(&self, now: Timestamp) -> Result<Timestamp, String> {
+        let longest = SignedDuration::from_secs(i64::from(MAX_MAINTENANCE_SECONDS));
+        let asked = self.for_seconds.unwrap_or_default();
+        let until = self
+            .until
+            .unwrap_or_else(|| later(now, SignedDuration::from_secs(i64::from(asked))));
+        if until <= now {
+            return Err(format!("the window would end at {until}, which is over; now is {now}"));
+        }
+        if until > later(now, longest) {
+            return Err(format!(
+                "the window would end at {until}; at most seven days are possible, until {}",
+                later(now, longest)
+            ));
+        }
+        Ok(until)
+    }
+}
+
+/// A word about all plans.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Word {
+    /// Who asks (asserted; CloudTrail proves).
+    pub operator: String,
+    /// Why.
+    pub reason: String,
+    /// Say what would be done, and do nothing.
+    #[serde(default)]
+    pub dry_run: bool,
+}
+
+/// An answer to a proposal.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Answer {
+    /// The plan's name.
+    pub plan: String,
+    /// Which proposal is meant. Without it: the one that waits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proposal: Option<String>,
+    /// Who answers (asserted; CloudTrail proves).
+    pub operator: String,
+    /// Why.
+    pub reason: String,
+    /// Say what would be done, and do nothing.
+    #[serde(default)]
+    pub dry_run: bool,
+}
+
+/// Go on without a step.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Skip {
+    /// The plan's name.
+    pub plan: String,
+    /// The step's name: it must be the one at which the execution stands.
+    pub step: String,
     /// Who asks (asserted; CloudTrail proves).
     pub operator: String,
     /// Why.
@@ -259,8 +417,15 @@ impl Command {
             Self::History(_) => "history",
             Self::Pause(_) => "pause",
             Self::Resume(_) => "resume",
+            Self::Maintenance(_) => "maintenance",
+            Self::StopAll(_) => "stop-all",
+            Self::StartAll(_) => "start-all",
+            Self::Approve(_) => "approve",
+            Self::Reject(_) => "reject",
             Self::Acknowledge(_) => "acknowledge",
             Self::Cancel(_) => "cancel",
+            Self::Skip(_) => "skip",
+            Self::Escalate(_) => "escalate",
             Self::Resolve(_) => "resolve",
             Self::PutPlan(_) => "put-plan",
             Self::DeletePlan(_) => "delete-plan",
@@ -279,7 +444,8 @@ pub fn parse(value: Value) -> Result<Command, String> {
         Some(_) => return Err(format!("`command` must be a text, one of: {}", COMMANDS.join(", "))),
         None => return Err(format!("`command` is missing; it is one of: {}", COMMANDS.join(", "))),
     };
-    let known = COMMANDS.contains(&word.as_str()) || matches!(word.as_str(), "put_plan" | "delete_plan");
+    let known = COMMANDS.contains(&word.as_str())
+        || matches!(word.as_str(), "put_plan" | "delete_plan" | "stop_all" | "start_all");
     if !known {
         return Err(format!(
             "there is no command `{}`; the commands are: {}",
@@ -299,52 +465,73 @@ pub fn parse(value: Value) -> Result<Command, String> {
 
 fn problems(command: &Command) -> Vec<String> {
     let mut problems = Vec::new();
-    let mut text = |name: &str, value: &str, longest: usize| {
-        if value.trim().is_empty() {
-            problems.push(format!("`{name}` must not be empty"));
-        } else if value.chars().count() > longest {
-            problems.push(format!(
-                "`{name}` has {} characters; at most {longest} are kept",
-                value.chars().count()
-            ));
-        } else if value.chars().any(char::is_control) {
-            problems.push(format!("`{name}` must not contain control characters"));
-        }
-    };
     match command {
         Command::Failover(asked) | Command::Failback(asked) => {
-            text("plan", &asked.plan, 63);
-            text("operator", &asked.operator, 128);
-            text("reason", &asked.reason, 500);
+            words(&mut problems, Some(&asked.plan), &asked.operator, &asked.reason);
             if asked.wait_seconds > MAX_WAIT_SECONDS {
                 problems.push(format!(
                     "`wait_seconds` is {}; at most {MAX_WAIT_SECONDS}",
                     asked.wait_seconds
                 ));
             }
+            if asked.escalate_after_seconds.is_some() && asked.style == Style::Unplanned {
+                problems.push("`escalate_after_seconds` is for a planned move; this one is unplanned already".into());
+            }
         }
-        Command::Status(OfPlan { plan }) | Command::History(History { plan, .. }) => text("plan", plan, 63),
-        Command::Pause(word)
-        | Command::Resume(word)
-        | Command::Acknowledge(word)
-        | Command::Cancel(word)
-        | Command::DeletePlan(word) => {
-            text("plan", &word.plan, 63);
-            text("operator", &word.operator, 128);
-            text("reason", &word.reason, 500);
+        Command::Status(OfPlan { plan }) | Command::History(History { plan, .. }) => {
+            text(&mut problems, "plan", plan, 63);
         }
-        Command::Resolve(word) => {
-            text("plan", &word.plan, 63);
-            text("operator", &word.operator, 128);
-            text("reason", &word.reason, 500);
+        Command::Pause(word) | Command::Resume(word) => {
+            words(&mut problems, Some(&word.plan), &word.operator, &word.reason);
+            if word.execution && word.plan == ALL_PLANS {
+                problems.push("`execution` needs the name of a plan; `stop-all` stops what runs everywhere".into());
+            }
         }
-        Command::PutPlan(put) => {
-            text("operator", &put.operator, 128);
-            text("reason", &put.reason, 500);
+        Command::Maintenance(window) => {
+            words(&mut problems, Some(&window.plan), &window.operator, &window.reason);
+            if window.until.is_some() == window.for_seconds.is_some() {
+                problems.push("say either `until` or `for_seconds`".into());
+            }
         }
+        Command::Acknowledge(word) | Command::Cancel(word) | Command::Escalate(word) | Command::DeletePlan(word) => {
+            words(&mut problems, Some(&word.plan), &word.operator, &word.reason);
+        }
+        Command::StopAll(word) | Command::StartAll(word) => {
+            words(&mut problems, None, &word.operator, &word.reason);
+        }
+        Command::Approve(answer) | Command::Reject(answer) => {
+            words(&mut problems, Some(&answer.plan), &answer.operator, &answer.reason);
+        }
+        Command::Skip(skip) => {
+            words(&mut problems, Some(&skip.plan), &skip.operator, &skip.reason);
+            text(&mut problems, "step", &skip.step, 63);
+        }
+        Command::Resolve(word) => words(&mut problems, Some(&word.plan), &word.operator, &word.reason),
+        Command::PutPlan(put) => words(&mut problems, None, &put.operator, &put.reason),
         Command::List(_) | Command::Validate(_) => {}
     }
     problems
+}
+
+fn words(problems: &mut Vec<String>, plan: Option<&str>, operator: &str, reason: &str) {
+    if let Some(plan) = plan {
+        text(problems, "plan", plan, 63);
+    }
+    text(problems, "operator", operator, 128);
+    text(problems, "reason", reason, 500);
+}
+
+fn text(problems: &mut Vec<String>, name: &str, value: &str, longest: usize) {
+    if value.trim().is_empty() {
+        problems.push(format!("`{name}` must not be empty"));
+    } else if value.chars().count() > longest {
+        problems.push(format!(
+            "`{name}` has {} characters; at most {longest} are kept",
+            value.chars().count()
+        ));
+    } else if value.chars().any(char::is_control) {
+        problems.push(format!("`{name}` must not contain control characters"));
+    }
 }
 
 #[cfg(test)]

@@ -15,7 +15,9 @@
 //! 4. The holder releases when its turn ends. A takeover of an unreleased lease is counted; after
 //!    [`MAX_TAKEOVERS`] without progress the execution is *stuck*.
 
-use crate::execution::{Execution, Status, TriggerKind};
+use crate::decide::{LagRecord, Proposal};
+use crate::execution::{Direction, Execution, Status, TriggerKind};
+use crate::fleet::Maintenance;
 use crate::mutant::{Mutant, active};
 use crate::regions::SittingOut;
 use crate::report::Announcement;
@@ -78,6 +80,12 @@ pub struct Control {
     /// Automatic moves are off, by a person's word.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub paused: Option<Word>,
+    /// Automatic moves are off for a time, by a person's word.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub maintenance: Option<Maintenance>,
+    /// The move that waits for a person's yes, or the memory of one that was not made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proposal: Option<Proposal>,
     /// No further automatic failover until it opens.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub latch: Option<Latch>,
@@ -105,6 +113,12 @@ pub struct Control {
     /// When the automatic failovers of the last hour were opened.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub automatic_failovers: Vec<Timestamp>,
+    /// When the automatic failbacks of the last day were opened.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub automatic_failbacks: Vec<Timestamp>,
+    /// How far the copy was behind when the source was last seen to be well.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lag: Option<LagRecord>,
     /// The last thing that was refused or alerted, so that its repetition is counted and not told again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_refusal: Option<LastRefusal>,
@@ -229,6 +243,8 @@ impl Control {
             active_site: active_site.to_owned(),
             away: None,
             paused: None,
+            maintenance: None,
+            proposal: None,
             latch: None,
             lease: None,
             released_at: None,
@@ -238,6 +254,8 @@ impl Control {
             execution: None,
             announcements: Vec::new(),
             automatic_failovers: Vec::new(),
+            automatic_failbacks: Vec::new(),
+            lag: None,
             last_refusal: None,
             last_execution: None,
         }
@@ -348,9 +366,15 @@ impl Control {
         let execution = self
             .execution
             .as_ref()
-            .filter(|execution| execution.status != Status::Stuck)
+            .filter(|execution| {
+                let by_person = execution.held.as_ref().is_some_and(|held| !held.by_fleet);
+                execution.status != Status::Stuck && !(by_person && execution.rests())
+            })
             .map(|execution| {
                 let ready = execution.wake_at.unwrap_or(execution.created_at);
+                let forward = execution.direction == Direction::Forward;
+                let escalate_at = execution.escalate_at.filter(|_| forward);
+                let ready = escalate_at.map_or(ready, |at| at.min(ready));
                 (lease_free.map_or(ready, |free| free.max(ready)), Wake::Executor)
             });
         let announcements = self
@@ -387,10 +411,16 @@ impl Control {
         Some(woken)
     }
 
-    /// Forgets automatic failovers that lie more than an hour back, and a latch that has opened.
+    /// Forgets what has run out: automatic failovers of more than an hour ago, automatic failbacks of more than a day
+    /// ago, an open latch, a maintenance window that is over.
     pub fn expire(&mut self, now: Timestamp) {
-        let hour_ago = now.checked_sub(SignedDuration::from_hours(1)).unwrap_or(Timestamp::MIN);
-        self.automatic_failovers.retain(|at| *at > hour_ago);
+        let ago = |hours| {
+            now.checked_sub(SignedDuration::from_hours(hours))
+                .unwrap_or(Timestamp::MIN)
+        };
+        self.automatic_failovers.retain(|at| *at > ago(1));
+        self.automatic_failbacks.retain(|at| *at > ago(24));
+        self.maintenance.take_if(|window| window.until <= now);
         if self.latch.as_ref().is_some_and(|latch| latch.until <= now) {
             self.latch = None;
         }

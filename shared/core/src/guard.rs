@@ -31,6 +31,14 @@ guards! {
     PlanIsAutomatic => "plan_is_automatic",
     /// The plan is not paused.
     PlanNotPaused => "plan_not_paused",
+    /// The plans are not paused all together.
+    FleetNotPaused => "fleet_not_paused",
+    /// The kill switch is off: nothing starts, by whomever, while it is on.
+    FleetNotStopped => "fleet_not_stopped",
+    /// No maintenance window is open, of the plan or of all plans.
+    NoMaintenance => "no_maintenance",
+    /// In mode `approve`: a person has said yes to this very move.
+    MoveApproved => "move_approved",
     /// The active site is unhealthy by the plan's rule, by fresh observations.
     SourceUnhealthy => "source_unhealthy",
     /// It has been for as long as the policy asks.
@@ -47,6 +55,8 @@ guards! {
     WithinBudget => "within_budget",
     /// The automatic failovers of all plans within an hour are within the fleet's limit.
     WithinFleetLimit => "within_fleet_limit",
+    /// Not too many plans move by themselves at once.
+    WithinBlastRadius => "within_blast_radius",
     /// The event is young enough to act on.
     EventFresh => "event_fresh",
     /// The alarm, read again, is in the state that its event told.
@@ -65,6 +75,16 @@ guards! {
     WentAwayAutomatically => "went_away_automatically",
     /// The primary has been healthy for the whole stability window.
     PrimaryStable => "primary_stable",
+    /// The hours in which the work may come home by itself are on.
+    WithinFailbackHours => "within_failback_hours",
+    /// It has not come home by itself too often within a day.
+    WithinFailbackLimit => "within_failback_limit",
+    /// A policy or a person allows that data is lost.
+    DataLossAllowed => "data_loss_allowed",
+    /// How far the copy is behind was measured lately, while the source was well.
+    LagKnown => "lag_known",
+    /// It is no further behind than the policy allows.
+    LagWithinLimit => "lag_within_limit",
 }
 
 /// What a guard said.

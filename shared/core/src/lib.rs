@@ -11,6 +11,7 @@
 //! 3. [`event`] and [`command`] read what comes to the decision function: alarms, wakes and people.
 //! 4. [`decide`] judges: a trigger, the plan, its control item and the health of its sites become one
 //!    [`decide::Decision`], with the verdict of every [`guard`].
+//!    What holds for all plans together is in [`fleet`].
 //! 5. [`control`] is the one item that the epoch protects: lease, latch, wake, unsent announcements and
 //!    the current [`execution`]. Each change is a pure function from one control item to the next.
 //!    [`regions`] says which Region's executor takes the lease.
@@ -25,6 +26,7 @@ pub mod control;
 pub mod decide;
 pub mod event;
 pub mod execution;
+pub mod fleet;
 pub mod guard;
 pub mod health;
 pub mod judge;

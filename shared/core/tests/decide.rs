@@ -10,6 +10,7 @@ use understudy_core::control::{Away, Control, Latch, Word, later};
 use understudy_core::decide::{Decision, Situation, Trigger, decide};
 use understudy_core::event::AlarmEvent;
 use understudy_core::execution::{Kind, TriggerKind};
+use understudy_core::fleet::FleetState;
 use understudy_core::guard::Guard;
 use understudy_core::health::{AlarmReading, AlarmState, Health, SiteHealth, Witness};
 use understudy_core::plan::{FailbackMode, Mode, Plan, parse};
@@ -57,6 +58,7 @@ fn judge(now: i64, plan: &Plan, control: &Control, blue: SiteHealth, green: Site
             plan,
             control,
             sites: &sites(blue, green),
+            fleet: &FleetState::default(),
         },
     )
 }
@@ -342,6 +344,7 @@ fn alarm(event_at: i64, read: Option<AlarmState>, now: i64) -> Decision {
             plan: &plan(),
             control: &control(),
             sites: &sites,
+            fleet: &FleetState::default(),
         },
     )
 }
@@ -376,6 +379,7 @@ fn operator(text: serde_json::Value, control: &Control, green: SiteHealth) -> De
             plan: &plan(),
             control,
             sites: &sites,
+            fleet: &FleetState::default(),
         },
     )
 }
@@ -435,7 +439,7 @@ proptest! {
         control.paused = paused.then(|| Word { operator: "mia".into(), reason: "r".into(), at: at(0) });
         control.automatic_failovers = vec![later(at(60), -SignedDuration::from_mins(5)); spent];
         let all = sites(site(blue, blue_since), site(green, green_since));
-        let decision = decide(at(60), &Trigger::Timer, Situation { plan: &plan(), control: &control, sites: &all });
+        let decision = decide(at(60), &Trigger::Timer, Situation { plan: &plan(), control: &control, sites: &all, fleet: &FleetState::default() });
         if let Some(start) = decision.start {
             prop_assert_eq!(all[&start.to].health, Health::Healthy);
             prop_assert!(!paused);

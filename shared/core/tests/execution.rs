@@ -6,7 +6,9 @@ use proptest::prelude::*;
 use serde_json::json;
 use understudy_core::control::{MAX_TAKEOVERS, Word, later};
 use understudy_core::decide::Move;
-use understudy_core::execution::{Direction, Execution, Kind, Next, Status, StepState, Style, TriggerKind};
+use understudy_core::execution::{
+    Direction, Execution, Held, Kind, Next, SkipWish, Status, StepState, Style, TriggerKind,
+};
 use understudy_core::plan::parse;
 use understudy_core::state::{ResourceState, TargetWeight};
 
@@ -52,6 +54,7 @@ fn execution(halt: bool) -> Execution {
         operator: Some("mia".into()),
         detected_at: None,
         return_after_seconds: None,
+        escalate_after_seconds: None,
     };
     Execution::open("id".into(), chosen, Vec::new(), &plan, 1, at(0))
 }
@@ -221,11 +224,126 @@ fn a_wait_is_waited_for_and_then_forgotten_by_progress() {
     assert!(execution.wake_at.is_none());
 }
 
+fn word(seconds: i64) -> Word {
+    Word {
+        operator: "mia".into(),
+        reason: "wait".into(),
+        at: at(seconds),
+    }
+}
+
+fn held(seconds: i64, by_fleet: bool) -> Held {
+    Held {
+        word: word(seconds),
+        by_fleet,
+    }
+}
+
+#[test]
+fn a_hold_is_heeded_at_the_step_boundary_and_its_clocks_stand_still() {
+    let mut execution = begun(false);
+    execution.intend(0, at(1), state(0), state(100), "").unwrap();
+    execution.attempt(0).unwrap();
+    execution.hold(held(2, false)).unwrap();
+    assert_eq!(execution.next(at(2)), Next::Apply(0), "a call may be in flight");
+    execution.applied(0, None, "").unwrap();
+    execution.done(0, at(3), "").unwrap();
+    assert_eq!(
+        (execution.next(at(3)), execution.status),
+        (Next::AwaitPerson, Status::Waiting)
+    );
+    let deadline = execution.deadline;
+    assert_eq!(
+        execution.next(later(deadline, SignedDuration::from_hours(1))),
+        Next::AwaitPerson
+    );
+    execution.release(at(102)).unwrap();
+    assert_eq!(execution.deadline, later(deadline, SignedDuration::from_secs(100)));
+    assert_eq!(execution.next(at(102)), Next::Prepare(1));
+    assert!(execution.release(at(103)).is_err());
+}
+
+#[test]
+fn the_kill_switch_holds_even_between_two_calls_of_a_step() {
+    let mut execution = begun(false);
+    execution.intend(0, at(1), state(0), state(100), "").unwrap();
+    execution.attempt(0).unwrap();
+    execution.hold(held(2, true)).unwrap();
+    assert_eq!(execution.next(at(2)), Next::AwaitPerson);
+    assert!(execution.hold(held(3, false)).is_err(), "once is enough");
+}
+
+#[test]
+fn a_step_is_skipped_by_word_and_never_while_its_call_may_be_in_flight() {
+    let mut execution = begun(false);
+    let wish = |step: &str| SkipWish {
+        step: step.into(),
+        word: word(1),
+    };
+    execution.skip = Some(wish("one"));
+    execution.intend(0, at(1), state(0), state(100), "").unwrap();
+    execution.attempt(0).unwrap();
+    assert_eq!(execution.next(at(1)), Next::Apply(0));
+    assert!(execution.skip(0, at(1)).is_err());
+    execution.applied(0, None, "").unwrap();
+    execution.done(0, at(2), "").unwrap();
+
+    execution.skip = Some(wish("two"));
+    assert_eq!(execution.next(at(3)), Next::Skip(1));
+    execution.skip(1, at(3)).unwrap();
+    assert!(
+        execution.steps[1].detail.contains("skipped by mia"),
+        "{}",
+        execution.steps[1].detail
+    );
+    assert_eq!(execution.next(at(3)), Next::Finish(Status::Completed));
+}
+
+#[test]
+fn a_failed_step_of_a_stuck_execution_is_skipped_and_still_undone_if_it_turns_round() {
+    let mut execution = begun(true);
+    execution.intend(0, at(1), state(0), state(100), "").unwrap();
+    execution.attempt(0).unwrap();
+    execution.fail_step(0, at(2), "refused").unwrap();
+    execution.stick("step one failed").unwrap();
+    execution.skip = Some(SkipWish {
+        step: "one".into(),
+        word: word(3),
+    });
+    execution.skip(0, at(3)).unwrap();
+    assert_eq!(execution.next(at(3)), Next::Prepare(1));
+    execution.turn_back("cancelled").unwrap();
+    assert_eq!(
+        execution.next(at(4)),
+        Next::Undo(0),
+        "it may have changed something before it failed"
+    );
+}
+
+#[test]
+fn a_planned_move_that_still_goes_on_becomes_an_unplanned_one_in_time() {
+    let mut execution = begun(false);
+    execution.escalate_at = Some(at(30));
+    execution.wait(0, at(1), at(20), "not ready");
+    assert_eq!(execution.next(at(19)), Next::Wait(at(20)));
+    assert_eq!(execution.next(at(30)), Next::Escalate);
+    execution.escalate().unwrap();
+    assert_eq!(
+        (execution.style, execution.next(at(30))),
+        (Style::Unplanned, Next::Prepare(0))
+    );
+    assert!(execution.escalate().is_err(), "once is enough");
+}
+
 proptest! {
     /// Whatever the results: following `next` never meets an illegal transition, and it always ends.
     #[test]
-    fn following_next_is_always_legal_and_ends(results in prop::collection::vec(0u8..8, 200), halt in prop::bool::ANY) {
+    fn following_next_is_always_legal_and_ends(
+        results in prop::collection::vec(0u8..8, 200), halt in prop::bool::ANY, skip in prop::bool::ANY, escalate_at in 0i64..60,
+    ) {
         let mut execution = execution(halt);
+        execution.skip = skip.then(|| SkipWish { step: "two".into(), word: word(0) });
+        execution.escalate_at = Some(at(escalate_at));
         let mut results = results.into_iter();
         let mut second = 0;
         for _ in 0..200 {
@@ -256,12 +374,14 @@ proptest! {
                     0 | 1 => { execution.attempt(index).unwrap(); }
                     _ => execution.undone(index, now, "").unwrap(),
                 },
+                Next::Skip(index) => execution.skip(index, now).unwrap(),
+                Next::Escalate => execution.escalate().unwrap(),
                 Next::Wait(until) => prop_assert!(until > now),
                 Next::TurnBack(why) => execution.turn_back(&why).unwrap(),
                 Next::Stick(why) => execution.stick(&why).unwrap(),
                 Next::Finish(status) => {
                     if status == Status::Completed {
-                        prop_assert!(execution.steps.iter().all(|run| matches!(run.state, StepState::Done | StepState::Satisfied)));
+                        prop_assert!(execution.steps.iter().all(|run| matches!(run.state, StepState::Done | StepState::Satisfied | StepState::Skipped)));
                     }
                     execution.finish(now, status).unwrap();
                 }

@@ -129,7 +129,7 @@ fn choices_are_explained() {
     refused(
         with("/policy", json!({"mode": "auto"})),
         "policy.mode",
-        "must be one of automatic, manual; found \"auto\"",
+        "must be one of automatic, approve, observe, manual; found \"auto\"",
     );
     refused(
         with("/policy", json!({"unhealthy_when": "most"})),

@@ -89,7 +89,10 @@ fn probes_alarms_and_steps_speak_of_known_sites() {
 #[test]
 fn a_site_without_a_probe_needs_manual_mode() {
     let plan = with("/probes/1", Value::Null);
-    refused(plan.clone(), "sites[1]", "could never be called healthy");
+    for mode in ["automatic", "approve", "observe"] {
+        let plan = changed(plan.clone(), "/policy", json!({"mode": mode}));
+        refused(plan, "sites[1]", "could never be called healthy");
+    }
     accepted(changed(plan, "/policy", json!({"mode": "manual"})));
 }
 
@@ -138,6 +141,40 @@ fn reference_endpoints_are_hosts_with_ports() {
         "policy.observers.quorum",
         "between 1 and 10",
     );
+}
+
+#[test]
+fn hours_answers_and_lags_are_checked() {
+    let hours = |from: &str| {
+        with(
+            "/policy",
+            json!({"failback": {"hours": {"from": from, "to": "17:00", "weekdays": ["monday"]}}}),
+        )
+    };
+    accepted(hours("09:00"));
+    refused(hours("9:00"), "policy.failback.hours.from", "such as 09:00");
+    refused(hours("24:00"), "policy.failback.hours.from", "such as 09:00");
+    let days = json!({"failback": {"hours": {"from": "09:00", "to": "17:00", "weekdays": ["mon"]}}});
+    refused(with("/policy", days), "policy.failback.hours.weekdays[0]", "monday");
+    let approval = |seconds: u32| {
+        with(
+            "/policy",
+            json!({"mode": "approve", "approval": {"expires_after_seconds": seconds, "on_expiry": "move"}}),
+        )
+    };
+    accepted(approval(60));
+    refused(
+        approval(59),
+        "policy.approval.expires_after_seconds",
+        "between 60 and 86400",
+    );
+    refused(
+        with("/policy", json!({"failback": {"max_per_day": 0}})),
+        "policy.failback.max_per_day",
+        "between 1 and 24",
+    );
+    let consent = json!({"consent": {"max_lag_age_seconds": 10, "max_lag_seconds": 90000}});
+    assert_eq!(plan_support::problems(with("/policy", consent)).len(), 2, "all at once");
 }
 
 #[test]

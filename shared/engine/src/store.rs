@@ -15,6 +15,7 @@ use std::sync::Arc;
 use understudy_core::SCHEMA_VERSION;
 use understudy_core::control::{Control, Wake};
 use understudy_core::execution::Execution;
+use understudy_core::fleet::FleetState;
 use understudy_core::health::Observation;
 use understudy_core::mutant::{Mutant, active};
 use understudy_core::plan::Plan;
@@ -27,6 +28,12 @@ pub const REVISION: &str = "revision#";
 pub const OBSERVATION: &str = "observation#";
 /// The prefix of decision records.
 pub const DECISION: &str = "decision#";
+/// The partition of what holds for all plans together. No plan has this name.
+pub const FLEET: &str = "_fleet";
+/// The sort key of people's word about all plans.
+pub const FLEET_STATE: &str = "state";
+/// The sort key of the automatic executions of late.
+pub const FLEET_VELOCITY: &str = "velocity";
 /// The prefix of ended executions.
 pub const EXECUTION: &str = "execution#";
 /// The prefix of pre-states that are too large for the control item.
@@ -93,6 +100,14 @@ impl Store {
     /// The table could not be read, or the item is of a newer form than this code.
     pub async fn control(&self, plan: &str) -> Result<Option<Control>, CallError> {
         self.read(&control_key(plan)).await
+    }
+
+    /// People's word about all plans.
+    ///
+    /// # Errors
+    /// The table could not be read, or the item is of a newer form than this code.
+    pub async fn fleet_state(&self) -> Result<FleetState, CallError> {
+        Ok(self.read(&fleet_key(FLEET_STATE)).await?.unwrap_or_default())
     }
 
     /// Changes the control item by compare-and-set, and answers it as written.
@@ -341,6 +356,14 @@ pub fn control_key(plan: &str) -> Key {
     Key {
         plan: plan.to_owned(),
         item: CONTROL.to_owned(),
+    }
+}
+
+/// The key of an item about all plans.
+pub fn fleet_key(item: &str) -> Key {
+    Key {
+        plan: FLEET.to_owned(),
+        item: item.to_owned(),
     }
 }
 

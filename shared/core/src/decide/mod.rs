@@ -5,21 +5,31 @@
 //!
 //! 1. An execution is in progress: nothing new starts.
 //! 2. Home or away: is the active site unhealthy (failover), or is the plan away and its primary stable (failback)?
-//! 3. Each guard of that move speaks. All must let go.
-//! 4. What could change by itself with time (a hold, a stability window) sets `look_again_at`.
-//! 5. Unknown, stale or contradictory evidence, or everything bad at once, moves nothing and makes an alert.
+//! 3. Each guard of that move speaks: evidence, then restraint, then consent. All must let go.
+//! 4. The plan's mode says what that means: the move starts, a person is asked ([`Proposal`]), or it is only recorded.
+//! 5. What could change by itself with time (a hold, a stability window, an expiry) sets `look_again_at`.
+//! 6. Unknown, stale or contradictory evidence, or everything bad at once, moves nothing and makes an alert.
 
-mod automatic;
+mod asking;
+mod consent;
+mod failback;
+mod failover;
 mod operator;
+mod proposal;
+mod restraint;
 
-use crate::command::Failover;
+pub use consent::{LagRecord, consent};
+pub use proposal::{Closed, Proposal, ProposalChange};
+
+use crate::command::{Answer, Failover};
 use crate::control::{Control, later};
 use crate::event::AlarmEvent;
 use crate::execution::{Kind, Style, TriggerKind};
+use crate::fleet::FleetState;
 use crate::guard::{Guard, Verdict};
 use crate::health::{AlarmReading, Health, SiteHealth};
 use crate::mutant::{Mutant, active};
-use crate::plan::Plan;
+use crate::plan::{Mode, Plan};
 use crate::report::clock;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -52,6 +62,11 @@ pub enum Trigger {
         /// Failover or failback.
         move_kind: Kind,
     },
+    /// A person says yes to the proposal.
+    Approval {
+        /// The command.
+        answer: Answer,
+    },
 }
 
 impl Trigger {
@@ -72,7 +87,13 @@ impl Trigger {
             Self::Operator { asked, move_kind } => {
                 format!("{} asks for a {move_kind}: {}", asked.operator, asked.reason)
             }
+            Self::Approval { answer } => format!("{} says yes: {}", answer.operator, answer.reason),
         }
+    }
+
+    /// Whether a person asked, who is answered at once.
+    pub fn is_a_persons(&self) -> bool {
+        matches!(self, Self::Operator { .. } | Self::Approval { .. })
     }
 }
 
@@ -85,6 +106,8 @@ pub struct Situation<'a> {
     pub control: &'a Control,
     /// The health of its sites, from [`crate::health::assess`].
     pub sites: &'a BTreeMap<String, SiteHealth>,
+    /// People's word about all plans.
+    pub fleet: &'a FleetState,
 }
 
 /// A move that decision opens.
@@ -108,6 +131,16 @@ pub struct Move {
     pub detected_at: Option<Timestamp>,
     /// Seconds after completion at which it comes home by itself.
     pub return_after_seconds: Option<u32>,
+    /// Seconds after which a planned move that still waits goes on as an unplanned one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub escalate_after_seconds: Option<u32>,
+}
+
+impl Move {
+    /// The move in a few words.
+    pub fn sentence(&self) -> String {
+        format!("{} {} → {}: {}", self.kind, self.from, self.to, self.reason)
+    }
 }
 
 /// What was decided, and why.
@@ -123,6 +156,12 @@ pub struct Decision {
     pub alert: bool,
     /// When to look again.
     pub look_again_at: Option<Timestamp>,
+    /// What happens to the proposal.
+    #[serde(default)]
+    pub proposal: ProposalChange,
+    /// In mode `observe`: what it would have done.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub would: Option<Move>,
 }
 
 impl Decision {
@@ -133,6 +172,8 @@ impl Decision {
             summary: summary.into(),
             alert: false,
             look_again_at: None,
+            proposal: ProposalChange::Keep,
+            would: None,
         }
     }
 
@@ -142,6 +183,7 @@ impl Decision {
             Trigger::Alarm { event, .. } => format!("alarm {} {:?}", event.alarm_name, event.state),
             Trigger::Health { .. } | Trigger::Timer => "health".into(),
             Trigger::Operator { asked, move_kind } => format!("operator {move_kind} {:?}", asked.to),
+            Trigger::Approval { .. } => "approval".into(),
         };
         let stops: Vec<&str> = self
             .verdicts
@@ -160,8 +202,8 @@ impl Decision {
 
 /// Judges. See the module's story.
 pub fn decide(now: Timestamp, trigger: &Trigger, situation: Situation<'_>) -> Decision {
-    match trigger {
-        Trigger::Operator { asked, move_kind } => operator::decide_operator(now, asked, *move_kind, situation),
+    let mut decision = match trigger {
+        Trigger::Operator { asked, move_kind } => return operator::decide_operator(now, asked, *move_kind, situation),
         Trigger::Alarm { event, reading } => {
             let verdicts = alarm_verdicts(now, event, reading.as_ref(), situation.plan);
             if verdicts.iter().any(|verdict| !verdict.allows) {
@@ -172,10 +214,164 @@ pub fn decide(now: Timestamp, trigger: &Trigger, situation: Situation<'_>) -> De
                     ..Decision::nothing(summary, verdicts)
                 };
             }
-            automatic::decide_automatic(now, situation, verdicts)
+            decide_automatic(now, trigger, situation, verdicts)
         }
-        Trigger::Health { .. } | Trigger::Timer => automatic::decide_automatic(now, situation, Vec::new()),
+        Trigger::Approval { answer } => match unanswerable(now, answer, situation.control) {
+            Some(verdict) => {
+                let summary = format!("refused: {}: {}", verdict.guard.as_str(), verdict.facts);
+                return Decision::nothing(summary, vec![verdict]);
+            }
+            None => decide_automatic(now, trigger, situation, Vec::new()),
+        },
+        Trigger::Health { .. } | Trigger::Timer => decide_automatic(now, trigger, situation, Vec::new()),
+    };
+    if decision.start.is_none() && decision.proposal == ProposalChange::Keep {
+        let (change, look_again_at) = proposal::aftermath(now, situation);
+        decision.proposal = change;
+        decision.look_again_at = [decision.look_again_at, look_again_at].into_iter().flatten().min();
     }
+    decision
+}
+
+// Why a yes can not be taken; none if it can.
+fn unanswerable(now: Timestamp, answer: &Answer, control: &Control) -> Option<Verdict> {
+    let stop = |facts: String| {
+        let remedy = "look with `status` what waits; to move the plan all the same, use `failover`";
+        Some(Verdict::stop(Guard::MoveApproved, facts, remedy))
+    };
+    match control.proposal.as_ref().filter(|known| known.is_open()) {
+        None => stop("no proposal waits for an answer".into()),
+        Some(open) if open.expires_at <= now => stop(format!("the proposal expired at {}", clock(open.expires_at))),
+        Some(open) if answer.proposal.as_ref().is_some_and(|meant| *meant != open.id) => {
+            stop(format!("the proposal that waits is {}: {}", open.id, open.sentence()))
+        }
+        Some(_) => None,
+    }
+}
+
+fn decide_automatic(
+    now: Timestamp,
+    trigger: &Trigger,
+    situation: Situation<'_>,
+    mut verdicts: Vec<Verdict>,
+) -> Decision {
+    let Situation { control, sites, .. } = situation;
+    verdicts.push(no_execution(control));
+    if control.execution.is_some() && !active(Mutant::SecondExecution) {
+        return Decision::nothing("nothing new starts: an execution is in progress", verdicts);
+    }
+    let active = control.active_site.as_str();
+    let unknown = SiteHealth {
+        health: Health::Unknown,
+        since: None,
+        witnesses: Vec::new(),
+        settling: true,
+    };
+    let source = sites.get(active).unwrap_or(&unknown);
+    match source.health {
+        Health::Unhealthy => failover::decide_failover(now, trigger, situation, source, verdicts),
+        _ if control.away.is_some() => failback::decide_failback(now, trigger, situation, source, verdicts),
+        Health::Healthy => {
+            verdicts.push(source_verdict(active, source));
+            let summary = format!("nothing to do: the active site {active} is healthy");
+            match unfit_observers(sites) {
+                None => Decision::nothing(summary, verdicts),
+                Some(unfit) => Decision {
+                    alert: true,
+                    ..Decision::nothing(
+                        format!("{summary}; but not every observer can be heard: {unfit}"),
+                        verdicts,
+                    )
+                },
+            }
+        }
+        Health::Degraded | Health::Unknown => {
+            verdicts.push(source_verdict(active, source));
+            let summary = format!(
+                "nothing moves: the active site {active} is {}; that never moves anything by itself",
+                source.sentence()
+            );
+            Decision {
+                alert: worth_an_alert(source),
+                ..Decision::nothing(summary, verdicts)
+            }
+        }
+    }
+}
+
+// Every guard has let go of this move: what the plan's mode makes of that. A promised move (`by_word`) needs no asking.
+fn conclude(
+    now: Timestamp,
+    trigger: &Trigger,
+    situation: Situation<'_>,
+    mut verdicts: Vec<Verdict>,
+    mut chosen: Move,
+    by_word: bool,
+) -> Decision {
+    match situation.plan.policy.mode {
+        Mode::Observe if !by_word => {
+            let summary = format!("it would have started: {}; policy.mode is observe", chosen.sentence());
+            return Decision {
+                alert: true,
+                would: Some(chosen),
+                ..Decision::nothing(summary, verdicts)
+            };
+        }
+        Mode::Approve if !by_word => {
+            let (verdict, change) = proposal::approval(now, trigger, situation, &chosen);
+            let allows = verdict.allows;
+            verdicts.push(verdict);
+            if !allows {
+                let look_again_at = match &change {
+                    ProposalChange::Make { expires_at, .. } => Some(*expires_at),
+                    _ => proposal::aftermath(now, situation).1,
+                };
+                return Decision {
+                    proposal: change,
+                    look_again_at,
+                    ..Decision::nothing(
+                        format!("{}; {}", chosen.sentence(), crate::guard::refusals(&verdicts)),
+                        verdicts,
+                    )
+                };
+            }
+            if let Trigger::Approval { answer } = trigger {
+                chosen.operator = Some(answer.operator.clone());
+            }
+        }
+        _ => {}
+    }
+    Decision {
+        start: Some(chosen.clone()),
+        ..Decision::nothing(chosen.sentence(), verdicts)
+    }
+}
+
+fn source_verdict(active: &str, source: &SiteHealth) -> Verdict {
+    Verdict::when(
+        Guard::SourceUnhealthy,
+        source.health == Health::Unhealthy,
+        format!("the active site {active} is {}", source.sentence()),
+        "nothing, if that is right; else look at the site's probes",
+    )
+}
+
+// Whose voice does not count, and why. The others decide without it; somebody should know all the same.
+fn unfit_observers(sites: &BTreeMap<String, SiteHealth>) -> Option<String> {
+    let mut unfit: Vec<&str> = sites
+        .values()
+        .flat_map(|site| &site.witnesses)
+        .flat_map(|witness| &witness.unfit)
+        .map(String::as_str)
+        .collect();
+    unfit.sort_unstable();
+    unfit.dedup();
+    (!unfit.is_empty()).then(|| unfit.join("; "))
+}
+
+// A site that has just begun to be observed is unknown too, and no news.
+fn worth_an_alert(site: &SiteHealth) -> bool {
+    matches!(site.health, Health::Unknown | Health::Degraded) && !site.settling
 }
 
 fn alarm_verdicts(now: Timestamp, event: &AlarmEvent, reading: Option<&AlarmReading>, plan: &Plan) -> Vec<Verdict> {

@@ -1,17 +1,19 @@
-//! Moves that a person asks for. A person goes over health (`force`), pause, latch and budget, never over a
-//! running execution.
+//! Moves that a person asks for. A person goes over health (`force`), pause, window, latch and budget, never over a
+//! running execution or the kill switch.
 
-use super::{Decision, Move, Situation, no_execution, target_verdict};
+use super::{Decision, Move, Situation, consent, no_execution, restraint, target_verdict};
 use crate::command::{Failover, RollbackPlan};
-use crate::execution::{Kind, TriggerKind};
+use crate::execution::{Kind, Style, TriggerKind};
 use crate::guard::{Guard, Verdict};
 use crate::health::{Health, SiteHealth};
 use jiff::Timestamp;
 
 pub(super) fn decide_operator(now: Timestamp, asked: &Failover, kind: Kind, situation: Situation<'_>) -> Decision {
-    let Situation { plan, control, sites } = situation;
+    let Situation {
+        plan, control, sites, ..
+    } = situation;
     let active = control.active_site.as_str();
-    let mut verdicts = vec![no_execution(control)];
+    let mut verdicts = vec![no_execution(control), restraint::fleet_not_stopped(situation)];
     let primary = plan.primary().map(|site| site.name.as_str()).unwrap_or_default();
     if kind == Kind::Failback {
         verdicts.push(Verdict::when(
@@ -85,6 +87,10 @@ pub(super) fn decide_operator(now: Timestamp, asked: &Failover, kind: Kind, situ
         let (held, _) = target_verdict(now, plan, to, sites.get(to));
         verdicts.push(held.override_if(asked.force));
     }
+    if plan.is_lossy() {
+        let (policy, lag) = (&plan.policy.consent, control.lag.as_ref());
+        verdicts.extend(consent::consent(now, policy, lag, asked.accept_data_loss));
+    }
     if verdicts.iter().any(|verdict| !verdict.allows) {
         let summary = format!("refused: {}", crate::guard::refusals(&verdicts));
         return Decision {
@@ -99,21 +105,21 @@ pub(super) fn decide_operator(now: Timestamp, asked: &Failover, kind: Kind, situ
         }) => Some(rollback_delay),
         _ => None,
     };
+    let summary = format!("{kind} {active} → {to}, asked by {}: {}", asked.operator, asked.reason);
+    let chosen = Move {
+        kind,
+        trigger: TriggerKind::Manual,
+        style: asked.style,
+        from: active.to_owned(),
+        to: to.to_owned(),
+        reason: asked.reason.clone(),
+        operator: Some(asked.operator.clone()),
+        detected_at: None,
+        return_after_seconds,
+        escalate_after_seconds: asked.escalate_after_seconds.filter(|_| asked.style == Style::Planned),
+    };
     Decision {
-        summary: format!("{kind} {active} → {to}, asked by {}: {}", asked.operator, asked.reason),
-        start: Some(Move {
-            kind,
-            trigger: TriggerKind::Manual,
-            style: asked.style,
-            from: active.to_owned(),
-            to: to.to_owned(),
-            reason: asked.reason.clone(),
-            operator: Some(asked.operator.clone()),
-            detected_at: None,
-            return_after_seconds,
-        }),
-        verdicts,
-        alert: false,
-        look_again_at: None,
+        start: Some(chosen),
+        ..Decision::nothing(summary, verdicts)
     }
 }

@@ -9,8 +9,12 @@
 //!                    └───▶ intended ─ call ─▶ applied ─ read ─▶ done
 //!                             │ (pre-state and intent are durable before the call)
 //!                             └─ can not be done ─▶ failed ─▶ roll back, or halt
-//! undo:  done | applied | intended | failed ─ restore the pre-state, read ─▶ undone
+//! skip:  pending | failed | a gate that waits ─ a person's word ─▶ skipped    (never while a call may be in flight)
+//! undo:  done | applied | intended | failed | skipped ─ restore the pre-state, read ─▶ undone
 //! ```
+//!
+//! An execution can be *held*: by a person, who lets the step at which it stands come to its end first, or by the kill
+//! switch, which stops it before its next call. Its clocks stand still for as long as it is held.
 //!
 //! What follows is in [`mod@next`], what a result means in [`mod@transitions`]. A transition that is not in the
 //! drawing is an [`IllegalTransition`]: a bug, or an item written by somebody else. It is never "repaired" here.
@@ -18,11 +22,13 @@
 pub mod next;
 mod pre_state;
 pub mod transitions;
+mod words;
 
 pub use next::Next;
 pub use pre_state::{MAX_INLINE_PRE_STATE_BYTES, PreState};
 pub use transitions::IllegalTransition;
 
+use crate::control::Word;
 use crate::decide::Move;
 use crate::guard::Verdict;
 use crate::plan::{Plan, Step};
@@ -85,7 +91,7 @@ words!(Status {
 });
 words!(StepState {
     Pending => "pending", Intended => "intended", Applied => "applied", Done => "done",
-    Satisfied => "satisfied", Failed => "failed", Undone => "undone",
+    Satisfied => "satisfied", Failed => "failed", Undone => "undone", Skipped => "skipped",
 });
 
 /// Where an execution stands.
@@ -138,6 +144,8 @@ pub enum StepState {
     Failed,
     /// Its pre-state is restored.
     Undone,
+    /// A person went on without it.
+    Skipped,
 }
 
 /// One step of one execution.
@@ -225,6 +233,25 @@ pub enum Direction {
     Back,
 }
 
+/// Why an execution rests.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Held {
+    /// Who said so, why and when.
+    pub word: Word,
+    /// By the kill switch: at once, and until that is off. Else by a person: at the next step boundary, until `resume`.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub by_fleet: bool,
+}
+
+/// A person wants to go on without a step. Heeded by the executor, under its lease.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SkipWish {
+    /// The step's name.
+    pub step: String,
+    /// Who, why and when.
+    pub word: Word,
+}
+
 /// One run of a plan. It carries its own copy of the plan: `put-plan` affects the next one.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Execution {
@@ -280,7 +307,16 @@ pub struct Execution {
     pub failure: Option<String>,
     /// A person asked to stop it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub cancel: Option<crate::control::Word>,
+    pub cancel: Option<Word>,
+    /// It rests, and why.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub held: Option<Held>,
+    /// A person wants to go on without the step at which it stands.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub skip: Option<SkipWish>,
+    /// When a planned move that still goes on becomes an unplanned one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub escalate_at: Option<Timestamp>,
     /// Seconds after its completion at which it comes home by itself (`rollback_plan`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub return_after_seconds: Option<u32>,
@@ -330,6 +366,11 @@ impl Execution {
             wake_at: None,
             failure: None,
             cancel: None,
+            held: None,
+            skip: None,
+            escalate_at: chosen
+                .escalate_after_seconds
+                .map(|seconds| crate::control::later(now, SignedDuration::from_secs(i64::from(seconds)))),
             return_after_seconds: chosen.return_after_seconds,
             takeovers_without_progress: 0,
             connection_errors: 0,
@@ -339,6 +380,33 @@ impl Execution {
     /// The plan's step of this index.
     pub fn step(&self, index: usize) -> Option<&Step> {
         self.plan.steps.get(index)
+    }
+
+    /// The step at which it stands: the first, going forward, that has not ended well.
+    pub fn current(&self) -> Option<(usize, &StepRun)> {
+        let ended = [
+            StepState::Done,
+            StepState::Satisfied,
+            StepState::Undone,
+            StepState::Skipped,
+        ];
+        let mut steps = self.steps.iter().enumerate();
+        steps.find(|(_, run)| !ended.contains(&run.state))
+    }
+
+    /// Whether it rests now: held, and at a point where that is heeded.
+    pub fn rests(&self) -> bool {
+        self.held
+            .as_ref()
+            .is_some_and(|held| held.by_fleet || !self.steps.iter().any(|run| self.may_be_in_flight(run)))
+    }
+
+    /// Whether a call of this step may have been made whose outcome has not been seen yet.
+    pub fn may_be_in_flight(&self, run: &StepRun) -> bool {
+        match self.direction {
+            Direction::Forward => run.attempts > 0 && matches!(run.state, StepState::Intended | StepState::Applied),
+            Direction::Back => run.undo_attempts > 0 && run.state != StepState::Undone,
+        }
     }
 
     /// The sites in one arrow: `blue → green`.

@@ -19,6 +19,10 @@ pub enum Next {
     Verify(usize),
     /// Restore the pre-state of this step and read until it is so: [`Execution::undone`].
     Undo(usize),
+    /// Go on without this step: [`Execution::skip`].
+    Skip(usize),
+    /// Go on as an unplanned move: [`Execution::escalate`].
+    Escalate,
     /// Nothing before this time.
     Wait(Timestamp),
     /// Turn round, for this reason: [`Execution::turn_back`].
@@ -39,7 +43,7 @@ impl Execution {
         if self.status.is_final() {
             return Next::Archive;
         }
-        if self.status == Status::Stuck {
+        if self.status == Status::Stuck || self.rests() {
             return Next::AwaitPerson;
         }
         if self.takeovers_without_progress >= MAX_TAKEOVERS {
@@ -52,6 +56,9 @@ impl Execution {
         }
         if self.status == Status::Pending {
             return Next::Begin;
+        }
+        if self.direction == Direction::Forward && self.escalate_at.is_some_and(|at| at <= now) {
+            return Next::Escalate;
         }
         if let Some(at) = self.wake_at.filter(|at| *at > now) {
             return Next::Wait(at);
@@ -67,9 +74,13 @@ impl Execution {
             return Next::TurnBack(format!("cancelled by {}: {}", word.operator, word.reason));
         }
         for (index, run) in self.steps.iter().enumerate() {
+            let unwanted = self.skip.as_ref().is_some_and(|wish| wish.step == run.name);
+            if unwanted && self.may_skip(index) {
+                return Next::Skip(index);
+            }
             let overdue = run.deadline.is_some_and(|deadline| now >= deadline) && !active(Mutant::StepDeadlineIgnored);
             match run.state {
-                StepState::Done | StepState::Satisfied | StepState::Undone => {}
+                StepState::Done | StepState::Satisfied | StepState::Undone | StepState::Skipped => {}
                 StepState::Failed => {
                     let why = format!("step {} failed: {}", run.name, run.detail);
                     return match self.plan.steps.get(index).map(|step| step.common().on_failure) {
@@ -96,7 +107,7 @@ impl Execution {
         let to_undo = |(_, run): &(usize, &super::StepRun)| {
             matches!(
                 run.state,
-                StepState::Intended | StepState::Applied | StepState::Done | StepState::Failed
+                StepState::Intended | StepState::Applied | StepState::Done | StepState::Failed | StepState::Skipped
             ) && run.pre_state.as_ref().is_some_and(|state| !state.is_gate())
         };
         let mut steps = self.steps.iter().enumerate();

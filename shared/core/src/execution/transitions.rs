@@ -76,6 +76,13 @@ impl Execution {
     pub fn attempt(&mut self, index: usize) -> Result<(), IllegalTransition> {
         let direction = self.direction;
         let run = self.run("attempt", index)?;
+        if direction == Direction::Forward && run.state != StepState::Intended {
+            return Err(IllegalTransition {
+                execution: run.name.clone(),
+                transition: "attempt",
+                found: format!("it is {}", run.state),
+            });
+        }
         if run.pre_state.is_none() {
             return Err(IllegalTransition {
                 execution: run.name.clone(),
@@ -154,6 +161,7 @@ impl Execution {
             StepState::Applied,
             StepState::Done,
             StepState::Failed,
+            StepState::Skipped,
         ];
         self.move_step("undone", index, &from, StepState::Undone)?;
         self.end_step(index, now, detail);
@@ -284,7 +292,12 @@ impl Execution {
         self.connection_errors = 0;
         self.takeovers_without_progress = 0;
         self.wake_at = None;
-        self.status = Status::InProgress;
+        // What is held comes to a rest at the next boundary, and says so already.
+        self.status = if self.held.is_some() {
+            Status::Waiting
+        } else {
+            Status::InProgress
+        };
     }
 
     fn end_step(&mut self, index: usize, now: Timestamp, detail: &str) {
@@ -325,7 +338,7 @@ impl Execution {
         Ok(())
     }
 
-    fn expect(
+    pub(super) fn expect(
         &self,
         allowed: bool,
         transition: &'static str,

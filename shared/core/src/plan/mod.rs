@@ -7,6 +7,7 @@
 //! Defaults are chosen to be slow rather than wrong: a site must be unhealthy by all of its probes, for
 //! half a minute, before anything moves by itself.
 
+mod hours;
 mod parse;
 mod policy;
 mod probe;
@@ -14,8 +15,9 @@ mod schema;
 mod step;
 mod validate;
 
+pub use hours::{Hours, Weekday};
 pub use parse::{PlanError, Problem, parse, parse_text};
-pub use policy::{Failback, FailbackMode, Mode, Observers, Policy, UnhealthyRule};
+pub use policy::{Approval, Consent, Failback, FailbackMode, Mode, Observers, OnExpiry, Policy, UnhealthyRule};
 pub use probe::{
     AlarmProbe, Ec2Probe, EndpointProbe, Method, Probe, ProbeCommon, Protocol, RdsInstanceProbe, StatusRange,
     TargetGroupProbe,
@@ -155,6 +157,11 @@ impl Plan {
     /// The probes that speak about `site`.
     pub fn probes_of<'a>(&'a self, site: &'a str) -> impl Iterator<Item = &'a Probe> {
         self.probes.iter().filter(move |probe| probe.common().site == site)
+    }
+
+    /// Whether a move of this plan can lose data.
+    pub fn is_lossy(&self) -> bool {
+        self.steps.iter().any(Step::is_lossy)
     }
 
     /// The questions that an observer asks about itself: one TCP connection for each of `policy.observers.reference`.

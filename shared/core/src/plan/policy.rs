@@ -1,5 +1,6 @@
 //! Policy: when a plan moves by itself, and when not.
 
+use super::Hours;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -29,8 +30,50 @@ pub struct Policy {
     pub max_duration_seconds: u32,
     /// Who must have seen it, where several probe functions observe.
     pub observers: Observers,
+    /// How a person is asked, in mode `approve`.
+    pub approval: Approval,
+    /// What a move that can lose data needs.
+    pub consent: Consent,
     /// How the work comes home.
     pub failback: Failback,
+}
+
+/// How a person is asked, in mode `approve`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+#[schemars(deny_unknown_fields)]
+pub struct Approval {
+    /// How long a proposal waits for an answer.
+    #[schemars(range(min = 60, max = 86400))]
+    pub expires_after_seconds: u32,
+    /// What happens when nobody has answered.
+    pub on_expiry: OnExpiry,
+}
+
+/// What happens to a proposal that nobody has answered.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum OnExpiry {
+    /// Nothing moves.
+    #[default]
+    Discard,
+    /// It moves, if every guard still lets go.
+    Move,
+}
+
+/// What a move that can lose data needs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+#[schemars(deny_unknown_fields)]
+pub struct Consent {
+    /// Whether it may start without a person's word.
+    pub allow_data_loss: bool,
+    /// How far the copy may have been behind.
+    #[schemars(range(max = 86400))]
+    pub max_lag_seconds: u32,
+    /// How old the last measurement may be.
+    #[schemars(range(min = 60, max = 86400))]
+    pub max_lag_age_seconds: u32,
 }
 
 /// Who must have seen it, where several probe functions (one a Region) observe.
@@ -59,6 +102,10 @@ pub enum Mode {
     /// It does, within the guards.
     #[default]
     Automatic,
+    /// It asks a person first (`approve`, `reject`), once every guard lets go.
+    Approve,
+    /// It moves nothing, and records and announces what it would have done.
+    Observe,
     /// Only a person's command moves it.
     Manual,
 }
@@ -86,6 +133,12 @@ pub struct Failback {
     /// How long the primary must have been healthy, without a break, before it does.
     #[schemars(range(min = 10, max = 604800))]
     pub stability_seconds: u32,
+    /// When it may come home by itself. Without it: at any time.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hours: Option<Hours>,
+    /// How often within 24 hours it may come home by itself.
+    #[schemars(range(min = 1, max = 24))]
+    pub max_per_day: u32,
 }
 
 /// Whether the work comes home by itself.
@@ -110,7 +163,28 @@ impl Default for Policy {
             max_event_age_seconds: 300,
             max_duration_seconds: 1800,
             observers: Observers::default(),
+            approval: Approval::default(),
+            consent: Consent::default(),
             failback: Failback::default(),
+        }
+    }
+}
+
+impl Default for Approval {
+    fn default() -> Self {
+        Self {
+            expires_after_seconds: 900,
+            on_expiry: OnExpiry::default(),
+        }
+    }
+}
+
+impl Default for Consent {
+    fn default() -> Self {
+        Self {
+            allow_data_loss: false,
+            max_lag_seconds: 0,
+            max_lag_age_seconds: 900,
         }
     }
 }
@@ -129,6 +203,8 @@ impl Default for Failback {
         Self {
             mode: FailbackMode::default(),
             stability_seconds: 600,
+            hours: None,
+            max_per_day: 1,
         }
     }
 }

@@ -215,6 +215,13 @@ impl Step {
         }
     }
 
+    /// Whether the step can lose data, so that it needs consent ([`crate::decide::consent`]). No kind of this version can.
+    pub fn is_lossy(&self) -> bool {
+        match self {
+            Self::ElbWeights(_) | Self::DnsRecords(_) | Self::WaitHealthy(_) => false,
+        }
+    }
+
     /// The resources that the step names for `site` alone.
     pub fn resources_of(&self, site: &str) -> Vec<&str> {
         match self {

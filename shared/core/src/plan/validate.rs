@@ -186,7 +186,7 @@ fn evidence(draft: &Draft<'_>, problems: &mut Problems) {
     let sites = draft.texts("sites", "name");
     for (index, name) in sites.iter().enumerate() {
         let Some(name) = name else { continue };
-        if count(name) == 0 && policy.mode == Mode::Automatic {
+        if count(name) == 0 && policy.mode != Mode::Manual {
             let message = format!(
                 "no probe speaks about the site {name}: it could never be called healthy, and nothing would move there. \
                  Add a probe, or set policy.mode to manual"

@@ -12,19 +12,17 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use understudy_core::control::{Control, LastRefusal, Latch, Wake, later};
-use understudy_core::decide::{Decision, Situation, Trigger, decide};
+use understudy_core::decide::{Closed, Decision, Proposal, ProposalChange, Situation, Trigger, decide};
 use understudy_core::event::AlarmEvent;
 use understudy_core::execution::{Execution, Kind, TriggerKind};
-use understudy_core::guard::{Guard, Verdict};
+use understudy_core::fleet::FleetState;
+use understudy_core::guard::Verdict;
 use understudy_core::health::{AlarmWord, SiteHealth, assess};
-use understudy_core::mutant::{Mutant, active};
 use understudy_core::plan::Plan;
 use understudy_core::report::{EventKind, about_plan};
 
 /// How often a judgement is made again because somebody else wrote first.
 const MAX_JUDGEMENTS: u32 = 40;
-/// How long an entry of the fleet item may be without its execution before the next writer drops it.
-const FLEET_PATIENCE: SignedDuration = SignedDuration::from_secs(30);
 
 /// When a sufficient alarm that could not be read is asked again.
 const ASK_AGAIN: SignedDuration = SignedDuration::from_mins(1);
@@ -67,25 +65,24 @@ pub(super) struct DecisionRecord {
     pub(super) count: u64,
 }
 
-// All automatic failovers of the last hour, of every plan.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-struct Fleet {
-    entries: Vec<FleetEntry>,
-}
-
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-struct FleetEntry {
-    plan: String,
-    execution: String,
-    at: Timestamp,
-}
-
 /// What is known when judging, all read now.
 pub(super) struct Seen {
     pub(super) plan: Plan,
     pub(super) sites: BTreeMap<String, SiteHealth>,
+    pub(super) fleet: FleetState,
     /// A sufficient alarm could not be read: nothing else may tell when it can be.
     pub(super) unread: bool,
+}
+
+impl Seen {
+    pub(super) fn situation<'a>(&'a self, control: &'a Control) -> Situation<'a> {
+        Situation {
+            plan: &self.plan,
+            control,
+            sites: &self.sites,
+            fleet: &self.fleet,
+        }
+    }
 }
 
 impl DecisionMaker {
@@ -102,7 +99,13 @@ impl DecisionMaker {
         let alarms = sufficient_alarms(self.ports.alarms.as_ref(), &plan).await;
         let sites = assess(self.ports.clock.now(), &plan, &observations, &alarms);
         let unread = alarms.iter().any(|word| matches!(word, AlarmWord::Missing { .. }));
-        Ok(Seen { plan, sites, unread })
+        let fleet = self.store.fleet_state().await?;
+        Ok(Seen {
+            plan,
+            sites,
+            fleet,
+            unread,
+        })
     }
 
     /// Judges a plan and writes what was decided. `None`: there is no such plan.
@@ -115,22 +118,17 @@ impl DecisionMaker {
             };
             let seen = self.look(&control).await?;
             let now = self.ports.clock.now();
-            let situation = Situation {
-                plan: &seen.plan,
-                control: &control,
-                sites: &seen.sites,
-            };
-            let mut decision = decide(now, trigger, situation);
+            let mut decision = decide(now, trigger, seen.situation(&control));
             if seen.unread {
                 let soon = later(now, ASK_AGAIN);
                 decision.look_again_at = Some(decision.look_again_at.map_or(soon, |at| at.min(soon)));
             }
-            if decision
+            let automatic = decision
                 .start
                 .as_ref()
-                .is_some_and(|chosen| chosen.trigger == TriggerKind::Automatic && chosen.kind == Kind::Failover)
-            {
-                self.ask_fleet(name, &execution_id, now, &mut decision).await?;
+                .filter(|chosen| chosen.trigger == TriggerKind::Automatic);
+            if let Some(kind) = automatic.map(|chosen| chosen.kind) {
+                self.ask_fleet(name, &execution_id, kind, now, &mut decision).await?;
             }
             let written = match decision.start.clone() {
                 Some(chosen) => {
@@ -199,6 +197,12 @@ impl DecisionMaker {
             });
             control.automatic_failovers.push(now);
         }
+        // A promised return is the person's, and takes nothing from what may happen by itself.
+        let promised = control.away.as_ref().is_some_and(|away| away.return_at.is_some());
+        if execution.trigger == TriggerKind::Automatic && execution.kind == Kind::Failback && !promised {
+            control.automatic_failbacks.push(now);
+        }
+        control.proposal = None;
         control.look_again_at = None;
         control.last_refusal = None;
         control.execution = Some(execution);
@@ -216,13 +220,13 @@ impl DecisionMaker {
         seen: &Seen,
         now: Timestamp,
     ) -> Result<bool, CallError> {
-        let by_operator = matches!(trigger, Trigger::Operator { .. });
+        let proposes = decision.proposal != ProposalChange::Keep;
         let fingerprint = decision.fingerprint(trigger);
         let known = control
             .last_refusal
             .clone()
-            .filter(|last| last.fingerprint == fingerprint);
-        let worth_a_record = decision.alert || !matches!(trigger, Trigger::Timer);
+            .filter(|last| last.fingerprint == fingerprint && !proposes);
+        let worth_a_record = decision.alert || proposes || !matches!(trigger, Trigger::Timer);
         let decision_id = match &known {
             Some(last) => {
                 if worth_a_record {
@@ -239,7 +243,7 @@ impl DecisionMaker {
                 id
             }
         };
-        if by_operator {
+        if trigger.is_a_persons() {
             // The person has the answer; the control item need not know.
             return Ok(true);
         }
@@ -247,6 +251,7 @@ impl DecisionMaker {
         control.expire(now);
         control.clear_decision_wake();
         control.look_again_at = decision.look_again_at;
+        self.follow_proposal(&mut control, decision, now);
         if known.is_none() && worth_a_record {
             control.last_refusal = Some(LastRefusal {
                 fingerprint,
@@ -258,7 +263,10 @@ impl DecisionMaker {
                 details.extend(
                     stops.map(|verdict| format!("{}: {} ({})", verdict.guard.as_str(), verdict.facts, verdict.remedy)),
                 );
-                let headline = format!("nothing moved: {}", trigger.sentence());
+                let headline = match &decision.would {
+                    Some(would) => format!("observed only: would {} {} to {}", would.kind, would.from, would.to),
+                    None => format!("nothing moved: {}", trigger.sentence()),
+                };
                 control.announce(about_plan(
                     EventKind::Alert,
                     &control.plan.clone(),
@@ -277,6 +285,56 @@ impl DecisionMaker {
         Ok(self.store.put_control(&mut control).await?.is_none())
     }
 
+    // What waits for a person's yes is told in the same write that makes it.
+    fn follow_proposal(&self, control: &mut Control, decision: &Decision, now: Timestamp) {
+        let plan = control.plan.clone();
+        let tell = |control: &mut Control, event: EventKind, id: String, headline: String, details: &[String]| {
+            control.announce(about_plan(event, &plan, &id, &headline, details, now));
+            control.wake(now, Wake::Executor);
+        };
+        match &decision.proposal {
+            ProposalChange::Keep => {}
+            ProposalChange::Make {
+                chosen,
+                expires_at,
+                on_expiry,
+            } => {
+                let proposal = Proposal {
+                    id: self.store.new_id(now),
+                    chosen: chosen.as_ref().clone(),
+                    verdicts: decision.verdicts.clone(),
+                    made_at: now,
+                    expires_at: *expires_at,
+                    on_expiry: *on_expiry,
+                    closed: None,
+                };
+                let id = format!("proposal:{}", proposal.id);
+                let details = proposal.asking(&plan);
+                let headline = format!("a yes is needed: {}", proposal.sentence());
+                control.proposal = Some(proposal);
+                tell(control, EventKind::Waiting, id, headline, &details);
+            }
+            ProposalChange::Close { why } => {
+                if let Some(known) = &mut control.proposal {
+                    known.closed = Some(Closed {
+                        at: now,
+                        why: why.clone(),
+                    });
+                    let headline = format!("not moved: {}", known.sentence());
+                    let id = format!("proposal:{}:closed", known.id);
+                    tell(control, EventKind::Operator, id, headline, std::slice::from_ref(why));
+                }
+            }
+            ProposalChange::Withdraw { why } => {
+                if let Some(known) = control.proposal.take().filter(Proposal::is_open) {
+                    let headline = format!("no answer is needed any more: {}", known.sentence());
+                    let id = format!("proposal:{}:withdrawn", known.id);
+                    tell(control, EventKind::Operator, id, headline, std::slice::from_ref(why));
+                }
+            }
+        }
+    }
+
     async fn count_up(&self, plan: &str, decision_id: &str, now: Timestamp) -> Result<(), CallError> {
         self.store
             .upsert(&decision_key(plan, decision_id), |record: Option<DecisionRecord>| {
@@ -288,83 +346,6 @@ impl DecisionMaker {
                 (counted, ())
             })
             .await
-    }
-
-    // The fleet's limit: the entry comes first, the execution after it. It errs towards refusing.
-    async fn ask_fleet(
-        &self,
-        plan: &str,
-        execution: &str,
-        now: Timestamp,
-        decision: &mut Decision,
-    ) -> Result<(), CallError> {
-        let key = Key {
-            plan: "_fleet".into(),
-            item: "velocity".into(),
-        };
-        let mut stale = Vec::new();
-        if let Some(fleet) = self.store.read::<Fleet>(&key).await? {
-            for entry in fleet.entries {
-                if later(entry.at, FLEET_PATIENCE) < now && !self.has_execution(&entry).await? {
-                    stale.push(entry.execution);
-                }
-            }
-        }
-        let hour_ago = now.checked_sub(SignedDuration::from_hours(1)).unwrap_or(Timestamp::MIN);
-        let limit = self.fleet_limit as usize;
-        let count = self
-            .store
-            .upsert(&key, |fleet: Option<Fleet>| {
-                let mut fleet = fleet.unwrap_or_default();
-                fleet
-                    .entries
-                    .retain(|entry| entry.at > hour_ago && !stale.contains(&entry.execution));
-                if let Some(mine) = fleet.entries.iter().position(|entry| entry.execution == execution) {
-                    let count = mine;
-                    return (Some(fleet), count);
-                }
-                let count = fleet.entries.len();
-                if count < limit {
-                    fleet.entries.push(FleetEntry {
-                        plan: plan.to_owned(),
-                        execution: execution.to_owned(),
-                        at: now,
-                    });
-                }
-                (Some(fleet), count)
-            })
-            .await?;
-        let verdict = Verdict::when(
-            Guard::WithinFleetLimit,
-            count < limit || active(Mutant::FleetIgnored),
-            format!("{count} of {limit} automatic failover(s) of all plans within the last hour"),
-            "move the plan by hand with `failover`; many plans failing at once is a reason to look first",
-        );
-        if !verdict.allows {
-            decision.start = None;
-            decision.alert = true;
-            decision.summary = format!("nothing moves: {}: {}", verdict.guard.as_str(), verdict.facts);
-        }
-        decision.verdicts.push(verdict);
-        Ok(())
-    }
-
-    async fn has_execution(&self, entry: &FleetEntry) -> Result<bool, CallError> {
-        let control = self.store.control(&entry.plan).await?;
-        Ok(control.is_some_and(|control| {
-            control
-                .execution
-                .as_ref()
-                .is_some_and(|running| running.id == entry.execution)
-                || control
-                    .latch
-                    .as_ref()
-                    .is_some_and(|latch| latch.execution == entry.execution)
-                || control
-                    .last_execution
-                    .as_ref()
-                    .is_some_and(|ended| ended.id == entry.execution)
-        }))
     }
 
     /// An alarm that no plan is bound to is recorded all the same: nothing is dropped silently.

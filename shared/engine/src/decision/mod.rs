@@ -4,11 +4,12 @@
 //! [`understudy_core::decide`], writes what it decided by one compare-and-set, and answers with its reasons.
 //! What it refused is recorded too.
 //!
-//! - `judge` is the loop of reading, judging and writing.
+//! - `judge` is the loop of reading, judging and writing; `fleet` what it asks of all plans together.
 //! - `commands` is what people ask for; `plans` is `put-plan`, `delete-plan` and `validate`.
 
 mod answers;
 mod commands;
+mod fleet;
 mod judge;
 mod plans;
 
@@ -22,6 +23,7 @@ use std::sync::Arc;
 use understudy_core::control::Wake;
 use understudy_core::decide::Trigger;
 use understudy_core::event::{AlarmEvent, excerpt_long};
+use understudy_core::fleet::FleetLimits;
 use understudy_core::health::{AlarmWord, Observation};
 use understudy_core::plan::{AlarmEvidence, Plan};
 
@@ -44,8 +46,11 @@ pub struct DecisionPorts {
 pub struct DecisionMaker {
     ports: DecisionPorts,
     store: Store,
-    fleet_limit: u32,
+    fleet: FleetLimits,
 }
+
+/// How many automatic executions go on at once over all plans, unless the stack says otherwise.
+pub const DEFAULT_FLEET_CONCURRENT: u32 = 3;
 
 impl DecisionMaker {
     /// A decision function over these ports. `fleet_limit`: how many automatic failovers an hour all plans
@@ -55,8 +60,17 @@ impl DecisionMaker {
         Self {
             ports,
             store,
-            fleet_limit,
+            fleet: FleetLimits {
+                failovers_per_hour: fleet_limit,
+                concurrent: DEFAULT_FLEET_CONCURRENT,
+            },
         }
+    }
+
+    /// The same, with at most so many automatic executions at once over all plans.
+    pub fn with_fleet_concurrent(mut self, concurrent: u32) -> Self {
+        self.fleet.concurrent = concurrent;
+        self
     }
 
     /// Handles one invocation.

@@ -6,7 +6,7 @@ use jsonschema::error::ValidationErrorKind as Kind;
 use serde_json::Value;
 
 /// Every pattern of the schema, and what it wants.
-const PATTERNS: [(&str, &str); 11] = [
+const PATTERNS: [(&str, &str); 12] = [
     (
         r"^[a-z0-9][a-z0-9-]{0,62}$",
         "must be a name: 1 to 63 lower-case letters, digits and hyphens, beginning with a letter or a digit",
@@ -47,6 +47,10 @@ const PATTERNS: [(&str, &str); 11] = [
     (
         r"^[A-Za-z0-9.-]+:[0-9]{1,5}$",
         "must be a host and a port, such as checkip.amazonaws.com:443",
+    ),
+    (
+        r"^([01][0-9]|2[0-3]):[0-5][0-9]$",
+        "must be a time of the day from 00:00 to 23:59, such as 09:00",
     ),
 ];
 

@@ -1,13 +1,14 @@
 //! One turn: from taking the lease to releasing it.
 //!
 //! Here is what every part uses: the lease, the commit, the one mutating call. `forward` goes through the
-//! steps, `back` undoes them, `settling` waits for what was changed, `ending` finishes, archives, publishes and
-//! releases.
+//! steps, `back` undoes them, `settling` waits for what was changed, `words` heeds what people say meanwhile, `ending`
+//! finishes, archives, publishes and releases.
 
 mod back;
 mod ending;
 mod forward;
 mod settling;
+mod words;
 
 use super::{CALL_TIMEOUT, Executor, TURN, pre_state};
 use crate::ports::{CallError, CallErrorKind, Invocation};
@@ -168,9 +169,11 @@ pub(super) async fn run(executor: &Executor, plan: &str, invocation: &Invocation
 fn has_work(control: &Control, now: Timestamp) -> bool {
     let runnable = control.execution.as_ref().is_some_and(|execution| {
         !matches!(execution.next(now), Next::AwaitPerson | Next::Wait(_))
+            || words::looks_at_fleet(execution, now)
             || (execution.cancel.is_some()
                 && execution.direction == Direction::Forward
-                && execution.status != Status::Stuck)
+                && execution.status != Status::Stuck
+                && !execution.rests())
     });
     runnable
         || control
@@ -234,6 +237,7 @@ impl Turn<'_> {
     }
 
     async fn work(&mut self, mut control: Control) -> Result<(), Stop> {
+        self.heed_fleet(&mut control).await?;
         while self.now() < self.ends_at {
             let Some(execution) = &control.execution else {
                 return Ok(());
@@ -249,6 +253,8 @@ impl Turn<'_> {
                     control = self.commit_execution(|execution, _| execution.turn_back(&why)).await?;
                     Flow::On
                 }
+                Next::Skip(index) => self.skip(&mut control, index).await?,
+                Next::Escalate => self.escalate(&mut control).await?,
                 Next::Stick(why) => self.stick(&mut control, &why).await?,
                 Next::Finish(status) => self.finish(&mut control, status).await?,
                 Next::Archive => self.archive(&mut control).await?,
@@ -278,6 +284,9 @@ impl Turn<'_> {
         into: &ResourceState,
     ) -> Result<Option<Result<Option<String>, CallError>>, Stop> {
         if later(self.now(), CALL_TIMEOUT) > later(self.ends_at, SignedDuration::from_secs(3)) {
+            return Ok(None);
+        }
+        if self.heed_fleet(control).await? {
             return Ok(None);
         }
         if !active(Mutant::AttemptNotRecorded) {

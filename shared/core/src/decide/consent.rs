@@ -1,0 +1,80 @@
+//! Consent: a move that can lose data needs a policy that allows it, or a person's word.
+//!
+//! What would be lost is the lag of the copy, as it was measured last *while the source was well*, plus the time since:
+//! a lag that is measured on a dying source flatters. Lag that is not known, or that is too old, blocks.
+
+use crate::guard::{Guard, Verdict};
+use crate::plan::Consent;
+use crate::report::clock;
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+
+/// How far the copy was behind, the last time that it was asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LagRecord {
+    /// By how much.
+    pub seconds: u32,
+    /// When that was measured.
+    pub measured_at: Timestamp,
+    /// The source was healthy then.
+    pub source_healthy: bool,
+}
+
+impl LagRecord {
+    /// Which of two to remember: the newest that was measured while the source was well.
+    pub fn remember(self, before: Option<Self>) -> Option<Self> {
+        match before {
+            Some(before) if !self.source_healthy || before.measured_at >= self.measured_at => Some(before),
+            _ => Some(self).filter(|new| new.source_healthy),
+        }
+    }
+
+    /// How much would be lost if the source were lost for good now.
+    pub fn loss_estimate(&self, now: Timestamp) -> SignedDuration {
+        let since = now.duration_since(self.measured_at).max(SignedDuration::ZERO);
+        since.saturating_add(SignedDuration::from_secs(i64::from(self.seconds)))
+    }
+}
+
+/// Whether a move that can lose data may start. `accepted`: a person has said `accept_data_loss`, which goes over all
+/// three guards, on the record.
+pub fn consent(now: Timestamp, policy: &Consent, lag: Option<&LagRecord>, accepted: bool) -> Vec<Verdict> {
+    let known = lag.filter(|lag| lag.source_healthy);
+    let limit = SignedDuration::from_secs(i64::from(policy.max_lag_age_seconds));
+    let young = known.filter(|lag| now.duration_since(lag.measured_at) <= limit);
+    let facts = match (lag, known) {
+        (_, Some(lag)) => format!(
+            "the copy was {} s behind at {}; about {} s of data would be lost",
+            lag.seconds,
+            clock(lag.measured_at),
+            lag.loss_estimate(now).as_secs()
+        ),
+        (Some(_), None) => "the lag was only measured while the source was not well".to_owned(),
+        (None, None) => "the lag has never been measured".to_owned(),
+    };
+    let age = format!("{facts}; a measurement counts for {} s", limit.as_secs());
+    let limit = format!("{facts}; the policy allows a lag of {} s", policy.max_lag_seconds);
+    vec![
+        Verdict::when(
+            Guard::DataLossAllowed,
+            policy.allow_data_loss,
+            format!("policy.consent.allow_data_loss is {}", policy.allow_data_loss),
+            "say `\"accept_data_loss\": true` with `failover`, or allow it in the policy",
+        ),
+        Verdict::when(
+            Guard::LagKnown,
+            young.is_some(),
+            age,
+            "find out how far the copy is behind, then say `\"accept_data_loss\": true`",
+        ),
+        Verdict::when(
+            Guard::LagWithinLimit,
+            young.is_some_and(|lag| lag.seconds <= policy.max_lag_seconds),
+            limit,
+            "wait until the copy has caught up, or say `\"accept_data_loss\": true`",
+        ),
+    ]
+    .into_iter()
+    .map(|verdict| verdict.override_if(accepted))
+    .collect()
+}

@@ -1,0 +1,136 @@
+//! Failback by stability: the primary has been well for long enough, and the work may come home.
+
+use super::asking::Asking;
+use super::{Decision, Move, Situation, Trigger, conclude, consent, restraint, worth_an_alert};
+use crate::control::later;
+use crate::execution::{Kind, Style, TriggerKind};
+use crate::guard::{Guard, Verdict};
+use crate::health::{Health, SiteHealth};
+use crate::mutant::{self, Mutant};
+use crate::plan::{FailbackMode, Mode};
+use crate::report::clock;
+use jiff::{SignedDuration, Timestamp};
+
+pub(super) fn decide_failback(
+    now: Timestamp,
+    trigger: &Trigger,
+    situation: Situation<'_>,
+    source: &SiteHealth,
+    verdicts: Vec<Verdict>,
+) -> Decision {
+    let Situation {
+        plan, control, sites, ..
+    } = situation;
+    let active = control.active_site.as_str();
+    let (Some(primary), Some(away)) = (plan.primary(), &control.away) else {
+        return Decision::nothing("nothing to do: the plan is at home", verdicts);
+    };
+    let home = sites.get(&primary.name);
+    let by_word = away.return_at.is_some();
+    let mut asking = Asking::new(now, verdicts);
+
+    if by_word {
+        asking.ask(Verdict::allow(
+            Guard::FailbackIsAutomatic,
+            "the person who moved it asked that it comes home by itself",
+        ));
+    } else {
+        asking.ask(Verdict::when(
+            Guard::FailbackIsAutomatic,
+            plan.policy.failback.mode == FailbackMode::Automatic,
+            format!("policy.failback.mode is {:?}", plan.policy.failback.mode),
+            "bring it home by hand with `failback`",
+        ));
+        asking.ask(Verdict::when(
+            Guard::WentAwayAutomatically,
+            away.trigger == TriggerKind::Automatic,
+            format!("execution {} that moved it was {}", away.execution, away.trigger),
+            "bring it home by hand with `failback`",
+        ));
+    }
+    restraint::automatic_allowed(&mut asking, situation, by_word);
+    restraint::failbacks_left(&mut asking, situation, by_word);
+
+    let healthy_since = home
+        .filter(|home| home.health == Health::Healthy)
+        .and_then(|home| home.since);
+    let seconds = |seconds: u32| SignedDuration::from_secs(i64::from(seconds));
+    let window = seconds(plan.policy.failback.stability_seconds);
+    let ready_at = healthy_since.map(|since| match away.return_at {
+        // The promise needs no stability window, only the hold that every destination needs.
+        Some(at) => at.max(later(since, seconds(plan.policy.hold_seconds))),
+        // A break before the move counts for nothing: the window begins when the plan went away, at the earliest.
+        None => later(since.max(away.since), window),
+    });
+    asking.ask_until(
+        Verdict::when(
+            Guard::PrimaryStable,
+            ready_at.is_some_and(|at| at <= now || mutant::active(Mutant::StabilityIgnored)),
+            match (home, ready_at) {
+                (Some(home), Some(at)) => format!(
+                    "site {} is {}; it counts as stable from {}",
+                    primary.name,
+                    home.sentence(),
+                    clock(at)
+                ),
+                (Some(home), None) => format!("site {} is {}", primary.name, home.sentence()),
+                (None, _) => format!("nothing is known of site {}", primary.name),
+            },
+            "nothing: decision looks again when the window is over",
+        ),
+        ready_at.or(away.return_at),
+    );
+    if plan.is_lossy() {
+        for verdict in consent::consent(now, &plan.policy.consent, control.lag.as_ref(), false) {
+            asking.ask(verdict);
+        }
+    }
+
+    let mut stops = asking.stops();
+    if plan.policy.mode == Mode::Observe {
+        stops.retain(|guard| *guard != Guard::PlanIsAutomatic);
+    }
+    if stops.is_empty() {
+        let reason = if by_word {
+            format!(
+                "the time is over after which it comes home; site {} is healthy",
+                primary.name
+            )
+        } else {
+            format!("site {} has been healthy for {} s", primary.name, window.as_secs())
+        };
+        let chosen = Move {
+            kind: Kind::Failback,
+            trigger: TriggerKind::Automatic,
+            style: Style::Planned,
+            from: active.to_owned(),
+            to: primary.name.clone(),
+            reason,
+            operator: None,
+            detected_at: healthy_since.filter(|_| !by_word),
+            return_after_seconds: None,
+            escalate_after_seconds: None,
+        };
+        return conclude(now, trigger, situation, asking.verdicts, chosen, by_word);
+    }
+    let only_time = stops.iter().all(|guard| {
+        matches!(
+            guard,
+            Guard::PrimaryStable | Guard::WithinFailbackHours | Guard::WithinFailbackLimit | Guard::NoMaintenance
+        )
+    });
+    let summary = match asking.all_open_at().filter(|_| only_time && ready_at.is_some()) {
+        Some(at) => format!(
+            "the plan comes home to {} at {}, if it stays healthy",
+            primary.name,
+            clock(at)
+        ),
+        None => format!("no failback: {}", crate::guard::refusals(&asking.verdicts)),
+    };
+    Decision {
+        // An active standby that nobody can vouch for is worth a word, wherever home is.
+        alert: worth_an_alert(source),
+        look_again_at: if only_time { asking.all_open_at() } else { None },
+        ..Decision::nothing(summary, asking.verdicts)
+    }
+}

@@ -1,0 +1,110 @@
+//! What people's words do to an execution that goes on: hold it and let it go, skip a step, escalate.
+
+use super::{Direction, Execution, Held, IllegalTransition, Status, StepState, Style};
+use crate::control::later;
+use jiff::{SignedDuration, Timestamp};
+
+impl Execution {
+    /// Holds it. Its clocks stand still until [`Execution::release`].
+    ///
+    /// # Errors
+    /// It has ended, is stuck, or is held already.
+    pub fn hold(&mut self, held: Held) -> Result<(), IllegalTransition> {
+        let free = !self.status.is_final() && self.status != Status::Stuck && self.held.is_none();
+        self.expect(free, "hold", || match &self.held {
+            Some(known) => format!("it is held by {}: {}", known.word.operator, known.word.reason),
+            None => format!("it is {}", self.status),
+        })?;
+        if self.status == Status::InProgress {
+            self.status = Status::Waiting;
+        }
+        self.held = Some(held);
+        Ok(())
+    }
+
+    /// Lets it go on. Every deadline moves by as long as it was held.
+    ///
+    /// # Errors
+    /// It is not held.
+    pub fn release(&mut self, now: Timestamp) -> Result<(), IllegalTransition> {
+        let Some(held) = self.held.take() else {
+            return Err(self.illegal("release", "it is not held".into()));
+        };
+        let rested = now.duration_since(held.word.at).max(SignedDuration::ZERO);
+        self.deadline = later(self.deadline, rested);
+        for run in &mut self.steps {
+            run.deadline = run.deadline.map(|deadline| later(deadline, rested));
+        }
+        self.escalate_at = self.escalate_at.map(|at| later(at, rested));
+        self.wake_at = None;
+        if self.status == Status::Waiting {
+            self.status = Status::InProgress;
+        }
+        Ok(())
+    }
+
+    /// Whether the step may be skipped: it is not over, and no call of it may be in flight. A stuck execution has no
+    /// call in flight: whoever called it stuck held the lease.
+    pub fn may_skip(&self, index: usize) -> bool {
+        let Some(run) = self.steps.get(index) else { return false };
+        let open = matches!(
+            run.state,
+            StepState::Pending | StepState::Intended | StepState::Applied | StepState::Failed
+        );
+        let landed = self.status == Status::Stuck || !self.may_be_in_flight(run);
+        self.direction == Direction::Forward && open && landed
+    }
+
+    /// Goes on without a step, by the word of the person who asked. What it may have changed before is undone with the
+    /// rest, if the execution turns round.
+    ///
+    /// # Errors
+    /// It is over, a call of it may be in flight, or nobody asked for it.
+    pub fn skip(&mut self, index: usize, now: Timestamp) -> Result<(), IllegalTransition> {
+        let may = self.may_skip(index);
+        let word = match (self.skip.take(), self.steps.get_mut(index)) {
+            (Some(wish), Some(run)) if may && wish.step == run.name => {
+                run.state = StepState::Skipped;
+                run.started_at.get_or_insert(now);
+                run.ended_at = Some(now);
+                run.detail = format!(
+                    "skipped by {}: {}; before: {}",
+                    wish.word.operator, wish.word.reason, run.detail
+                );
+                None
+            }
+            _ => Some(format!("step {index} can not be skipped")),
+        };
+        if let Some(found) = word {
+            return Err(self.illegal("skip", found));
+        }
+        if self.status == Status::Stuck {
+            self.failure = None;
+            return self.unstick(now, Direction::Forward);
+        }
+        self.wake_at = None;
+        Ok(())
+    }
+
+    /// Goes on as an unplanned move: steps that would wait for the source to do its part no longer do.
+    ///
+    /// # Errors
+    /// It is unplanned already, or has ended.
+    pub fn escalate(&mut self) -> Result<(), IllegalTransition> {
+        let planned = self.style == Style::Planned && !self.status.is_final();
+        self.expect(planned, "escalate", || {
+            format!("it is {} and {}", self.style, self.status)
+        })?;
+        self.style = Style::Unplanned;
+        self.escalate_at = None;
+        Ok(())
+    }
+
+    fn illegal(&self, transition: &'static str, found: String) -> IllegalTransition {
+        IllegalTransition {
+            execution: self.id.clone(),
+            transition,
+            found,
+        }
+    }
+}

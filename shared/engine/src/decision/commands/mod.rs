@@ -1,0 +1,101 @@
+//! What people ask for, and what they are answered.
+//!
+//! Every change is one compare-and-set on the control item, announced in the same write and told in the
+//! answer. `dry_run` takes the same path up to the write.
+//!
+//! `moving` moves plans, `running` is about an execution that goes on, `words` about what may start by itself, `reading`
+//! only reads.
+
+mod moving;
+mod reading;
+mod running;
+mod words;
+
+use super::{DecisionMaker, answers};
+use crate::ports::{CallError, Invocation};
+use jiff::Timestamp;
+use serde_json::{Value, json};
+use understudy_core::command::{Command, WordOnPlan, parse};
+use understudy_core::control::{Control, Wake, Word};
+use understudy_core::execution::Kind;
+use understudy_core::report::{EventKind, about_plan};
+
+impl DecisionMaker {
+    /// Answers a command. Never fails: a person gets a sentence, whatever happens.
+    pub(super) async fn command(&self, value: Value, invocation: &Invocation) -> Value {
+        let command = match parse(value) {
+            Ok(command) => command,
+            Err(why) => return answers::refused(&why),
+        };
+        let word = command.word();
+        tracing::info!(command = word, "a person asks");
+        let answer = match command {
+            Command::Failover(asked) => self.move_plan(asked, Kind::Failover, invocation).await,
+            Command::Failback(asked) => self.move_plan(asked, Kind::Failback, invocation).await,
+            Command::Status(asked) => self.status(&asked.plan).await,
+            Command::List(_) => self.list().await,
+            Command::History(asked) => self.history(&asked).await,
+            Command::Pause(asked) => self.pause(&asked).await,
+            Command::Resume(asked) => self.resume(&asked).await,
+            Command::Maintenance(asked) => self.maintenance(&asked).await,
+            Command::StopAll(asked) => self.stop_all(&asked).await,
+            Command::StartAll(asked) => self.start_all(&asked).await,
+            Command::Approve(asked) => self.approve(asked).await,
+            Command::Reject(asked) => self.reject(&asked).await,
+            Command::Skip(asked) => self.skip(&asked).await,
+            Command::Escalate(asked) => self.escalate(&asked).await,
+            Command::Acknowledge(asked) => self.acknowledge(&asked).await,
+            Command::Cancel(asked) => self.cancel(&asked).await,
+            Command::Resolve(asked) => self.resolve(&asked).await,
+            Command::PutPlan(asked) => self.put_plan(asked).await,
+            Command::DeletePlan(asked) => self.delete_plan(&asked).await,
+            Command::Validate(asked) => self.validate(asked.plan).await,
+        };
+        answer.unwrap_or_else(|error| answers::out_of_reach(&error.message))
+    }
+
+    // One change of the control item by a person's word, announced in the same write.
+    async fn by_word(
+        &self,
+        asked: &WordOnPlan,
+        headline: &str,
+        change: impl Fn(&mut Control, &Word, Timestamp) -> Result<String, String>,
+    ) -> Result<Value, CallError> {
+        let id = self.store.new_id(self.ports.clock.now());
+        let apply = |control: &mut Control| {
+            let now = self.ports.clock.now();
+            let word = Word {
+                operator: asked.operator.clone(),
+                reason: asked.reason.clone(),
+                at: now,
+            };
+            let said = change(control, &word, now)?;
+            let title = format!("{headline} by {}", asked.operator);
+            control.announce(about_plan(
+                EventKind::Operator,
+                &asked.plan,
+                &format!("operator:{id}"),
+                &title,
+                &[asked.reason.clone(), said.clone()],
+                now,
+            ));
+            control.wake(now, Wake::Executor);
+            Ok::<String, String>(said)
+        };
+        if asked.dry_run {
+            let Some(mut control) = self.store.control(&asked.plan).await? else {
+                return Ok(answers::no_plan(&asked.plan));
+            };
+            return Ok(match apply(&mut control) {
+                Ok(said) => {
+                    json!({"ok": true, "dry_run": true, "changed": "nothing", "plan": asked.plan, "would": said})
+                }
+                Err(why) => answers::refused(&why),
+            });
+        }
+        Ok(match self.store.change(&asked.plan, apply).await {
+            Ok((_, said)) => json!({"ok": true, "plan": asked.plan, "summary": said}),
+            Err(error) => answers::not_changed(&error),
+        })
+    }
+}

@@ -1,0 +1,210 @@
+//! Commands that move a plan, by its name or by the names of its resources.
+
+use super::super::{DecisionMaker, answers};
+use super::reading::brief;
+use crate::executor::question::Question;
+use crate::ports::{CallError, Invocation, Key};
+use crate::store::EXECUTION;
+use jiff::{SignedDuration, Timestamp};
+use serde_json::{Value, json};
+use std::collections::BTreeSet;
+use understudy_core::command::{Command, Failover, ResourceRequest};
+use understudy_core::control::later;
+use understudy_core::decide::{Trigger, decide};
+use understudy_core::event::{excerpt, excerpt_long};
+use understudy_core::execution::{Execution, Kind, Status};
+
+/// How often a waiting `failover` looks whether the execution has ended.
+const LOOK_EVERY: SignedDuration = SignedDuration::from_millis(500);
+
+impl DecisionMaker {
+    /// The request form that names resources: finds the plan and the sites that own them.
+    pub(in crate::decision) async fn resource_request(&self, value: Value, invocation: &Invocation) -> Value {
+        let request: ResourceRequest = match serde_json::from_value(value) {
+            Ok(request) => request,
+            Err(error) => {
+                return answers::refused(&format!(
+                    "the request can not be read: {}",
+                    excerpt_long(&error.to_string())
+                ));
+            }
+        };
+        match self.owners(&request).await {
+            Err(error) => answers::out_of_reach(&error.message),
+            Ok(found) => match found.as_slice() {
+                [(plan, to)] => {
+                    let asked = Failover {
+                        plan: plan.clone(),
+                        to: Some(to.clone()),
+                        operator: request.operator.clone(),
+                        reason: request.reason.clone(),
+                        style: understudy_core::execution::Style::Planned,
+                        force: false,
+                        accept_data_loss: false,
+                        escalate_after_seconds: None,
+                        wait_seconds: request.wait_seconds,
+                        dry_run: request.dry_run,
+                        rollback_plan: request.rollback_plan,
+                    };
+                    // The same door as for the command, its checks included.
+                    match serde_json::to_value(Command::Failover(asked)) {
+                        Ok(command) => self.command(command, invocation).await,
+                        Err(error) => answers::refused(&error.to_string()),
+                    }
+                }
+                [] => answers::refused(&format!(
+                    "no plan moves work from {} to {}; list both among the `resources` of two sites of a plan, or use \
+                     {{\"command\": \"failover\", \"plan\": …, \"to\": …}}",
+                    excerpt(&request.source_resource),
+                    excerpt(&request.target_resource)
+                )),
+                several => answers::refused(&format!(
+                    "several plans own these resources ({}); say which with {{\"command\": \"failover\", \"plan\": …, \"to\": …}}",
+                    several
+                        .iter()
+                        .map(|(plan, _)| plan.as_str())
+                        .collect::<Vec<_>>()
+                        .join(", ")
+                )),
+            },
+        }
+    }
+
+    // The plans that own both resources, the source at the active site, with the target's site.
+    async fn owners(&self, request: &ResourceRequest) -> Result<Vec<(String, String)>, CallError> {
+        let mut found = BTreeSet::new();
+        for due in self.store.table().due(None).await? {
+            let Some(control) = self.store.control(&due.plan).await? else {
+                continue;
+            };
+            let plan = self.store.plan_of(&control).await?;
+            let sources = plan.sites_owning(&request.source_resource);
+            if !sources.contains(control.active_site.as_str()) {
+                continue;
+            }
+            let targets = plan.sites_owning(&request.target_resource);
+            if let Some(to) = targets.into_iter().find(|site| *site != control.active_site) {
+                found.insert((due.plan.clone(), to.to_owned()));
+            }
+        }
+        Ok(found.into_iter().collect())
+    }
+
+    pub(super) async fn move_plan(
+        &self,
+        asked: Failover,
+        kind: Kind,
+        invocation: &Invocation,
+    ) -> Result<Value, CallError> {
+        let (plan, wait_seconds) = (asked.plan.clone(), asked.wait_seconds);
+        let dry_run = asked.dry_run;
+        let trigger = Trigger::Operator { asked, move_kind: kind };
+        if dry_run {
+            return self.dry_run(&plan, &trigger).await;
+        }
+        let Some(judged) = self.judge(&plan, &trigger).await? else {
+            return Ok(answers::no_plan(&plan));
+        };
+        let Some(id) = judged.execution.clone() else {
+            return Ok(json!({
+                "ok": false, "error": judged.decision.summary, "changed": "nothing",
+                "plan": plan, "verdicts": judged.decision.verdicts, "sites": judged.sites,
+            }));
+        };
+        let mut answer = judged.answer();
+        // Leave Lambda a few seconds to carry the answer.
+        let last = later(invocation.deadline, -SignedDuration::from_secs(3));
+        let until = later(
+            self.ports.clock.now(),
+            SignedDuration::from_secs(i64::from(wait_seconds)),
+        )
+        .min(last);
+        let outcome = if wait_seconds == 0 {
+            None
+        } else {
+            self.wait_for(&plan, &id, until).await?
+        };
+        if let Some(fields) = answer.as_object_mut() {
+            fields.insert(
+                "status".into(),
+                json!(outcome.as_ref().map_or(Status::Pending, |execution| execution.status)),
+            );
+            fields.insert("waited_for".into(), outcome.as_ref().map_or(Value::Null, brief));
+            fields.insert(
+                "next".into(),
+                json!(format!(
+                    "{{\"command\": \"status\", \"plan\": \"{plan}\"}} tells how it goes on"
+                )),
+            );
+        }
+        Ok(answer)
+    }
+
+    // The execution, as it stands when it has ended or the time is over.
+    async fn wait_for(&self, plan: &str, id: &str, until: Timestamp) -> Result<Option<Execution>, CallError> {
+        let mut newest = None;
+        loop {
+            let Some(control) = self.store.control(plan).await? else {
+                return Ok(newest);
+            };
+            match control.execution {
+                Some(execution) if execution.id == id => {
+                    let stuck = execution.status == Status::Stuck;
+                    newest = Some(execution);
+                    if stuck {
+                        return Ok(newest);
+                    }
+                }
+                _ => {
+                    let key = Key {
+                        plan: plan.to_owned(),
+                        item: format!("{EXECUTION}{id}"),
+                    };
+                    return Ok(self.store.read(&key).await?.or(newest));
+                }
+            }
+            if self.ports.clock.now() >= until {
+                return Ok(newest);
+            }
+            self.ports.clock.sleep(LOOK_EVERY).await;
+        }
+    }
+
+    pub(super) async fn dry_run(&self, name: &str, trigger: &Trigger) -> Result<Value, CallError> {
+        let Some(control) = self.store.control(name).await? else {
+            return Ok(answers::no_plan(name));
+        };
+        let seen = self.look(&control).await?;
+        let now = self.ports.clock.now();
+        let decision = decide(now, trigger, seen.situation(&control));
+        let steps = match &decision.start {
+            None => Value::Null,
+            Some(chosen) => {
+                let question = Question::DryRun {
+                    plan: Box::new(seen.plan.clone()),
+                    to: chosen.to.clone(),
+                };
+                match self.ask(&question).await {
+                    Ok(answer) => answer.get("steps").cloned().unwrap_or(answer),
+                    Err(error) => json!({"error": error.message}),
+                }
+            }
+        };
+        Ok(json!({
+            "ok": decision.start.is_some(), "dry_run": true, "changed": "nothing", "plan": name,
+            "would": decision.start, "summary": decision.summary, "verdicts": decision.verdicts,
+            "sites": seen.sites, "steps": steps,
+        }))
+    }
+
+    pub(in crate::decision) async fn ask(&self, question: &Question) -> Result<Value, CallError> {
+        let body = crate::store::to_body(
+            &Key {
+                plan: "_question".into(),
+                item: "executor".into(),
+            },
+            question,
+        )?;
+        self.ports.functions.ask_executor(&body).await
+    }
+}

@@ -1,0 +1,193 @@
+//! People's words about an execution that goes on, or is stuck.
+
+use super::super::DecisionMaker;
+use crate::ports::CallError;
+use serde_json::Value;
+use understudy_core::command::{Resolution, Resolve, Skip, WordOnPlan};
+use understudy_core::event::excerpt;
+use understudy_core::execution::{Direction, Execution, Held, SkipWish, Status};
+use understudy_core::report::{EventKind, about_execution};
+
+impl DecisionMaker {
+    pub(super) async fn cancel(&self, asked: &WordOnPlan) -> Result<Value, CallError> {
+        self.by_word(asked, "cancelled", |control, word, now| {
+            let execution = control
+                .execution
+                .as_mut()
+                .ok_or("no execution is in progress: there is nothing to cancel")?;
+            if execution.status == Status::Stuck {
+                return Err(format!(
+                    "execution {} is stuck; say how it goes on with `resolve`",
+                    execution.id
+                ));
+            }
+            if execution.status.is_final() || execution.direction == Direction::Back {
+                return Err(format!(
+                    "execution {} is {} and goes back already",
+                    execution.id, execution.status
+                ));
+            }
+            if execution.held.as_ref().is_some_and(|held| !held.by_fleet) {
+                execution.release(now).map_err(|error| error.to_string())?;
+            }
+            execution.cancel = Some(word.clone());
+            execution.wake_at = None;
+            Ok(format!(
+                "execution {} stops after the step it is at, and is undone",
+                execution.id
+            ))
+        })
+        .await
+    }
+
+    /// `pause` with `"execution": true`.
+    pub(super) async fn hold(&self, asked: &WordOnPlan) -> Result<Value, CallError> {
+        self.by_word(asked, "held", |control, word, _| {
+            let execution = running(&mut control.execution, "hold")?;
+            let held = Held {
+                word: word.clone(),
+                by_fleet: false,
+            };
+            execution.hold(held).map_err(|error| error.to_string())?;
+            Ok(format!(
+                "execution {} rests at the next step boundary, and its clocks stand still; `resume` with \"execution\": \
+                 true lets it go on, `cancel` undoes it",
+                execution.id
+            ))
+        })
+        .await
+    }
+
+    /// `resume` with `"execution": true`.
+    pub(super) async fn release(&self, asked: &WordOnPlan) -> Result<Value, CallError> {
+        self.by_word(asked, "let go on", |control, _, now| {
+            let execution = running(&mut control.execution, "let go on")?;
+            if execution.held.as_ref().is_some_and(|held| held.by_fleet) {
+                return Err("the kill switch holds it; `start-all` lets everything go on".into());
+            }
+            execution.release(now).map_err(|error| error.to_string())?;
+            Ok(format!("execution {} goes on", execution.id))
+        })
+        .await
+    }
+
+    pub(super) async fn skip(&self, asked: &Skip) -> Result<Value, CallError> {
+        let word = WordOnPlan {
+            plan: asked.plan.clone(),
+            operator: asked.operator.clone(),
+            reason: asked.reason.clone(),
+            dry_run: asked.dry_run,
+        };
+        self.by_word(&word, "skipped a step", |control, word, now| {
+            let execution = running(&mut control.execution, "skip")?;
+            if execution.direction == Direction::Back {
+                return Err(format!(
+                    "execution {} goes back: an undo is not skipped; use `resolve` if it is stuck",
+                    execution.id
+                ));
+            }
+            let (index, run) = execution
+                .current()
+                .ok_or("every step is over: there is nothing to skip")?;
+            if run.name != asked.step {
+                return Err(format!(
+                    "it stands at step {} ({}), not at {}",
+                    run.name,
+                    run.state,
+                    excerpt(&asked.step)
+                ));
+            }
+            if !execution.may_skip(index) {
+                return Err(format!(
+                    "a call of step {} may be in flight; wait until it is seen to have worked or failed",
+                    run.name
+                ));
+            }
+            execution.skip = Some(SkipWish {
+                step: asked.step.clone(),
+                word: word.clone(),
+            });
+            // Nobody holds the lease of a stuck execution for long; else the executor heeds it at its next look.
+            if execution.status == Status::Stuck {
+                execution.skip(index, now).map_err(|error| error.to_string())?;
+            }
+            execution.wake_at = None;
+            Ok(format!(
+                "execution {} goes on without step {}",
+                execution.id, asked.step
+            ))
+        })
+        .await
+    }
+
+    pub(super) async fn escalate(&self, asked: &WordOnPlan) -> Result<Value, CallError> {
+        self.by_word(asked, "escalated", |control, _, _| {
+            let execution = running(&mut control.execution, "escalate")?;
+            execution.escalate().map_err(|error| error.to_string())?;
+            execution.wake_at = None;
+            Ok(format!("execution {} goes on as an unplanned move", execution.id))
+        })
+        .await
+    }
+
+    pub(super) async fn resolve(&self, asked: &Resolve) -> Result<Value, CallError> {
+        let word = WordOnPlan {
+            plan: asked.plan.clone(),
+            operator: asked.operator.clone(),
+            reason: asked.reason.clone(),
+            dry_run: asked.dry_run,
+        };
+        self.by_word(&word, "resolved", |control, word, now| {
+            let epoch = control.epoch;
+            let plan = control.plan.clone();
+            let execution = control.execution.as_mut().ok_or("no execution is in progress: there is nothing to resolve")?;
+            if execution.status != Status::Stuck {
+                return Err(format!("execution {} is {}, not stuck; use `cancel` to stop it", execution.id, execution.status));
+            }
+            match asked.action {
+                Resolution::Retry => {
+                    let direction = execution.direction;
+                    execution.unstick(now, direction).map_err(|error| error.to_string())?;
+                    Ok(format!("execution {} is tried on from where it stands", execution.id))
+                }
+                Resolution::Rollback => {
+                    execution.unstick(now, Direction::Back).map_err(|error| error.to_string())?;
+                    Ok(format!("execution {} is undone", execution.id))
+                }
+                Resolution::Abandon => {
+                    let active = asked.active_site.clone().unwrap_or_else(|| execution.from.clone());
+                    if execution.plan.site(&active).is_none() {
+                        return Err(format!("`active_site` {} is not a site of the plan", excerpt(&active)));
+                    }
+                    execution.failure = Some(format!(
+                        "{}; abandoned by {}: {}",
+                        execution.failure.clone().unwrap_or_default(),
+                        word.operator,
+                        word.reason
+                    ));
+                    execution.finish(now, Status::Failed).map_err(|error| error.to_string())?;
+                    let told = about_execution(EventKind::Failed, &plan, epoch, execution, now);
+                    let id = execution.id.clone();
+                    let home = execution.plan.primary().is_some_and(|primary| primary.name == active);
+                    let trigger = execution.trigger;
+                    if home {
+                        control.away = None;
+                    } else if control.active_site != active {
+                        control.away =
+                            Some(understudy_core::control::Away { since: now, trigger, execution: id.clone(), return_at: None });
+                    }
+                    control.active_site = active.clone();
+                    control.announce(told);
+                    Ok(format!("execution {id} has ended as failed; its resources are left as they are; the active site is {active}"))
+                }
+            }
+        })
+        .await
+    }
+}
+
+fn running<'a>(execution: &'a mut Option<Execution>, what: &str) -> Result<&'a mut Execution, String> {
+    execution
+        .as_mut()
+        .ok_or_else(|| format!("no execution is in progress: there is nothing to {what}"))
+}

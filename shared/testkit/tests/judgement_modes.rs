@@ -1,0 +1,307 @@
+//! Modes, pauses, windows and the kill switch as people meet them.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use serde_json::{Value, json};
+use understudy_core::execution::Status;
+use understudy_core::health::Health;
+use understudy_core::report::EventKind;
+use understudy_engine::ports::{Item, Table};
+use understudy_engine::store::{FLEET_STATE, fleet_key};
+use understudy_testkit::world::World;
+use understudy_testkit::world_oracle::violations;
+use understudy_testkit::world_plan::{BLUE_HOST, failover, furnish, really_at, sample_plan, shop, shop_with};
+
+fn plan_with(policy: Value) -> Value {
+    let mut plan = sample_plan("shop");
+    for (name, value) in policy.as_object().unwrap() {
+        plan["policy"][name] = value.clone();
+    }
+    plan
+}
+
+/// A command of mia's about a plan, with further fields.
+fn says(command: &str, plan: &str, more: Value) -> Value {
+    let mut asked = json!({"command": command, "operator": "mia", "reason": "because"});
+    if !plan.is_empty() {
+        asked["plan"] = json!(plan);
+    }
+    for (name, value) in more.as_object().unwrap() {
+        asked[name] = value.clone();
+    }
+    asked
+}
+
+async fn say(world: &World, command: &str, plan: &str, more: Value) -> Value {
+    let answer = world.command(says(command, plan, more)).await;
+    world.deliver().await;
+    answer
+}
+
+async fn done(world: &World, command: &str, plan: &str, more: Value) {
+    let answer = say(world, command, plan, more).await;
+    assert_eq!(answer["ok"], true, "{command}: {answer:#}");
+}
+
+fn told(world: &World, event: EventKind) -> Vec<String> {
+    let published = world.cloud.published();
+    let heard = published
+        .iter()
+        .filter(|published| published.announcement.event == event);
+    heard.map(|published| published.announcement.text.clone()).collect()
+}
+
+fn kill_blue(world: &World) {
+    world.cloud.answer(BLUE_HOST, Health::Unhealthy, "connection refused");
+}
+
+#[tokio::test]
+async fn an_observing_plan_tells_once_what_it_would_have_done() {
+    let world = shop_with(1, plan_with(json!({"mode": "observe"}))).await;
+    kill_blue(&world);
+    world.run_rounds(30).await;
+    assert!(world.cloud.changes().is_empty());
+    let observed: Vec<String> = told(&world, EventKind::Alert)
+        .into_iter()
+        .filter(|text| text.contains("would have started: failover blue → green"))
+        .collect();
+    assert_eq!(observed.len(), 1, "{:?}", told(&world, EventKind::Alert));
+    let history = world.command(json!({"command": "history", "plan": "shop"})).await;
+    assert!(history.to_string().contains("would have started"), "{history:#}");
+}
+
+#[tokio::test]
+async fn an_approving_plan_asks_and_moves_at_the_yes() {
+    let world = shop_with(2, plan_with(json!({"mode": "approve"}))).await;
+    kill_blue(&world);
+    assert!(
+        world
+            .run_until(20, |world| world.control("shop").proposal.is_some())
+            .await
+    );
+    world.run_rounds(6).await;
+    assert_eq!(told(&world, EventKind::Waiting).len(), 1, "asked once");
+    let status = world.command(json!({"command": "status", "plan": "shop"})).await;
+    let id = status["proposal"]["id"]
+        .as_str()
+        .expect("the proposal is shown")
+        .to_owned();
+    assert!(world.cloud.changes().is_empty());
+    assert_eq!(
+        say(&world, "approve", "shop", json!({"proposal": "another"})).await["ok"],
+        false
+    );
+    done(&world, "approve", "shop", json!({"proposal": id})).await;
+    assert!(world.settle(20).await);
+    assert_eq!(really_at(&world.cloud), ("green", "green"));
+    assert!(world.control("shop").latch.is_some(), "it counts as automatic");
+    assert_eq!(violations(&world), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn a_no_is_heard_until_the_site_has_been_well_in_between() {
+    let world = shop_with(3, plan_with(json!({"mode": "approve", "cooldown_seconds": 3600}))).await;
+    kill_blue(&world);
+    let asked = |world: &World| told(world, EventKind::Waiting).len();
+    assert!(world.run_until(20, |world| asked(world) == 1).await);
+    done(&world, "reject", "shop", json!({})).await;
+    world.run_rounds(40).await;
+    assert_eq!((asked(&world), world.cloud.changes().len()), (1, 0));
+    world.cloud.answer(BLUE_HOST, Health::Healthy, "HTTP 200");
+    world.run_rounds(4).await;
+    kill_blue(&world);
+    assert!(
+        world.run_until(20, |world| asked(world) == 2).await,
+        "new trouble is a new question"
+    );
+}
+
+#[tokio::test]
+async fn silence_discards_or_moves_as_the_policy_says() {
+    for (on_expiry, ends) in [("discard", "blue"), ("move", "green")] {
+        let approval = json!({"expires_after_seconds": 60, "on_expiry": on_expiry});
+        let world = shop_with(4, plan_with(json!({"mode": "approve", "approval": approval}))).await;
+        kill_blue(&world);
+        world.run_rounds(40).await;
+        assert_eq!(world.control("shop").active_site, ends, "{on_expiry}");
+        assert_eq!(violations(&world), Vec::<String>::new());
+    }
+}
+
+#[tokio::test]
+async fn a_pause_of_all_plans_holds_every_plan_and_its_end_lets_them_go() {
+    let world = World::new(5);
+    furnish(&world.cloud);
+    for name in ["shop", "other"] {
+        world.put_plan(sample_plan(name)).await;
+    }
+    world.run_rounds(6).await;
+    done(&world, "pause", "*", json!({})).await;
+    assert_eq!(
+        told(&world, EventKind::Operator)
+            .iter()
+            .filter(|text| text.contains("all plans paused"))
+            .count(),
+        2
+    );
+    kill_blue(&world);
+    world.run_rounds(20).await;
+    assert!(world.cloud.changes().is_empty());
+    assert!(
+        told(&world, EventKind::Alert)
+            .iter()
+            .any(|text| text.contains("fleet_not_paused"))
+    );
+    assert_eq!(
+        say(&world, "pause", "*", json!({})).await["ok"],
+        false,
+        "once is enough"
+    );
+    done(&world, "resume", "*", json!({})).await;
+    assert!(
+        world
+            .run_until(20, |world| world
+                .table
+                .controls()
+                .iter()
+                .all(|control| control.active_site == "green"))
+            .await
+    );
+}
+
+#[tokio::test]
+async fn the_kill_switch_stops_a_running_move_before_its_next_call_and_lets_it_finish_later() {
+    let world = shop(6).await;
+    world.cloud.polls_until_in_sync(1_000_000);
+    assert_eq!(world.command(failover("about to be stopped")).await["ok"], true);
+    done(&world, "stop-all", "", json!({})).await;
+    world.run_rounds(40).await;
+    assert!(world.cloud.changes().is_empty(), "{:?}", world.cloud.changes());
+    let running = world.control("shop").execution.expect("it waits");
+    assert!(running.held.is_some(), "{running:#?}");
+    assert!(
+        told(&world, EventKind::Waiting)
+            .iter()
+            .any(|text| text.contains("all is stopped"))
+    );
+    assert_eq!(world.command(failover("by hand")).await["ok"], false);
+
+    world.cloud.polls_until_in_sync(0);
+    done(&world, "start-all", "", json!({})).await;
+    assert!(world.settle(30).await, "{:#?}", world.control("shop"));
+    assert_eq!(really_at(&world.cloud), ("green", "green"));
+    let ended = world.control("shop").last_execution.unwrap();
+    assert_eq!(ended.status, Status::Completed, "its clocks stood still: {ended:?}");
+    assert_eq!(violations(&world), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn the_kill_switch_is_heeded_between_two_calls_and_without_a_message() {
+    let world = shop(7).await;
+    world.cloud.polls_until_in_sync(1_000_000);
+    world.command(failover("about to be stopped")).await;
+    world.deliver().await;
+    let before = world.cloud.changes().len();
+    // Nobody is told: the fleet item alone says so.
+    let stopped = json!({"stopped": {"operator": "noa", "reason": "fire", "at": "2026-11-21T10:00:00Z"}});
+    let item = Item {
+        key: fleet_key(FLEET_STATE),
+        version: 1,
+        write_id: "noas".into(),
+        schema_version: 1,
+        wake: None,
+        due_at: None,
+        body: stopped,
+    };
+    world.table.put(&item, 0).await.unwrap();
+    done(&world, "cancel", "shop", json!({})).await;
+    world.run_rounds(20).await;
+    assert_eq!(world.cloud.changes().len(), before, "an undo is a call too");
+    world.cloud.polls_until_in_sync(0);
+    done(&world, "start-all", "", json!({})).await;
+    assert!(world.settle(40).await, "{:#?}", world.control("shop"));
+    assert_eq!(really_at(&world.cloud), ("blue", "blue"));
+    assert_eq!(violations(&world), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn a_maintenance_window_ends_by_itself_or_by_word() {
+    let world = shop(8).await;
+    done(&world, "maintenance", "shop", json!({"for_seconds": 120})).await;
+    kill_blue(&world);
+    world.run_rounds(20).await;
+    assert!(world.cloud.changes().is_empty());
+    let status = world.command(json!({"command": "status", "plan": "shop"})).await;
+    assert_eq!(status["maintenance"]["word"]["operator"], "mia", "{status:#}");
+    assert!(
+        world
+            .run_until(20, |world| world.control("shop").active_site == "green")
+            .await,
+        "it ends by itself"
+    );
+
+    let world = shop(9).await;
+    done(&world, "maintenance", "*", json!({"for_seconds": 7 * 24 * 3600})).await;
+    kill_blue(&world);
+    world.run_rounds(20).await;
+    assert!(world.cloud.changes().is_empty());
+    done(&world, "resume", "*", json!({})).await;
+    assert!(
+        world
+            .run_until(20, |world| world.control("shop").active_site == "green")
+            .await,
+        "or by word"
+    );
+}
+
+#[tokio::test]
+async fn a_window_without_one_end_in_reach_is_refused() {
+    let world = shop(10).await;
+    for more in [
+        json!({}),
+        json!({"for_seconds": 60, "until": "2026-11-22T10:00:00Z"}),
+        json!({"for_seconds": 7 * 24 * 3600 + 1}),
+        json!({"until": "2026-11-20T10:00:00Z"}),
+        json!({"until": "tomorrow"}),
+    ] {
+        let answer = say(&world, "maintenance", "shop", more.clone()).await;
+        assert_eq!(answer["ok"], false, "{more}: {answer}");
+    }
+    done(&world, "maintenance", "shop", json!({"until": "2026-11-22T09:00:00Z"})).await;
+}
+
+#[tokio::test]
+async fn only_so_many_plans_move_at_once() {
+    let mut world = World::new(11);
+    world.fleet_limit = 50;
+    furnish(&world.cloud);
+    let names = ["a", "b", "c", "d", "e"];
+    for name in names {
+        // The gate takes its time, so that one move is still going on when the next begins.
+        let mut plan = sample_plan(name);
+        (plan["steps"][0]["for_seconds"], plan["steps"][0]["timeout_seconds"]) = (json!(120), json!(200));
+        world.put_plan(plan).await;
+    }
+    world.run_rounds(6).await;
+    kill_blue(&world);
+    world.run_rounds(12).await;
+    let running = |world: &World| {
+        let controls = world.table.controls();
+        controls.iter().filter(|control| control.execution.is_some()).count()
+    };
+    assert_eq!(running(&world), 3);
+    assert!(
+        told(&world, EventKind::Alert)
+            .iter()
+            .any(|text| text.contains("within_blast_radius"))
+    );
+    assert!(
+        world
+            .run_until(100, |world| world
+                .table
+                .controls()
+                .iter()
+                .all(|control| control.active_site == "green"))
+            .await,
+        "the others follow"
+    );
+}

@@ -1,0 +1,193 @@
+//! People's words about a move that goes on, and the way home within its hours.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use serde_json::{Value, json};
+use understudy_core::execution::{Execution, Status, Style};
+use understudy_core::health::Health;
+use understudy_core::report::EventKind;
+use understudy_testkit::world::World;
+use understudy_testkit::world_oracle::violations;
+use understudy_testkit::world_plan::{BLUE_HOST, GREEN_HOST, failover, really_at, sample_plan, shop, shop_with};
+
+fn words(command: &str, more: Value) -> Value {
+    let mut asked = json!({"command": command, "plan": "shop", "operator": "mia", "reason": "because"});
+    for (name, value) in more.as_object().unwrap() {
+        asked[name] = value.clone();
+    }
+    asked
+}
+
+async fn say(world: &World, command: &str, more: Value) -> Value {
+    let answer = world.command(words(command, more)).await;
+    world.deliver().await;
+    answer
+}
+
+fn running(world: &World) -> Execution {
+    world.control("shop").execution.expect("an execution goes on")
+}
+
+/// A move that waits at its gate, since green is not well.
+async fn at_the_gate(seed: u64, more: Value) -> World {
+    let mut plan = sample_plan("shop");
+    // Only people move it: a plan that is forced onto a site that is not well would come straight back.
+    plan["policy"]["mode"] = json!("manual");
+    let world = shop_with(seed, plan).await;
+    world.cloud.answer(GREEN_HOST, Health::Unhealthy, "not up yet");
+    world.run_rounds(3).await;
+    let mut asked = failover("green comes up soon");
+    asked["force"] = json!(true);
+    for (name, value) in more.as_object().unwrap() {
+        asked[name] = value.clone();
+    }
+    assert_eq!(world.command(asked).await["ok"], true);
+    world.deliver().await;
+    world
+}
+
+#[tokio::test]
+async fn a_held_move_rests_for_as_long_as_it_is_held_and_then_goes_on() {
+    let world = at_the_gate(1, json!({})).await;
+    let held = say(&world, "pause", json!({"execution": true})).await;
+    assert_eq!(held["ok"], true, "{held:#}");
+    world.run_rounds(300).await;
+    assert_eq!(running(&world).status, Status::Waiting, "far beyond every deadline");
+    assert!(world.control("shop").paused.is_none(), "the plan itself is not paused");
+    assert!(world.cloud.changes().is_empty());
+    world.cloud.answer(GREEN_HOST, Health::Healthy, "HTTP 200");
+    assert_eq!(say(&world, "resume", json!({"execution": true})).await["ok"], true);
+    assert!(world.settle(20).await, "{:#?}", world.control("shop"));
+    assert_eq!(really_at(&world.cloud), ("green", "green"));
+    assert_eq!(violations(&world), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn a_held_move_can_be_cancelled() {
+    let world = at_the_gate(2, json!({})).await;
+    say(&world, "pause", json!({"execution": true})).await;
+    assert_eq!(say(&world, "cancel", json!({})).await["ok"], true);
+    assert!(world.settle(20).await, "{:#?}", world.control("shop"));
+    assert_eq!(world.control("shop").last_execution.unwrap().status, Status::Cancelled);
+    assert_eq!(really_at(&world.cloud), ("blue", "blue"));
+}
+
+#[tokio::test]
+async fn a_gate_that_waits_is_skipped_by_name_and_by_whom() {
+    let world = at_the_gate(3, json!({})).await;
+    let wrong = say(&world, "skip", json!({"step": "weights"})).await;
+    assert_eq!(wrong["ok"], false, "it does not stand there: {wrong:#}");
+    let right = say(&world, "skip", json!({"step": "ready"})).await;
+    assert_eq!(right["ok"], true, "{right:#}");
+    assert!(world.settle(20).await, "{:#?}", world.control("shop"));
+    assert_eq!(really_at(&world.cloud), ("green", "green"));
+    let history = world.command(json!({"command": "history", "plan": "shop"})).await;
+    let step = &history["executions"][0]["steps"][0];
+    assert_eq!(step["state"], "skipped", "{history:#}");
+    assert!(
+        step["detail"].as_str().unwrap().contains("skipped by mia: because"),
+        "{step}"
+    );
+    assert_eq!(violations(&world), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn a_step_whose_call_may_be_in_flight_is_not_skipped() {
+    let world = shop(4).await;
+    world.cloud.polls_until_in_sync(1_000_000);
+    world.command(failover("the record lags")).await;
+    world.deliver().await;
+    assert_eq!(running(&world).current().unwrap().1.name, "record");
+    let refused = say(&world, "skip", json!({"step": "record"})).await;
+    assert_eq!(refused["ok"], false);
+    assert!(refused["error"].as_str().unwrap().contains("in flight"), "{refused:#}");
+}
+
+#[tokio::test]
+async fn a_failed_step_of_a_stuck_move_is_skipped_and_the_move_completes() {
+    let mut plan = sample_plan("shop");
+    plan["steps"][1]["on_failure"] = json!("halt");
+    let world = shop_with(5, plan).await;
+    world.cloud.faults.always(
+        "traffic.set_weights",
+        understudy_testkit::faults::Fault::Before(understudy_engine::ports::CallErrorKind::Refused),
+    );
+    world.command(failover("the listener refuses")).await;
+    assert!(
+        world
+            .run_until(10, |world| running(world).status == Status::Stuck)
+            .await
+    );
+    let skipped = say(&world, "skip", json!({"step": "weights"})).await;
+    assert_eq!(skipped["ok"], true, "{skipped:#}");
+    assert!(world.settle(20).await, "{:#?}", world.control("shop"));
+    assert_eq!(world.control("shop").last_execution.unwrap().status, Status::Completed);
+    assert_eq!(
+        really_at(&world.cloud),
+        ("blue", "green"),
+        "the weights were left alone"
+    );
+}
+
+#[tokio::test]
+async fn a_planned_move_that_waits_escalates_in_time_or_by_word() {
+    let world = at_the_gate(6, json!({"escalate_after_seconds": 20})).await;
+    assert_eq!(running(&world).style, Style::Planned);
+    assert!(
+        world
+            .run_until(10, |world| running(world).style == Style::Unplanned)
+            .await
+    );
+    world.run_rounds(1).await;
+    let told = world.cloud.published();
+    let waited = |published: &&understudy_testkit::cloud::Published| {
+        published.announcement.event == EventKind::Waiting && published.announcement.text.contains("unplanned")
+    };
+    assert_eq!(told.iter().filter(waited).count(), 1);
+
+    let world = at_the_gate(7, json!({})).await;
+    assert_eq!(say(&world, "escalate", json!({})).await["ok"], true);
+    assert_eq!(running(&world).style, Style::Unplanned);
+    assert_eq!(say(&world, "escalate", json!({})).await["ok"], false, "once is enough");
+}
+
+#[tokio::test]
+async fn there_is_nothing_to_hold_skip_or_escalate_where_nothing_runs() {
+    let world = shop(8).await;
+    for (command, more) in [
+        ("pause", json!({"execution": true})),
+        ("resume", json!({"execution": true})),
+        ("skip", json!({"step": "ready"})),
+        ("escalate", json!({})),
+    ] {
+        let answer = say(&world, command, more).await;
+        assert_eq!(answer["ok"], false, "{command}");
+        assert!(answer["error"].as_str().unwrap().contains("no execution"), "{answer:#}");
+    }
+}
+
+#[tokio::test]
+async fn the_work_comes_home_when_the_failback_hours_open() {
+    let mut plan = sample_plan("shop");
+    plan["policy"]["failback"]["hours"] = json!({"from": "10:20", "to": "11:00", "weekdays": ["saturday"]});
+    let world = shop_with(9, plan).await;
+    world.cloud.answer(BLUE_HOST, Health::Unhealthy, "connection refused");
+    assert!(
+        world
+            .run_until(20, |world| world.control("shop").active_site == "green")
+            .await
+    );
+    world.cloud.answer(BLUE_HOST, Health::Healthy, "HTTP 200");
+    world.run_rounds(60).await;
+    let status = world.command(json!({"command": "status", "plan": "shop"})).await;
+    assert_eq!(status["active_site"], "green");
+    assert!(status["next"].as_str().unwrap().contains("10:20:00Z"), "{status:#}");
+    assert!(
+        world
+            .run_until(260, |world| world.control("shop").active_site == "blue")
+            .await
+    );
+    assert!(world.settle(20).await);
+    let home = world.control("shop").last_execution.unwrap().ended_at.to_string();
+    assert!(home.contains("T10:20:"), "{home}");
+    assert_eq!(world.control("shop").automatic_failbacks.len(), 1);
+}
