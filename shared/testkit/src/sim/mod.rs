@@ -24,6 +24,7 @@ pub mod history;
 mod oracle;
 mod outside;
 mod ports;
+mod release;
 pub mod report;
 pub mod run;
 mod sandbox;

@@ -4,16 +4,15 @@
 //! whatever that wrote, changed or published is taken to the oracle, and what was put on the stream to the bus.
 
 use super::bus::{Bus, Waiting};
-use super::gate::{CLIENT_TIMEOUT, Phase, Verdict};
+use super::gate::{Phase, Verdict};
 use super::history::{Choice, History};
 use super::oracle::Oracle;
-use super::report::{Counts, words};
+use super::report::Counts;
 use super::sandbox::{Function, Origin, Running, Told, Warm};
 use super::setup::Setup;
 use super::trace::Trace;
 use crate::clock::{SeededRandom, TestClock};
 use crate::cloud::FakeCloud;
-use crate::faults::Place;
 use crate::memory::MemoryTable;
 use crate::memory_stream::key_payload;
 use jiff::{SignedDuration, Timestamp};
@@ -25,11 +24,7 @@ use understudy_engine::executor::HandlerError;
 use understudy_engine::ports::{CallErrorKind, Clock};
 
 /// How long a call takes that nothing holds up.
-const LATENCY: SignedDuration = SignedDuration::from_millis(15);
-/// How long a read may show what was before a change.
-const MOST_LAG: SignedDuration = SignedDuration::from_secs(4);
-/// How long a call takes that finds nobody.
-const FUTILE: SignedDuration = SignedDuration::from_millis(1500);
+pub(crate) const LATENCY: SignedDuration = SignedDuration::from_millis(15);
 
 /// What no call of a function can reach.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,8 +74,8 @@ pub(crate) struct Sim {
     pub(crate) counts: Counts,
     pub(crate) requests: u32,
     /// When the cloud was changed last: reads may lag behind it for a while.
-    changed_at: Option<Timestamp>,
-    hunted: u16,
+    pub(crate) changed_at: Option<Timestamp>,
+    pub(crate) hunted: u16,
 }
 
 impl Sim {
@@ -183,153 +178,6 @@ impl Sim {
         found
     }
 
-    /// Gives a standing call its verdict, unless the world has a worse one, and lets its sandbox go on.
-    ///
-    /// Whether it got the verdict that was wanted for it.
-    pub(crate) fn release(&mut self, standing: Standing, wanted: Verdict) -> bool {
-        let Some(running) = self.running.get_mut(standing.index) else {
-            return false;
-        };
-        if standing.point == super::gate::SLEEP {
-            running.gate.decide(standing.ticket, Verdict::Go);
-            self.trace
-                .note(self.clock.now(), || format!("{} wakes", running.request_id));
-            self.poll(standing.index);
-            return true;
-        }
-        let (function, hunting) = (running.function, self.hunts(standing));
-        if let Some(place) = hunting {
-            self.kill_at(standing, place);
-            return false;
-        }
-        let now = self.now();
-        // Its own copy is only read back where the reply to writing it was lost.
-        let hunts_copy = self
-            .setup
-            .hunt
-            .is_some_and(|(point, ..)| super::report::hunted(point) == super::report::RARE[2]);
-        let lost = hunts_copy && standing.point == "table.put execution" && wanted == Verdict::Go;
-        let wanted = if lost { Verdict::Lose } else { wanted };
-        let mut verdict = match (self.trouble(function, standing.point), standing.phase) {
-            (Some(kind), Phase::Sent) => Verdict::Fail(kind),
-            (Some(_), Phase::Effected) => Verdict::Lose,
-            (None, _) => wanted,
-        };
-        let Some(running) = self.running.get_mut(standing.index) else {
-            return false;
-        };
-        // Whoever waits this long has given up; what arrives then has no effect any more.
-        let patient = standing.point == "functions.ask_executor" || running.was_frozen;
-        let late = now.duration_since(standing.since) > CLIENT_TIMEOUT;
-        if late && standing.phase == Phase::Sent && standing.point != "functions.ask_executor" {
-            verdict = Verdict::Fail(CallErrorKind::Lost);
-        } else if late && !patient {
-            verdict = Verdict::Lose;
-        }
-        if !running.is_awake(now) && !matches!(verdict, Verdict::Fail(_)) {
-            verdict = Verdict::Hold;
-        }
-        if !running.is_awake(now) && matches!(verdict, Verdict::Fail(_)) {
-            // Nobody is awake to hear it: it stands until somebody is.
-            running
-                .gate
-                .slow(standing.ticket, running.frozen_until.unwrap_or(Timestamp::MAX));
-            if running.orphan.is_some() {
-                self.bury(standing.index);
-            }
-            return false;
-        }
-        if standing.phase == Phase::Sent {
-            let futile = matches!(verdict, Verdict::Fail(CallErrorKind::Lost));
-            // The exhaustive search moves time only where nothing else can happen.
-            if !self.exhaustive {
-                self.clock.advance(if futile { FUTILE } else { LATENCY });
-            }
-            if !matches!(verdict, Verdict::Fail(_)) {
-                self.counts.seen(function, standing.point);
-                if self.changed_at.is_some_and(|at| now.duration_since(at) > MOST_LAG) {
-                    self.changed_at = None;
-                    self.cloud.settle_reads();
-                }
-                self.oracle
-                    .before_effect(running, standing.point, standing.since, &self.table);
-            }
-        }
-        running.gate.decide(standing.ticket, verdict);
-        self.trace.note(self.clock.now(), || {
-            let word = match (standing.phase, verdict) {
-                (Phase::Effected, Verdict::Lose) => "reply lost".to_owned(),
-                (Phase::Effected, _) => "reply read".to_owned(),
-                (_, Verdict::Go) => "done".to_owned(),
-                (_, Verdict::Hold) => "done, the reply waits".to_owned(),
-                (_, Verdict::Lose) => "done, the reply is lost".to_owned(),
-                (_, Verdict::Fail(kind)) => format!("failed: {kind:?}"),
-            };
-            format!("{}: {} {word}", running.request_id, standing.point)
-        });
-        let orphan = running.orphan.is_some();
-        self.poll(standing.index);
-        if orphan {
-            self.bury(standing.index);
-        }
-        verdict == wanted
-    }
-
-    // The place at which this history is to end an invocation, if this is the call.
-    fn hunts(&mut self, standing: Standing) -> Option<Place> {
-        let (point, nth, place) = self.setup.hunt?;
-        let running = self.running.get(standing.index)?;
-        let hunted = super::report::hunted(point);
-        if standing.phase != Phase::Sent || hunted != (running.function, standing.point) || running.orphan.is_some() {
-            return None;
-        }
-        self.hunted += 1;
-        if self.hunted != nth + 1 {
-            return None;
-        }
-        self.setup.hunt = None;
-        Place::ALL.get(place as usize).copied()
-    }
-
-    /// Ends an invocation at a call: before it, after its effect, or after its reply.
-    pub(crate) fn kill_at(&mut self, standing: Standing, place: Place) {
-        let Some(running) = self.running.get(standing.index) else {
-            return;
-        };
-        let (function, request_id) = (running.function, running.request_id.clone());
-        let place = match (standing.phase, place) {
-            (Phase::Effected, Place::BeforeEffect) => Place::AfterEffect,
-            (_, place) => place,
-        };
-        match place {
-            Place::BeforeEffect => {}
-            Place::AfterEffect if standing.phase == Phase::Effected => {}
-            Place::AfterEffect => {
-                if !self.release(standing, Verdict::Hold) {
-                    return;
-                }
-            }
-            Place::AfterReply => {
-                if let Some(running) = self.running.get_mut(standing.index) {
-                    running.doomed = true;
-                }
-                if !self.release(standing, Verdict::Go) {
-                    if let Some(running) = self.index_of(&request_id).and_then(|index| self.running.get_mut(index)) {
-                        running.doomed = false;
-                    }
-                    return;
-                }
-            }
-        }
-        self.counts.crashed(function, standing.point, place);
-        self.trace.note(self.clock.now(), || {
-            format!("{request_id} is killed {} {}", words(place), standing.point)
-        });
-        if let Some(index) = self.index_of(&request_id) {
-            self.end(index, None);
-        }
-    }
-
     pub(crate) fn index_of(&self, request_id: &str) -> Option<usize> {
         self.running.iter().position(|running| running.request_id == request_id)
     }
@@ -428,7 +276,7 @@ impl Sim {
     }
 
     // An orphan's last call has landed: nothing of it is left.
-    fn bury(&mut self, index: usize) {
+    pub(crate) fn bury(&mut self, index: usize) {
         if index < self.running.len() {
             self.running.remove(index);
         }
@@ -502,17 +350,6 @@ impl Sim {
             self.trace.note(now, || "the schedule runs the probe".to_owned());
             self.invoke_probe(observer);
         }
-    }
-
-    fn trouble(&self, function: Function, point: &str) -> Option<CallErrorKind> {
-        let to_table = point.starts_with("table.");
-        self.troubles.iter().find_map(|(trouble, _)| match trouble {
-            Trouble::Partition(whom, side) if *whom == function => {
-                ((*side == Side::Table) == to_table).then_some(CallErrorKind::Lost)
-            }
-            Trouble::TableAway(kind) if to_table => Some(*kind),
-            _ => None,
-        })
     }
 
     /// Whether a function can not be invoked.
