@@ -228,3 +228,20 @@ fn record_names_are_dns_names() {
         accepted(simple("/name", json!(name)));
     }
 }
+
+#[test]
+fn a_step_that_can_not_outlast_a_lost_reply_is_warned_of_and_accepted() {
+    let timed = |seconds: u32| {
+        let value = with("/steps/2/timeout_seconds", json!(seconds));
+        understudy_core::plan::parse(value).expect("a warning refuses nothing")
+    };
+    let warnings = timed(89).warnings();
+    assert_eq!(warnings.len(), 1, "{warnings:#?}");
+    assert_eq!(warnings[0].path, "steps[2].timeout_seconds");
+    for words in ["89 seconds", "is lost", "at least 90"] {
+        assert!(warnings[0].message.contains(words), "{warnings:#?}");
+    }
+    assert!(timed(90).warnings().is_empty());
+    let by_default = understudy_core::plan::parse(plan()).unwrap();
+    assert!(by_default.warnings().is_empty(), "the default is long enough");
+}

@@ -35,6 +35,7 @@ fn leaving(blue: Value, green: Value) -> Control {
         to: "green".into(),
         reason: "because".into(),
         operator: None,
+        began_at: None,
         detected_at: None,
         return_after_seconds: None,
         escalate_after_seconds: None,

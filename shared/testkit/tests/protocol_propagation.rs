@@ -6,12 +6,13 @@ mod protocol_support;
 
 use jiff::SignedDuration;
 use protocol_support::{assert_moved_once, assert_untouched, newest};
+use serde_json::json;
 use understudy_core::execution::{Status, StepState};
 use understudy_core::report::EventKind;
 use understudy_engine::ports::CallErrorKind;
 use understudy_testkit::faults::{Fault, Place};
 use understudy_testkit::world::World;
-use understudy_testkit::world_plan::{failover, really_at, shop};
+use understudy_testkit::world_plan::{failover, really_at, sample_plan, shop, shop_with};
 
 /// The time within which Route 53 generally propagates a change.
 const PROPAGATION: SignedDuration = SignedDuration::from_secs(60);
@@ -112,4 +113,24 @@ async fn an_undo_whose_reply_is_lost_is_not_taken_for_the_change_that_it_undoes(
         "{run:#?}"
     );
     assert!(run.detail.contains("not confirmed"), "{}", run.detail);
+}
+
+#[tokio::test]
+async fn a_dry_run_and_a_check_warn_of_a_step_that_can_not_outlast_a_lost_reply() {
+    for (seconds, warned) in [(89, true), (90, false)] {
+        let mut plan = sample_plan("shop");
+        plan["steps"][RECORD]["timeout_seconds"] = json!(seconds);
+        let world = shop_with(35, plan.clone()).await;
+        let mut asked = failover("what would be done?");
+        asked["dry_run"] = json!(true);
+        let steps = world.command(asked).await["steps"].clone();
+        assert_eq!(steps[RECORD].get("warning").is_some(), warned, "{steps:#}");
+        assert!(steps[RECORD - 1].get("warning").is_none(), "{steps:#}");
+
+        let question = json!({"read_only": "validate", "plan": world.table.peek("shop", &world.control("shop").plan_item).unwrap().body});
+        let answer = world.invoke_executor(question).await.answer();
+        assert_eq!(answer["ok"], true, "{answer:#}");
+        let warnings = answer["warnings"].as_array().unwrap();
+        assert_eq!(warnings.len(), usize::from(warned), "{answer:#}");
+    }
 }

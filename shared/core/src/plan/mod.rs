@@ -26,7 +26,8 @@ pub use probe::{
 };
 pub use schema::json_schema;
 pub use step::{
-    Alias, DnsRecord, DnsRecords, DnsSite, ElbWeights, OnFailure, RecordType, Step, StepCommon, WaitHealthy,
+    Alias, DNS_PROPAGATION_SECONDS, DNS_SAFE_TIMEOUT_SECONDS, DnsRecord, DnsRecords, DnsSite, ElbWeights, OnFailure,
+    RecordType, Step, StepCommon, WaitHealthy,
 };
 
 use schemars::JsonSchema;
@@ -164,6 +165,19 @@ impl Plan {
     /// Whether a move of this plan can lose data.
     pub fn is_lossy(&self) -> bool {
         self.steps.iter().any(Step::is_lossy)
+    }
+
+    /// What is allowed in this plan, and will hurt on a bad day. Unlike a problem it refuses nothing.
+    pub fn warnings(&self) -> Vec<Problem> {
+        let steps = self.steps.iter().enumerate();
+        steps
+            .filter_map(|(index, step)| {
+                Some(Problem {
+                    path: format!("steps[{index}].timeout_seconds"),
+                    message: step.warning()?,
+                })
+            })
+            .collect()
     }
 
     /// The questions that an observer asks about itself: one TCP connection for each of `policy.observers.reference`.

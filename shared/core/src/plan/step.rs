@@ -8,6 +8,15 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
+/// How long Route 53 generally takes to propagate a change, in seconds: the API reference of
+/// `ChangeResourceRecordSets` says "within 60 seconds". Waited for in full where the reply to a change is lost, since
+/// without the id that it carried nobody can be asked.
+pub const DNS_PROPAGATION_SECONDS: u32 = 60;
+
+/// The shortest time for a `dns_records` step in which a lost reply can be outlasted, in seconds: the propagation, and
+/// what lies around it (a call that is not answered within 8 s, reading again, the probe's round that ends the wait).
+pub const DNS_SAFE_TIMEOUT_SECONDS: u32 = DNS_PROPAGATION_SECONDS + 30;
+
 /// One change to one resource, or one gate.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "kind", rename_all = "snake_case")]
@@ -219,6 +228,19 @@ impl Step {
     pub fn is_lossy(&self) -> bool {
         match self {
             Self::ElbWeights(_) | Self::DnsRecords(_) | Self::WaitHealthy(_) => false,
+        }
+    }
+
+    /// What is allowed, and will hurt on a bad day: for people who check a plan or a move.
+    pub fn warning(&self) -> Option<String> {
+        match self {
+            Self::DnsRecords(step) if step.common.timeout_seconds < DNS_SAFE_TIMEOUT_SECONDS => Some(format!(
+                "{} seconds are not enough if the reply of Route 53 to the change is lost: then the {DNS_PROPAGATION_SECONDS} \
+                 seconds that a change takes are waited for, and a change that was made would count as failed. Give it at \
+                 least {DNS_SAFE_TIMEOUT_SECONDS}",
+                step.common.timeout_seconds
+            )),
+            Self::DnsRecords(_) | Self::ElbWeights(_) | Self::WaitHealthy(_) => None,
         }
     }
 

@@ -1,7 +1,8 @@
-//! Pre-states that are too large for the control item: written once, before the intent, under their hash.
+//! Pre-states that are too large for the control item: written before the intent, under their hash, and never changed.
 //!
-//! 1. The item is written if it is not there. One with the same content may be there already, from an executor that
-//!    was ended before its intent was durable, or from an earlier move: it will do.
+//! 1. The item is written. One with the same content may be there already, from an executor that was ended before its
+//!    intent was durable, or from an earlier move: it is written again all the same, as it is. That gives it a new
+//!    version, and the probe, which deletes what nobody names, can not delete what it saw before somebody needed it.
 //! 2. Only then is the intent committed, with the hash.
 //! 3. Whoever needs the pre-state reads it back and hashes it. An item that is gone or has another content restores
 //!    nothing: what was there before is then not known, and is not guessed.
@@ -22,7 +23,13 @@ pub(super) async fn keep(store: &Store, plan: &str, state: &ResourceState) -> Re
         return Ok(PreState::Inline(state.clone()));
     }
     let sha256 = hash(&json);
-    if !store.put_once(key(plan, &sha256), state).await? {
+    let kept = store
+        .upsert(&key(plan, &sha256), |found: Option<ResourceState>| match found {
+            Some(other) if other != *state => (None, false),
+            _ => (Some(state.clone()), true),
+        })
+        .await?;
+    if !kept {
         return Err(CallError::new(
             CallErrorKind::Refused,
             format!(

@@ -33,7 +33,9 @@ impl Executor {
     pub(super) async fn answer(&self, question: Value) -> Value {
         match serde_json::from_value(question) {
             Ok(Question::DryRun { plan, to }) => json!({"ok": true, "steps": self.dry_run(&plan, &to).await}),
-            Ok(Question::Validate { plan }) => json!({"ok": true, "problems": self.missing(&plan).await}),
+            Ok(Question::Validate { plan }) => {
+                json!({"ok": true, "problems": self.missing(&plan).await, "warnings": plan.warnings()})
+            }
             Err(error) => super::refuse(&format!("the question can not be read: {error}")),
         }
     }
@@ -42,10 +44,13 @@ impl Executor {
         join_all(plan.steps.iter().map(|step| async move {
             let driver = driver(&self.steps, plan, step);
             let facts = driver.facts();
-            let head = json!({
+            let mut head = json!({
                 "name": step.name(), "kind": step.kind(), "plane": facts.plane, "reversibility": facts.reversibility,
                 "timeout_seconds": step.common().timeout_seconds, "on_failure": step.common().on_failure,
             });
+            if let Some(warning) = step.warning() {
+                head["warning"] = json!(warning);
+            }
             let found = match driver.read(to).await {
                 Ok(reading) if reading.is_satisfied() => {
                     json!({"current": reading.note, "would": "nothing: it is as wanted", "calls": []})

@@ -14,11 +14,11 @@ use crate::ports::{CallError, CallErrorKind, Dns};
 use async_trait::async_trait;
 use jiff::SignedDuration;
 use std::sync::Arc;
-use understudy_core::plan::DnsRecords;
+use understudy_core::plan::{DNS_PROPAGATION_SECONDS, DnsRecords};
 use understudy_core::state::{RecordChange, RecordSet, ResourceState, absolute, record_changes, wanted_records};
 
-/// How long a change generally takes: the API reference of `ChangeResourceRecordSets` says "within 60 seconds".
-const PROPAGATION: SignedDuration = SignedDuration::from_secs(60);
+/// How long a change generally takes.
+const PROPAGATION: SignedDuration = SignedDuration::from_secs(DNS_PROPAGATION_SECONDS as i64);
 
 pub(super) struct DnsRecordsDriver {
     dns: Arc<dyn Dns>,
