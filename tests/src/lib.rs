@@ -7,6 +7,7 @@
 
 pub mod bench;
 pub mod local_cloud;
+mod server;
 pub mod sites;
 pub mod story;
 pub mod world;

@@ -10,14 +10,13 @@ use std::time::Duration;
 
 use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
-use hyper::service::service_fn;
 use hyper::{Request, Response, StatusCode};
-use hyper_util::rt::TokioIo;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
-use tokio::task::{JoinHandle, JoinSet};
+use tokio::task::JoinHandle;
 
 use crate::local_cloud::{CloudError, free_port};
+use crate::server;
 
 /// What a site does with a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -130,7 +129,10 @@ impl Site {
                     "opening {} for the site {}",
                     self.address, self.name
                 )))?;
-            let serving = serve(listener, Arc::clone(&self.name), self.mood.subscribe());
+            let (name, mood) = (Arc::clone(&self.name), self.mood.subscribe());
+            let serving = server::serve(listener, move |request| {
+                answer(request, Arc::clone(&name), mood.clone())
+            });
             self.serving = Some(tokio::spawn(serving));
         }
         Ok(())
@@ -142,28 +144,6 @@ impl Drop for Site {
         if let Some(serving) = &self.serving {
             serving.abort();
         }
-    }
-}
-
-async fn serve(listener: TcpListener, name: Arc<str>, mood: watch::Receiver<Mood>) {
-    // Owned by this task: aborting it closes the connections together with the listener.
-    let mut connections = JoinSet::new();
-    loop {
-        let accepted = tokio::select! {
-            accepted = listener.accept() => accepted,
-            Some(_) = connections.join_next(), if !connections.is_empty() => continue,
-        };
-        let Ok((stream, _)) = accepted else {
-            tokio::time::sleep(Duration::from_millis(10)).await;
-            continue;
-        };
-        let (name, mood) = (Arc::clone(&name), mood.clone());
-        connections.spawn(async move {
-            let service = service_fn(move |request| answer(request, Arc::clone(&name), mood.clone()));
-            let _ = hyper::server::conn::http1::Builder::new()
-                .serve_connection(TokioIo::new(stream), service)
-                .await;
-        });
     }
 }
 

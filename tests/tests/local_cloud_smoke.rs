@@ -37,13 +37,13 @@ async fn a_world_is_made_read_back_and_leaves_no_process() {
     assert!(world.take_messages(&cloud, 0).await.unwrap().is_empty());
 
     let calls = cloud.proxy().calls();
-    let created = calls.iter().find(|call| call.operation == "CreateListener").unwrap();
+    let weighed = calls.iter().find(|call| call.operation == "ModifyListener").unwrap();
     assert_eq!(
-        (created.upstream.as_str(), created.caller.as_deref()),
+        (weighed.upstream.as_str(), weighed.caller.as_deref()),
         ("moto", Some(OPERATOR))
     );
-    let described = calls.iter().find(|call| call.operation == "DescribeAlarms").unwrap();
-    assert_eq!(described.upstream, "ministack");
+    let published = calls.iter().find(|call| call.operation == "Publish").unwrap();
+    assert_eq!(published.upstream, "ministack");
     assert!(calls.iter().all(|call| call.succeeded()), "{calls:#?}");
     assert!(cloud.access_denied_calls().is_empty());
 

@@ -299,6 +299,9 @@ pub struct Witness {
     /// Since when, where known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub since: Option<Timestamp>,
+    /// Since when it has failed without a break: that is before it counted as unhealthy.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failing_since: Option<Timestamp>,
     /// Why.
     pub reason: String,
     /// It has begun to be observed and has not reached a threshold yet.
@@ -325,6 +328,15 @@ pub struct SiteHealth {
 }
 
 impl SiteHealth {
+    /// When the first of its failing probes began to fail.
+    pub fn failing_since(&self) -> Option<Timestamp> {
+        let failing = self
+            .witnesses
+            .iter()
+            .filter(|witness| witness.health == Health::Unhealthy);
+        failing.filter_map(|witness| witness.failing_since).min()
+    }
+
     /// One line for people: `unhealthy since 10:00:05Z (blue-web: connection refused)`.
     pub fn sentence(&self) -> String {
         let mut text = self.health.to_string();

@@ -181,6 +181,7 @@ fn an_unfit_observer_is_told_although_all_is_well() {
         probe: "blue-web".into(),
         health: Health::Healthy,
         since: None,
+        failing_since: None,
         reason: "HTTP 200".into(),
         settling: false,
         unfit: vec!["eu-west-1: none of its references answers".into()],

@@ -52,6 +52,7 @@ fn execution(halt: bool) -> Execution {
         to: "green".into(),
         reason: "because".into(),
         operator: Some("mia".into()),
+        began_at: None,
         detected_at: None,
         return_after_seconds: None,
         escalate_after_seconds: None,

@@ -37,6 +37,7 @@ fn leaving(blue: Value, green: Value) -> Control {
         operator: None,
         detected_at: None,
         return_after_seconds: None,
+        escalate_after_seconds: None,
     };
     let mut control = Control::new("shop", "blue", "revision#00000001-x");
     control.execution = Some(Execution::open(

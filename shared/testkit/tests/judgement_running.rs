@@ -191,3 +191,52 @@ async fn the_work_comes_home_when_the_failback_hours_open() {
     assert!(home.contains("T10:20:"), "{home}");
     assert_eq!(world.control("shop").automatic_failbacks.len(), 1);
 }
+
+#[tokio::test]
+async fn status_and_history_read_like_a_report_with_the_objectives() {
+    let mut plan = sample_plan("shop");
+    plan["policy"]["objectives"] = json!({"detection_seconds": 30, "recovery_seconds": 1});
+    let world = shop_with(10, plan).await;
+    world.cloud.answer(BLUE_HOST, Health::Unhealthy, "connection refused");
+    assert!(
+        world
+            .run_until(20, |world| world.control("shop").active_site == "green")
+            .await
+    );
+    world.run_rounds(2).await;
+    let text = |answer: &Value| {
+        let lines: Vec<&str> = answer["text"]
+            .as_array()
+            .expect("lines")
+            .iter()
+            .filter_map(Value::as_str)
+            .collect();
+        lines.join("\n")
+    };
+    let status = text(&world.command(json!({"command": "status", "plan": "shop"})).await);
+    assert!(status.contains("green carries it, away from blue since"), "{status}");
+    assert!(
+        status.contains("latched by execution") && status.contains("to stop it:"),
+        "{status}"
+    );
+    let history = text(&world.command(json!({"command": "history", "plan": "shop"})).await);
+    assert!(
+        history.contains("failover blue → green completed (automatic)"),
+        "{history}"
+    );
+    assert!(
+        history.contains("objective 30 s: met") && history.contains("objective 1 s: NOT met"),
+        "{history}"
+    );
+    let told = world.cloud.published();
+    let completed = told
+        .iter()
+        .find(|published| published.announcement.event == EventKind::Completed);
+    let completed = &completed.expect("the end is told").announcement;
+    assert!(completed.text.contains("objective 1 s: NOT met"), "{}", completed.text);
+    assert!(
+        completed.body["timeline"]["detection_seconds"]
+            .as_f64()
+            .is_some_and(|took| took > 0.0)
+    );
+}

@@ -12,15 +12,14 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Bytes, Incoming};
-use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
-use hyper_util::rt::TokioIo;
 use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot};
-use tokio::task::{JoinHandle, JoinSet};
+use tokio::task::JoinHandle;
 
 use crate::local_cloud::{ACCOUNT, CloudError, REGION};
+use crate::server;
 
 /// How much time a function is told it has. The probe begins no round in its last 8 seconds, and rounds lie 5
 /// seconds apart: given an event right after such a moment, it has time for exactly one.
@@ -72,7 +71,9 @@ impl RuntimeApi {
         let address = listener.local_addr().map_err(opening())?;
         let (asked_sender, asked) = mpsc::unbounded_channel();
         let (answered_sender, answered) = mpsc::unbounded_channel();
-        let accepting = tokio::spawn(accept(listener, asked_sender, answered_sender));
+        let accepting = tokio::spawn(server::serve(listener, move |request| {
+            answer(request, asked_sender.clone(), answered_sender.clone())
+        }));
         Ok(Self {
             address,
             asked,
@@ -137,23 +138,7 @@ fn ended() -> CloudError {
     CloudError::missing("the Runtime API", "it has ended; nothing was measured")
 }
 
-async fn accept(listener: TcpListener, asked: mpsc::UnboundedSender<Asked>, answered: mpsc::UnboundedSender<Answered>) {
-    // Owned by this task, so that ending it ends every connection too.
-    let mut connections = JoinSet::new();
-    while let Ok((stream, _)) = listener.accept().await {
-        let _ = stream.set_nodelay(true);
-        let (asked, answered) = (asked.clone(), answered.clone());
-        connections.spawn(async move {
-            let service = service_fn(move |request| serve(request, asked.clone(), answered.clone()));
-            // An error here is a process that was ended while it waited.
-            let _ = hyper::server::conn::http1::Builder::new()
-                .serve_connection(TokioIo::new(stream), service)
-                .await;
-        });
-    }
-}
-
-async fn serve(
+async fn answer(
     request: Request<Incoming>,
     asked: mpsc::UnboundedSender<Asked>,
     answered: mpsc::UnboundedSender<Answered>,

@@ -8,12 +8,14 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
 use tokio::process::Command;
 use understudy_testkit::proxy::function_access_key;
 
 use super::error::{CloudError, tail};
+use super::stack::{self, Outputs};
 use super::{ACCOUNT, LocalCloud, REGION, checkout, raw, tool};
 
 /// Variables by which cargo tells a test what it tests. They would make cargo believe, in a
@@ -49,6 +51,23 @@ impl Default for DeployOptions {
     }
 }
 
+/// What is heard of `sam` while it works.
+#[derive(Clone, Copy, Debug)]
+pub enum Sam<'a> {
+    /// It printed a line.
+    Said {
+        /// The line, without spaces at its end.
+        line: &'a str,
+    },
+    /// It has printed nothing for a second: a compiler can be silent for minutes.
+    Silent {
+        /// `build` or `deploy`.
+        step: &'static str,
+        /// How long this step has been running.
+        seconds: u64,
+    },
+}
+
 /// A deployed function.
 #[derive(Clone, Debug)]
 pub struct Function {
@@ -68,7 +87,7 @@ pub struct Deployment {
     /// The stack's name.
     pub stack: String,
     /// The stack's outputs.
-    pub outputs: BTreeMap<String, String>,
+    pub outputs: Outputs,
     /// Logical id to (type, physical id) of every resource.
     pub resources: BTreeMap<String, (String, String)>,
     /// Logical id to function.
@@ -81,13 +100,7 @@ impl Deployment {
     /// # Errors
     /// When there is none of that name; lists those that there are.
     pub fn output(&self, name: &str) -> Result<&str, CloudError> {
-        self.outputs.get(name).map(String::as_str).ok_or_else(|| {
-            let known: Vec<&str> = self.outputs.keys().map(String::as_str).collect();
-            CloudError::missing(
-                format!("the output {name} of stack {}", self.stack),
-                format!("not there; it has {}", known.join(", ")),
-            )
-        })
+        stack::output(&self.outputs, &self.stack, name)
     }
 
     /// A function by a part of its logical id or name, upper or lower case: `decision`.
@@ -124,14 +137,14 @@ impl Deployment {
 
 impl LocalCloud {
     /// Builds and deploys `template.yaml`, and registers the functions' roles with the proxy.
-    /// Every line that `sam` prints goes to `progress` and to a log file in the run's folder.
+    /// What `sam` prints goes to `progress`, and to a log file in the run's folder.
     ///
     /// # Errors
     /// When `sam` is not installed or fails; the error holds the end of its log.
     pub async fn deploy(
         &self,
         options: &DeployOptions,
-        progress: &mut (dyn FnMut(&str) + Send),
+        progress: &mut (dyn FnMut(Sam<'_>) + Send),
     ) -> Result<Deployment, CloudError> {
         if options.build {
             self.sam("build", &[], progress).await?;
@@ -167,19 +180,8 @@ impl LocalCloud {
     /// When the stack does not exist or one of its functions cannot be read.
     pub async fn deployment(&self, stack: &str) -> Result<Deployment, CloudError> {
         let endpoint = self.ministack_endpoint();
-        let version = "2010-05-15";
-        let name = [("StackName", stack)];
-        let xml = raw::query(endpoint, "cloudformation", version, "DescribeStacks", &name).await?;
-        let values = raw::texts(&xml, "OutputValue");
-        let outputs = raw::texts(&xml, "OutputKey").into_iter().zip(values).collect();
-        let action = "DescribeStackResources";
-        let xml = raw::query(endpoint, "cloudformation", version, action, &name).await?;
-        let kinds = raw::texts(&xml, "ResourceType");
-        let physical = raw::texts(&xml, "PhysicalResourceId");
-        let resources: BTreeMap<String, (String, String)> = raw::texts(&xml, "LogicalResourceId")
-            .into_iter()
-            .zip(kinds.into_iter().zip(physical))
-            .collect();
+        let outputs = stack::outputs(endpoint, stack).await?;
+        let resources = stack::resources(endpoint, stack).await?;
         let mut functions = BTreeMap::new();
         for (logical, (kind, id)) in &resources {
             if kind == "AWS::Lambda::Function" {
@@ -222,7 +224,7 @@ impl LocalCloud {
         &self,
         step: &'static str,
         arguments: &[String],
-        progress: &mut (dyn FnMut(&str) + Send),
+        progress: &mut (dyn FnMut(Sam<'_>) + Send),
     ) -> Result<(), CloudError> {
         let program = tool("sam", "sam")?;
         let log = self.folder().join(format!("sam-{step}.log"));
@@ -248,11 +250,21 @@ impl LocalCloud {
         let (sender, mut lines) = tokio::sync::mpsc::channel(64);
         forward_lines(child.stdout.take(), sender.clone());
         forward_lines(child.stderr.take(), sender);
-        while let Some(line) = lines.recv().await {
-            use std::io::Write;
-            // The log is for reading after a failure; a full disk fails `sam` itself first.
-            let _ = writeln!(file, "{line}");
-            progress(&line);
+        let begun = Instant::now();
+        loop {
+            match tokio::time::timeout(Duration::from_secs(1), lines.recv()).await {
+                Ok(Some(line)) => {
+                    use std::io::Write;
+                    // The log is for reading after a failure; a full disk fails `sam` itself first.
+                    let _ = writeln!(file, "{line}");
+                    progress(Sam::Said { line: &line });
+                }
+                Ok(None) => break,
+                Err(_) => progress(Sam::Silent {
+                    step,
+                    seconds: begun.elapsed().as_secs(),
+                }),
+            }
         }
         let waiting = CloudError::system(format!("waiting for `sam {step}`"));
         let status = child.wait().await.map_err(waiting)?;

@@ -11,7 +11,8 @@
 //! 2. ministack and moto start on free ports of 127.0.0.1 and are polled until they answer.
 //!    Both believe in the account [`ACCOUNT`], so that ARNs of one are granted by roles of the other.
 //! 3. [`LocalCloud::deploy`] runs the real `sam build` and `sam deploy`.
-//! 4. Dropping the cloud ends everything. So does the end of this process, even by SIGKILL: see
+//! 4. [`LocalCloud::create_stack`] makes what there is to fail over, from templates too.
+//! 5. Dropping the cloud ends everything. So does the end of this process, even by SIGKILL: see
 //!    [`emulator`]. Logs stay in `target/local-cloud/`, in the folder of the run.
 //!
 //! ministack enforces roles; moto does not. [`LocalCloud::check_grants`] makes up for it: it takes
@@ -27,6 +28,7 @@ mod functions;
 mod grants;
 mod place;
 mod raw;
+mod stack;
 
 use std::path::Path;
 use std::time::Duration;
@@ -34,12 +36,13 @@ use std::time::Duration;
 use understudy_testkit::proxy::{ProxySettings, RecordingProxy, RoutingTable, Upstream};
 
 pub use clients::Clients;
-pub use deploy::{DeployOptions, Deployment, Function};
+pub use deploy::{DeployOptions, Deployment, Function, Sam};
 pub use emulator::processes_of_group;
 pub use error::CloudError;
 pub use functions::Answer;
 pub use grants::{Denied, GrantCheck};
 pub use place::{checkout, free_port, tool};
+pub use stack::{Outputs, StackHome, output};
 
 use emulator::Emulator;
 use place::RunFolder;

@@ -1,9 +1,9 @@
 //! The acts of the story.
 
+use super::telling::{dry_run_text, tell_message, tell_reasons, tell_steps};
 use super::timeline::seconds_between;
 use super::{Narrator, Stage, text};
 use crate::local_cloud::CloudError;
-use crate::world::Message;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -45,7 +45,7 @@ impl Stage {
                 },
             )
             .await?;
-        narrator.event(text(&status, "/summary"));
+        self.seen.tell(&status, false, narrator);
         narrator.event(&format!("read back: {}", self.expect_everything_at("blue").await?));
         self.timeline.now("both sites are seen to be healthy");
         self.world.take_messages(&self.cloud, 0).await?;
@@ -80,7 +80,7 @@ impl Stage {
         narrator.act("The primary returns");
         self.blue.come_back().await?;
         let returned = self.timeline.now("blue's server is back");
-        narrator.event("blue's server is back on its old port; Understudy waits until it has been well for a while");
+        narrator.event("blue's server is back; Understudy waits until it has been well for a while");
         let (told, execution) = self.follow_move(returned, "failback", narrator).await?;
         narrator.event(&format!("read back: {}", self.expect_everything_at("blue").await?));
         self.timeline.now("read back: traffic and name point to blue");
@@ -96,7 +96,7 @@ impl Stage {
         narrator.act("A planned failover by hand, first as a dry run");
         let mut asked = json!({"command": "failover", "plan": "shop", "to": "green", "operator": "mia", "reason": "kernel update on blue", "dry_run": true});
         let before = self.really().await?;
-        narrator.show(&format!("  $ invoke decision with\n  {asked}"));
+        narrator.show(&format!("  to the decision function:\n    {asked}"));
         let dry = self.command(asked.clone()).await?;
         self.expect(&dry, "/ok", &json!(true), "the dry run")?;
         narrator.show(&dry_run_text(&dry));
@@ -112,21 +112,21 @@ impl Stage {
         self.timeline.now("mia asks for a planned failover to green");
         let moved = self.command(asked).await?;
         self.expect(&moved, "/status", &json!("completed"), "the planned failover")?;
-        self.tell_steps(moved.pointer("/waited_for").unwrap_or(&Value::Null), narrator);
+        tell_steps(moved.pointer("/waited_for").unwrap_or(&Value::Null), narrator);
         narrator.event(&format!("read back: {}", self.expect_everything_at("green").await?));
         self.timeline.now("read back: traffic and name point to green");
+        let moved = moved.pointer("/waited_for").unwrap_or(&Value::Null);
+        self.hear(moved, &["started", "completed"], narrator).await?;
+        narrator.event("mia asks for the way home");
         let home = self
             .command(json!({"command": "failback", "plan": "shop", "operator": "mia", "reason": "blue is updated", "wait_seconds": 45}))
             .await?;
         self.expect(&home, "/status", &json!("completed"), "the planned failback")?;
-        narrator.event(&format!(
-            "failback by hand; read back: {}",
-            self.expect_everything_at("blue").await?
-        ));
+        narrator.event(&format!("read back: {}", self.expect_everything_at("blue").await?));
         self.timeline.now("home again, by hand");
         self.hear(
             home.pointer("/waited_for").unwrap_or(&Value::Null),
-            &["completed"],
+            &["started", "completed"],
             narrator,
         )
         .await
@@ -139,7 +139,7 @@ impl Stage {
         kind: &str,
         narrator: &mut dyn Narrator,
     ) -> Result<(Told, Value), CloudError> {
-        let mut seen = Seen::default();
+        let mut seen = std::mem::take(&mut self.seen);
         let last = text(&self.status().await?, "/last_execution/id").to_owned();
         let waiting = if kind == "failover" {
             "the rounds, the hold time and the move"
@@ -148,11 +148,13 @@ impl Stage {
         };
         let status = self
             .wait_until(waiting, PATIENCE, narrator, |status, narrator| {
-                seen.tell(status, narrator);
                 let ended = text(status, "/last_execution/id");
-                ended != last && !ended.is_empty()
+                let ended = ended != last && !ended.is_empty();
+                seen.tell(status, ended, narrator);
+                ended
             })
             .await?;
+        self.seen = seen;
         let id = text(&status, "/last_execution/id").to_owned();
         let history = self
             .command(json!({"command": "history", "plan": "shop", "limit": 5}))
@@ -168,8 +170,8 @@ impl Stage {
             .unwrap_or_default();
         self.expect(&execution, "/kind", &json!(kind), "the move")?;
         self.expect(&execution, "/status", &json!("completed"), "the move")?;
-        self.tell_reasons(&execution, narrator);
-        self.tell_steps(&execution, narrator);
+        tell_reasons(&execution, narrator);
+        tell_steps(&execution, narrator);
         let told = self.times(cause, &execution)?;
         Ok((told, execution))
     }
@@ -203,48 +205,6 @@ impl Stage {
         })
     }
 
-    fn tell_reasons(&self, execution: &Value, narrator: &mut dyn Narrator) {
-        narrator.event(&format!("decided: {}", text(execution, "/reason")));
-        for verdict in execution
-            .pointer("/verdicts")
-            .and_then(Value::as_array)
-            .into_iter()
-            .flatten()
-        {
-            let mark = if verdict["allows"] == true { "lets go" } else { "stops" };
-            narrator.show(&format!(
-                "      {:<30} {mark}: {}",
-                text(verdict, "/guard"),
-                text(verdict, "/facts")
-            ));
-        }
-    }
-
-    fn tell_steps(&self, execution: &Value, narrator: &mut dyn Narrator) {
-        for step in execution
-            .pointer("/steps")
-            .and_then(Value::as_array)
-            .into_iter()
-            .flatten()
-        {
-            let times = (
-                text(step, "/started_at").parse::<Timestamp>(),
-                text(step, "/ended_at").parse::<Timestamp>(),
-            );
-            let took = if let (Ok(from), Ok(to)) = times {
-                format!("{:.2} s", seconds_between(from, to))
-            } else {
-                String::new()
-            };
-            narrator.event(&format!(
-                "step {:<16} {:<10} {took:>7}  {}",
-                text(step, "/name"),
-                text(step, "/state"),
-                text(step, "/detail")
-            ));
-        }
-    }
-
     // The messages about an execution, as the subscriber got them.
     async fn hear(
         &mut self,
@@ -265,112 +225,13 @@ impl Stage {
             for message in self.world.take_messages(&self.cloud, 2).await? {
                 if message.attributes.get("execution").map(String::as_str) == Some(id.as_str()) {
                     let event = message.attributes.get("event").cloned().unwrap_or_default();
-                    narrator.event(&format!("SNS → subscriber: {}", sentence(&message)));
-                    self.timeline.now(format!("the subscriber was told: {event}"));
+                    tell_message(&message, narrator);
+                    let kind = text(execution, "/kind");
+                    self.timeline.now(format!("the subscriber was told: {kind} {event}"));
                     heard.insert(event);
                 }
             }
         }
         Ok(())
     }
-}
-
-fn sentence(message: &Message) -> String {
-    let attributes: Vec<String> = message
-        .attributes
-        .iter()
-        .map(|(name, value)| format!("{name}={value}"))
-        .collect();
-    format!(
-        "\"{}\" [{}]",
-        message.subject.as_deref().unwrap_or("(no subject)"),
-        attributes.join(" ")
-    )
-}
-
-// What has been told already, so that each change is told once.
-#[derive(Default)]
-struct Seen {
-    lines: BTreeSet<String>,
-}
-
-impl Seen {
-    fn tell(&mut self, status: &Value, narrator: &mut dyn Narrator) {
-        for (site, health) in status
-            .pointer("/sites")
-            .and_then(Value::as_object)
-            .into_iter()
-            .flatten()
-        {
-            for witness in health
-                .pointer("/witnesses")
-                .and_then(Value::as_array)
-                .into_iter()
-                .flatten()
-            {
-                let line = format!(
-                    "round: {site} is {} ({}: {})",
-                    text(health, "/health"),
-                    text(witness, "/probe"),
-                    text(witness, "/reason")
-                );
-                self.once(line, narrator);
-            }
-        }
-        let next = text(status, "/next");
-        if !next.is_empty() && status["execution"].is_null() {
-            self.once(format!("decision: {next}"), narrator);
-        }
-        if let Some(execution) = status.pointer("/execution").filter(|execution| !execution.is_null()) {
-            let line = format!(
-                "executor: {} {} → {} is {}",
-                text(execution, "/kind"),
-                text(execution, "/from"),
-                text(execution, "/to"),
-                text(execution, "/status")
-            );
-            self.once(line, narrator);
-        }
-    }
-
-    fn once(&mut self, line: String, narrator: &mut dyn Narrator) {
-        if self.lines.insert(line.clone()) {
-            narrator.event(&line);
-        }
-    }
-}
-
-fn dry_run_text(dry: &Value) -> String {
-    let mut lines = vec![format!("  would: {}", text(dry, "/summary"))];
-    for verdict in dry.pointer("/verdicts").and_then(Value::as_array).into_iter().flatten() {
-        let mark = if verdict["allows"] == true { "lets go" } else { "stops" };
-        lines.push(format!(
-            "    guard {:<26} {mark}: {}",
-            text(verdict, "/guard"),
-            text(verdict, "/facts")
-        ));
-    }
-    for step in dry.pointer("/steps").and_then(Value::as_array).into_iter().flatten() {
-        lines.push(format!(
-            "    step {} ({}, {} plane, {})",
-            text(step, "/name"),
-            text(step, "/kind"),
-            text(step, "/plane"),
-            text(step, "/reversibility")
-        ));
-        lines.push(format!("      now    {}", text(step, "/current")));
-        match step.pointer("/calls").and_then(Value::as_array) {
-            Some(calls) if !calls.is_empty() => {
-                lines.push(format!("      wanted {}", text(step, "/wanted")));
-                lines.extend(
-                    calls
-                        .iter()
-                        .filter_map(Value::as_str)
-                        .map(|call| format!("      call   {call}")),
-                );
-            }
-            _ => lines.push(format!("      would  {}", text(step, "/would"))),
-        }
-    }
-    lines.join("\n")
 }

@@ -10,6 +10,7 @@
 
 mod acts;
 mod stage;
+mod telling;
 mod timeline;
 
 pub use acts::Told;

@@ -1,7 +1,8 @@
 //! The stage: a cloud with the deployed stack, a world, two sites and a stored plan.
 
+use super::telling::Seen;
 use super::{Narrator, Timeline, text};
-use crate::local_cloud::{Answer, CloudError, DeployOptions, Deployment, LocalCloud};
+use crate::local_cloud::{Answer, CloudError, DeployOptions, Deployment, LocalCloud, Sam};
 use crate::sites::Site;
 use crate::world::{ALARM, World};
 use serde_json::{Value, json};
@@ -40,6 +41,7 @@ pub struct Stage {
     pub green: Site,
     /// What happened when.
     pub timeline: Timeline,
+    pub(super) seen: Seen,
 }
 
 /// The plan of `infra/demo/plan.yaml`, filled in with the ids of a world.
@@ -66,6 +68,15 @@ pub fn plan_text(world: &World, blue: &Site, green: &Site) -> Result<String, Clo
     }))
 }
 
+// Of what `sam` prints, the lines that say how far it is; the rest is in its log.
+fn worth_telling(line: &str) -> Option<String> {
+    if let Some((_, functions)) = line.split_once("functions: ") {
+        return Some(format!("sam build: {functions}"));
+    }
+    line.starts_with("Successfully created/updated stack")
+        .then(|| format!("sam deploy: {line}"))
+}
+
 impl Stage {
     /// Starts everything and stores the plan.
     ///
@@ -78,8 +89,7 @@ impl Stage {
             "the local cloud answers at {} (roles are enforced)",
             cloud.endpoint_url()
         ));
-        narrator.event("sam build, then sam deploy of template.yaml: the first time this compiles for some minutes");
-        let mut last = String::new();
+        narrator.event("sam build and sam deploy of template.yaml; the first time, this compiles for minutes");
         let deploy = DeployOptions {
             build: options.build,
             parameters: vec![
@@ -92,20 +102,21 @@ impl Stage {
             ..DeployOptions::default()
         };
         let deployment = cloud
-            .deploy(&deploy, &mut |line| {
-                let line = line.trim();
-                let telling = line.starts_with("Building codeuri")
-                    || line.starts_with("Successfully")
-                    || line.contains("Build Succeeded");
-                if telling && line != last {
-                    last = line.to_owned();
-                    narrator.event(line);
+            .deploy(&deploy, &mut |sam| match sam {
+                Sam::Said { line } => {
+                    if let Some(line) = worth_telling(line) {
+                        narrator.event(&line);
+                    }
                 }
+                Sam::Silent { step, seconds } => narrator.waiting(&format!("sam {step}"), seconds),
             })
             .await?;
         let world = World::create(&cloud, deployment.output("TopicArn")?).await?;
         let (blue, green) = (Site::start("blue").await?, Site::start("green").await?);
-        narrator.event("a load balancer with a blue and a green target group, a hosted zone, instances, a subscriber");
+        narrator.event(
+            "two stacks from infra/demo: a load balancer with a blue and a green target group and an instance in each; \
+             a hosted zone, an alarm, and a queue that hears the messages",
+        );
         narrator.event(&format!(
             "two real HTTP servers are the sites: blue at {}, green at {}",
             blue.address(),
@@ -118,6 +129,7 @@ impl Stage {
             blue,
             green,
             timeline: Timeline::default(),
+            seen: Seen::default(),
         };
         stage.store_plan(narrator).await?;
         Ok(stage)

@@ -1,10 +1,13 @@
-//! The small world that is failed over in the demo and in the tests, made through the APIs.
+//! The small world that is failed over in the demo and in the tests, made from the templates in `infra/demo`.
 //!
 //! ```text
 //! shop.example.test ──▶ (record)            load balancer ──▶ listener ──┬─ 100 ─▶ blue, one instance
 //!                                                                        └─ 0 ───▶ green, one instance
-//! database, alarm                            SNS topic of the stack ──▶ queue that the subscriber reads
+//! alarm on blue                              SNS topic of the stack ──▶ queue that the subscriber reads
 //! ```
+//!
+//! What traffic needs is `traffic.yaml`, the rest is `dns-and-messages.yaml`: see
+//! [`crate::local_cloud::LocalCloud::create_stack`] for why they are two.
 //!
 //! [`World::create`] makes it, its reading half reads it back: what a test believes about a move, it has
 //! from the cloud's own APIs and not from Understudy.
@@ -15,17 +18,11 @@ mod read;
 pub use create::World;
 pub use read::{Message, Weights};
 
-/// The hosted zone.
-pub const ZONE: &str = "example.test";
+// Names that the templates give.
+
 /// The record that is moved.
 pub const RECORD: &str = "shop.example.test";
 /// What the record says while blue is active.
 pub const BLUE_HOST: &str = "blue.example.test";
-/// What the record says while green is active.
-pub const GREEN_HOST: &str = "green.example.test";
-/// The record's time to live, in seconds.
-pub const RECORD_TTL_SECONDS: i64 = 5;
 /// The alarm on the blue site.
 pub const ALARM: &str = "shop-blue-unhealthy";
-/// The database instance.
-pub const DATABASE: &str = "shop-database";

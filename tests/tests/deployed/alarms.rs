@@ -3,7 +3,7 @@
 use super::{forget, plan_named, put, status};
 use serde_json::json;
 use std::time::Duration;
-use understudy_tests::story::{Quiet, Stage};
+use understudy_tests::story::Stage;
 use understudy_tests::world::ALARM;
 
 pub async fn an_alarm_moves_the_plan_once_however_often_it_is_told(stage: &mut Stage) {
@@ -23,15 +23,6 @@ pub async fn an_alarm_moves_the_plan_once_however_often_it_is_told(stage: &mut S
     let stored = put(stage, &plan).await;
     assert_eq!(stored["ok"], true, "{stored}");
     stage.kick_probe().await.expect("a probe");
-    stage
-        .wait_until(
-            "both sites healthy before the alarm",
-            Duration::from_secs(180),
-            &mut Quiet,
-            |_, _| true,
-        )
-        .await
-        .ok();
     for _ in 0..120 {
         let now = status(stage, "alarmed").await;
         if ["blue", "green"]

@@ -9,6 +9,7 @@
 //! | [`alarms`] | alarm → moved; five copies of the event, one effect; unbound and stale ones are recorded |
 //! | [`operators`] | sixty-four at once; refusals; `put-plan` races; missing resources; the resource form |
 //! | [`resume`] | the executor is killed in the middle, and the next one finishes |
+//! | [`bad_network`] | 30 % throttled, 10 % server errors, 5 % lost replies: every move ends right |
 //! | [`hostile`] | malformed, huge and unknown payloads: a clear answer, nothing written |
 //!
 //! At the end: no call was refused for want of a permission, and every call to the emulator that does not
@@ -16,6 +17,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod alarms;
+mod bad_network;
 mod hostile;
 mod operators;
 mod resume;
@@ -84,6 +86,7 @@ async fn run(stage: &mut Stage) -> Result<(), CloudError> {
     operators::the_resource_form_finds_its_plan(stage).await;
     alarms::an_alarm_moves_the_plan_once_however_often_it_is_told(stage).await;
     resume::a_killed_executor_is_finished_by_the_next(stage).await;
+    bad_network::moves_end_right_with_throttling_errors_and_lost_replies(stage).await;
 
     let refused = stage.cloud.access_denied_calls();
     assert!(

@@ -1,7 +1,9 @@
 //! Failback by stability: the primary has been well for long enough, and the work may come home.
 
 use super::asking::Asking;
-use super::{Decision, Move, Situation, Trigger, conclude, consent, restraint, worth_an_alert};
+use super::automatic::conclude;
+use super::evidence::worth_an_alert;
+use super::{Decision, Move, Situation, Trigger, consent, restraint};
 use crate::control::later;
 use crate::execution::{Kind, Style, TriggerKind};
 use crate::guard::{Guard, Verdict};
@@ -107,6 +109,7 @@ pub(super) fn decide_failback(
             to: primary.name.clone(),
             reason,
             operator: None,
+            began_at: None,
             detected_at: healthy_since.filter(|_| !by_word),
             return_after_seconds: None,
             escalate_after_seconds: None,

@@ -1,7 +1,9 @@
 //! Failover by evidence: the active site has been unhealthy, and another one healthy, for long enough.
 
 use super::asking::Asking;
-use super::{Decision, Move, Situation, Trigger, conclude, consent, restraint, source_verdict, target_verdict};
+use super::automatic::conclude;
+use super::evidence::{source_verdict, target_verdict};
+use super::{Decision, Move, Situation, Trigger, consent, restraint};
 use crate::control::later;
 use crate::execution::{Kind, Style, TriggerKind};
 use crate::guard::{Guard, Verdict};
@@ -62,6 +64,7 @@ pub(super) fn decide_failover(
             to,
             reason: format!("site {active} is {}", source.sentence()),
             operator: None,
+            began_at: source.failing_since().map(|began| began.min(since)),
             detected_at: Some(since),
             return_after_seconds: None,
             escalate_after_seconds: None,

@@ -1,7 +1,8 @@
 //! Moves that a person asks for. A person goes over health (`force`), pause, window, latch and budget, never over a
 //! running execution or the kill switch.
 
-use super::{Decision, Move, Situation, consent, no_execution, restraint, target_verdict};
+use super::evidence::{no_execution, target_verdict};
+use super::{Decision, Move, Situation, consent, restraint};
 use crate::command::{Failover, RollbackPlan};
 use crate::execution::{Kind, Style, TriggerKind};
 use crate::guard::{Guard, Verdict};
@@ -114,6 +115,7 @@ pub(super) fn decide_operator(now: Timestamp, asked: &Failover, kind: Kind, situ
         to: to.to_owned(),
         reason: asked.reason.clone(),
         operator: Some(asked.operator.clone()),
+        began_at: None,
         detected_at: None,
         return_after_seconds,
         escalate_after_seconds: asked.escalate_after_seconds.filter(|_| asked.style == Style::Planned),

@@ -284,7 +284,10 @@ pub struct Execution {
     /// Which way it goes.
     #[serde(default)]
     pub direction: Direction,
-    /// When the trouble began, by the evidence.
+    /// When the first bad answer came.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub began_at: Option<Timestamp>,
+    /// Since when the evidence called for it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub detected_at: Option<Timestamp>,
     /// When decision opened it.
@@ -357,6 +360,7 @@ impl Execution {
             plan: plan.clone(),
             status: Status::Pending,
             direction: Direction::Forward,
+            began_at: chosen.began_at,
             detected_at: chosen.detected_at,
             created_at: now,
             started_at: None,

@@ -75,6 +75,7 @@ fn alarm_witness(alarm_name: &str, health: Health, since: Option<Timestamp>, rea
         probe: format!("alarm:{alarm_name}"),
         health,
         since,
+        failing_since: since,
         reason: reason.to_owned(),
         settling: false,
         unfit: Vec::new(),
@@ -99,6 +100,7 @@ fn testify(now: Timestamp, plan: &Plan, probe: &Probe, observations: &[Observati
         probe: probe.name().to_owned(),
         health: Health::Unknown,
         since: None,
+        failing_since: None,
         reason,
         settling,
         unfit: unfit.clone(),
@@ -150,6 +152,11 @@ fn testify(now: Timestamp, plan: &Plan, probe: &Probe, observations: &[Observati
         probe: probe.name().to_owned(),
         health: if unknown_is_bad { Health::Unhealthy } else { health },
         since: Some(since),
+        failing_since: fit
+            .iter()
+            .filter(|seen| seen.health == health)
+            .filter_map(|seen| seen.failing_since)
+            .min(),
         reason,
         settling: health == Health::Unknown && telling.streak.health != Health::Unknown,
         unfit,

@@ -17,7 +17,9 @@ mod validate;
 
 pub use hours::{Hours, Weekday};
 pub use parse::{PlanError, Problem, parse, parse_text};
-pub use policy::{Approval, Consent, Failback, FailbackMode, Mode, Observers, OnExpiry, Policy, UnhealthyRule};
+pub use policy::{
+    Approval, Consent, Failback, FailbackMode, Mode, Objectives, Observers, OnExpiry, Policy, UnhealthyRule,
+};
 pub use probe::{
     AlarmProbe, Ec2Probe, EndpointProbe, Method, Probe, ProbeCommon, Protocol, RdsInstanceProbe, StatusRange,
     TargetGroupProbe,

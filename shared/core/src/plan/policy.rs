@@ -34,8 +34,25 @@ pub struct Policy {
     pub approval: Approval,
     /// What a move that can lose data needs.
     pub consent: Consent,
+    /// How quick it should be: compared with every move, and never a reason to hurry.
+    pub objectives: Objectives,
     /// How the work comes home.
     pub failback: Failback,
+}
+
+/// How quick it should be. Each move's timeline says whether it was.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+#[schemars(deny_unknown_fields)]
+pub struct Objectives {
+    /// From the first bad answer until the site counts as unhealthy.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 86400))]
+    pub detection_seconds: Option<u32>,
+    /// From the first bad answer until the work is done elsewhere (the recovery time objective).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 86400))]
+    pub recovery_seconds: Option<u32>,
 }
 
 /// How a person is asked, in mode `approve`.
@@ -165,6 +182,7 @@ impl Default for Policy {
             observers: Observers::default(),
             approval: Approval::default(),
             consent: Consent::default(),
+            objectives: Objectives::default(),
             failback: Failback::default(),
         }
     }

@@ -64,10 +64,12 @@ pub(super) fn checks(due: Vec<Asked>) -> Vec<Check> {
             })
             .collect::<Vec<_>>()
     };
-    checks.extend(batched(instances, Check::Instances));
-    checks.extend(batched(databases, Check::Databases));
-    checks.extend(batched(alarms, Check::Alarms));
-    checks
+    // First what serves a hundred probes with one call.
+    let mut first = batched(instances, Check::Instances);
+    first.extend(batched(databases, Check::Databases));
+    first.extend(batched(alarms, Check::Alarms));
+    first.extend(checks);
+    first
 }
 
 impl Check {

@@ -1,7 +1,6 @@
 //! Commands that only read.
 
 use super::super::fleet::fleet_words;
-
 use super::super::judge::DecisionRecord;
 use super::super::{DecisionMaker, answers};
 use crate::ports::CallError;
@@ -10,8 +9,8 @@ use serde_json::{Value, json};
 use understudy_core::command::History;
 use understudy_core::control::{Control, Ended};
 use understudy_core::decide::{Trigger, decide};
-use understudy_core::execution::{Execution, Status};
-use understudy_core::report::clock;
+use understudy_core::execution::Execution;
+use understudy_core::report::{Timeline, clock, execution_line, how_to_stop, status_lines};
 
 impl DecisionMaker {
     pub(super) async fn status(&self, name: &str) -> Result<Value, CallError> {
@@ -43,6 +42,7 @@ impl DecisionMaker {
             "epoch": control.epoch,
             "unsent_announcements": control.announcements.len(),
             "how_to_stop_it": how_to_stop(&control),
+            "text": status_lines(now, seen.situation(&control), &next),
         }))
     }
 
@@ -92,8 +92,35 @@ impl DecisionMaker {
             "ok": true, "plan": asked.plan,
             "executions": executions.iter().map(brief).collect::<Vec<_>>(),
             "decisions": decisions,
+            "text": told(&executions, &decisions),
         }))
     }
+}
+
+// Moves and decisions, the newest first, a line each.
+fn told(executions: &[Execution], decisions: &[DecisionRecord]) -> Vec<String> {
+    let moves = executions
+        .iter()
+        .map(|execution| (execution.created_at, execution_line(execution)));
+    // What was started is told by its execution.
+    let refused = decisions
+        .iter()
+        .filter(|record| record.execution.is_none())
+        .map(|record| {
+            let at = record.last_at.strftime("%Y-%m-%d %H:%M:%SZ");
+            let times = if record.count > 1 {
+                format!(" ({} times since {})", record.count, clock(record.first_at))
+            } else {
+                String::new()
+            };
+            (
+                record.last_at,
+                format!("{at} {}: {}{times}", record.trigger_text, record.summary),
+            )
+        });
+    let mut lines: Vec<_> = moves.chain(refused).collect();
+    lines.sort_by_key(|(at, _)| std::cmp::Reverse(*at));
+    lines.into_iter().map(|(_, line)| line).collect()
 }
 
 pub(super) fn brief(execution: &Execution) -> Value {
@@ -103,6 +130,8 @@ pub(super) fn brief(execution: &Execution) -> Value {
         "reason": execution.reason, "operator": execution.operator, "failure": execution.failure,
         "detected_at": execution.detected_at, "created_at": execution.created_at, "started_at": execution.started_at,
         "ended_at": execution.ended_at, "deadline": execution.deadline, "wake_at": execution.wake_at,
+        "held": execution.held, "skip": execution.skip, "escalate_at": execution.escalate_at,
+        "began_at": execution.began_at, "timeline": Timeline::of(execution),
         "verdicts": execution.verdicts,
         "steps": execution.steps.iter().map(|run| json!({
             "name": run.name, "kind": run.kind, "state": run.state, "detail": run.detail, "attempts": run.attempts,
@@ -135,25 +164,5 @@ fn headline(control: &Control, next: &str) -> String {
             )
         }
         (None, None) => format!("{} carries the plan; {next}", control.active_site),
-    }
-}
-
-fn how_to_stop(control: &Control) -> String {
-    match &control.execution {
-        Some(running) if running.status == Status::Stuck => {
-            format!(
-                "{{\"command\": \"resolve\", \"plan\": \"{}\", \"operator\": …, \"reason\": …, \"action\": \"retry\" | \"rollback\" | \"abandon\"}}",
-                control.plan
-            )
-        }
-        Some(_) => format!(
-            "{{\"command\": \"cancel\", \"plan\": \"{}\", \"operator\": …, \"reason\": …}}",
-            control.plan
-        ),
-        None if control.paused.is_none() => format!(
-            "nothing runs; {{\"command\": \"pause\", \"plan\": \"{}\", \"operator\": …, \"reason\": …}} keeps it so",
-            control.plan
-        ),
-        None => "nothing runs, and the plan is paused".into(),
     }
 }

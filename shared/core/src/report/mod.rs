@@ -3,6 +3,15 @@
 //! An announcement is written into the control item by the very write whose change it tells, and is
 //! published afterwards by any executor's turn: at least once, with an id to deduplicate by. It has a JSON
 //! form for machines, a text for mail, and attributes that subscriptions filter by.
+//!
+//! [`Timeline`] says how long what took, against the plan's objectives; [`status_lines`] and [`execution_line`] tell
+//! people what is going on and what was, in the order in which they ask.
+
+mod lines;
+mod timeline;
+
+pub use lines::{execution_line, how_to_stop, status_lines};
+pub use timeline::{Objective, Timeline};
 
 use crate::execution::{Execution, Status, StepState};
 use jiff::{SignedDuration, Timestamp};
@@ -84,7 +93,7 @@ pub fn about_execution(
         id: announcement_id(&execution.id, word, execution),
         event,
         subject: subject(&headline),
-        text: execution_text(&headline, execution, now),
+        text: execution_text(&headline, execution),
         body: json!({
             "schema_version": 1,
             "event": event.as_str(),
@@ -105,6 +114,7 @@ pub fn about_execution(
             "created_at": execution.created_at,
             "started_at": execution.started_at,
             "ended_at": execution.ended_at,
+            "timeline": Timeline::of(execution),
             "steps": execution.steps.iter().map(|run| json!({
                 "name": run.name, "kind": run.kind, "state": run.state, "detail": run.detail,
                 "started_at": run.started_at, "ended_at": run.ended_at,
@@ -163,7 +173,7 @@ fn subject(text: &str) -> String {
     subject
 }
 
-fn execution_text(headline: &str, execution: &Execution, now: Timestamp) -> String {
+fn execution_text(headline: &str, execution: &Execution) -> String {
     let mut text = format!("{headline}\n\nWhy: {}\n", execution.reason);
     if let Some(operator) = &execution.operator {
         text.push_str(&format!("Asked by: {operator}\n"));
@@ -190,13 +200,8 @@ fn execution_text(headline: &str, execution: &Execution, now: Timestamp) -> Stri
             text.push_str(&format!("  {} ({}) {}{took}{detail}\n", run.name, run.kind, run.state));
         }
     }
-    let ended = execution.ended_at.unwrap_or(now);
-    if execution.status == Status::Completed {
-        let since = execution.detected_at.unwrap_or(execution.created_at);
-        text.push_str(&format!(
-            "\nFrom first evidence to the end: {}\n",
-            seconds(ended.duration_since(since))
-        ));
+    if execution.status.is_final() {
+        text.push_str(&format!("\nHow long it took: {}\n", Timeline::of(execution).sentence()));
     }
     if execution.status == Status::Stuck {
         text.push_str(concat!(
