@@ -127,7 +127,8 @@ impl Setup {
             budget: 1,
             comes_home: false,
             manual: false,
-            step_seconds: 60,
+            // A change of DNS whose reply was lost is waited out for a minute.
+            step_seconds: 200,
             halts: false,
             fleet_limit: 5,
             polls: 0,

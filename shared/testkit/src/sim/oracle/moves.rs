@@ -79,7 +79,7 @@ impl Oracle {
                     );
                 } else if source
                     .since
-                    .is_none_or(|since| later(since, hold) > later(looked_at, SignedDuration::from_secs(1)))
+                    .is_none_or(|since| later(since, hold) > later(opened.created_at, SignedDuration::from_secs(1)))
                 {
                     self.violate(5, format!("{what} before it had been so for {} s", hold.as_secs()));
                 }
