@@ -88,7 +88,7 @@ fn testify(now: Timestamp, plan: &Plan, probe: &Probe, observations: &[Observati
         .collect();
     let (fresh, old): (Vec<&Observation>, Vec<&Observation>) = seen
         .into_iter()
-        .partition(|seen| slot(now, seen.interval_seconds) - seen.slot <= STALE_SLOTS);
+        .partition(|seen| slot(now, seen.interval_seconds).saturating_sub(seen.slot) <= STALE_SLOTS);
     let (fit, blind): (Vec<&Observation>, Vec<&Observation>) = fresh.into_iter().partition(|seen| seen.unfit.is_none());
     let unfit: Vec<String> = blind
         .iter()
