@@ -401,7 +401,7 @@ impl Control {
             .as_ref()
             .filter(|wake| wake.function == function)
             .map_or(0, |wake| wake.touches)
-            + 1;
+            .saturating_add(1);
         let woken = Woken {
             function,
             at: now,

@@ -166,7 +166,7 @@ pub fn observe(
     if comparable.is_some_and(|before| before.slot >= slot) && !active(Mutant::SlotNotCompared) {
         return None;
     }
-    let continued = comparable.filter(|before| slot - before.slot <= STALE_SLOTS);
+    let continued = comparable.filter(|before| slot.saturating_sub(before.slot) <= STALE_SLOTS);
 
     let threshold = match sample.health {
         Health::Healthy => probe.common().healthy_threshold,
@@ -174,7 +174,7 @@ pub fn observe(
     };
     let streak = match continued {
         Some(before) if before.streak.health == sample.health => Streak {
-            slots: (before.streak.slots + 1).min(threshold),
+            slots: before.streak.slots.saturating_add(1).min(threshold),
             ..before.streak
         },
         _ => Streak {
@@ -204,7 +204,7 @@ pub fn observe(
             before.streak.health != streak.health
                 || before.streak.slots != streak.slots
                 || before.interval_seconds != interval_seconds
-                || slot - before.slot >= HEARTBEAT_SLOTS
+                || slot.saturating_sub(before.slot) >= HEARTBEAT_SLOTS
         });
     let failing_since = match sample.health {
         Health::Healthy | Health::Degraded => None,

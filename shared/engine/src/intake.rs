@@ -292,7 +292,7 @@ fn alarm(
     let reason = excerpt_long(&reason.into().unwrap_or_default());
     Incoming::Alarms(vec![AlarmEvent {
         alarm_name,
-        region,
+        region: region.filter(|region| !region.is_empty()),
         state,
         at,
         reason,

@@ -88,9 +88,9 @@ fn testify(now: Timestamp, plan: &Plan, probe: &Probe, observations: &[Observati
         .iter()
         .filter(|seen| seen.probe == probe.name() && seen.site == probe.common().site)
         .collect();
-    let (fresh, old): (Vec<&Observation>, Vec<&Observation>) = seen
-        .into_iter()
-        .partition(|seen| slot(now, seen.interval_seconds) - seen.slot <= STALE_SLOTS || active(Mutant::StaleAccepted));
+    let (fresh, old): (Vec<&Observation>, Vec<&Observation>) = seen.into_iter().partition(|seen| {
+        slot(now, seen.interval_seconds).saturating_sub(seen.slot) <= STALE_SLOTS || active(Mutant::StaleAccepted)
+    });
     let (fit, blind): (Vec<&Observation>, Vec<&Observation>) = fresh.into_iter().partition(|seen| seen.unfit.is_none());
     let unfit: Vec<String> = blind
         .iter()

@@ -29,7 +29,7 @@ const SLACK: SignedDuration = SignedDuration::from_secs(15);
 /// newest slot that was counted for it (which may be newer than the one that was written). `None`: it is fit.
 pub fn unfit<'a>(now: Timestamp, seen: impl Iterator<Item = (&'a str, &'a Observation, i64)>) -> Option<String> {
     let (references, asked): (Vec<_>, Vec<_>) = seen
-        .filter(|(_, seen, newest)| slot(now, seen.interval_seconds) - newest <= STALE_SLOTS)
+        .filter(|(_, seen, newest)| slot(now, seen.interval_seconds).saturating_sub(*newest) <= STALE_SLOTS)
         .partition(|(_, seen, _)| seen.site == REFERENCE_SITE);
     let unanswered: BTreeSet<&str> = references
         .iter()

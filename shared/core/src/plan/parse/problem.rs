@@ -32,6 +32,9 @@ enum Part {
     Index(usize),
 }
 
+/// The longest message, in characters. None needs as many that quotes only names as long as names may be.
+const LONGEST_MESSAGE: usize = 1000;
+
 /// The fields of a plan in the order in which people write them.
 const FIELDS: [&str; 10] = [
     "schema_version",
@@ -101,9 +104,11 @@ pub(in crate::plan) struct Problems {
 }
 
 impl Problems {
-    /// Adds one. The same problem twice counts once.
-    pub(in crate::plan) fn add(&mut self, path: Path, message: impl Into<String>) {
-        self.found.insert((path, message.into()));
+    /// Adds one. The same problem twice counts once. A message may quote names as they were written, however long and
+    /// with whatever in them: what is kept of it can be shown.
+    pub(in crate::plan) fn add(&mut self, path: Path, message: impl AsRef<str>) {
+        let message = super::words::presentable(message.as_ref(), LONGEST_MESSAGE);
+        self.found.insert((path, message));
     }
 
     /// Whether there is none.

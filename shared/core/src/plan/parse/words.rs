@@ -259,6 +259,11 @@ pub(super) fn shortened_to(text: &str, most: usize) -> String {
     }
 }
 
+/// The same, with a dot for every control character: a terminal must not obey what somebody wrote into a plan.
+pub(super) fn presentable(text: &str, most: usize) -> String {
+    shortened_to(text, most).replace(char::is_control, "·")
+}
+
 /// Names one after the other.
 pub(in crate::plan) fn listed<'a>(names: impl Iterator<Item = &'a str>) -> String {
     names.collect::<Vec<_>>().join(", ")

@@ -1,6 +1,6 @@
 //! Text to value, under limits: a plan is small, so whatever is not is refused before it costs anything.
 
-use super::words::{shortened, shortened_to};
+use super::words::{presentable, shortened};
 use super::{MAX_DEPTH, PlanError};
 use serde_json::Value;
 use serde_saphyr::Error;
@@ -37,7 +37,7 @@ pub(super) fn read(text: &str) -> Result<Value, PlanError> {
         with_snippet: false,
     };
     serde_saphyr::from_str_with_options(text, options).map_err(|error| PlanError::Unreadable {
-        message: shortened_to(&explained(error.without_snippet()), 400),
+        message: presentable(&explained(error.without_snippet()), 400),
     })
 }
 

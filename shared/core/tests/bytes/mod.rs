@@ -1,0 +1,81 @@
+//! What must hold of every reader of bytes from outside, whatever the bytes are: one function for each reader.
+//!
+//! Each takes bytes and fails if something does not hold. They run over the files of `tests/corpus` with every `cargo
+//! test`, and as fuzz targets (`shared/testkit/fuzz`), which look for bytes that nobody has thought of.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+// Each user uses some of it.
+#![allow(dead_code)]
+
+use serde_json::Value;
+use understudy_core::command::{COMMANDS, ResourceRequest, parse as parse_command};
+use understudy_core::event::aws_time as read_time;
+use understudy_core::plan::parse_text;
+
+/// More than any answer about bad input needs.
+const LONGEST_ANSWER: usize = 4_000;
+
+/// An answer for people: not empty, not endless, and nothing in it that a terminal obeys.
+#[track_caller]
+pub fn readable(answer: &str) {
+    assert!(!answer.trim().is_empty(), "an empty answer helps nobody");
+    assert!(answer.len() <= LONGEST_ANSWER, "{} bytes: {answer}", answer.len());
+    assert!(!answer.chars().any(|c| c.is_control() && c != '\n'), "{answer:?}");
+}
+
+/// The text of a plan: what is accepted is the same plan when it is written and read again, and what is not is
+/// answered with every problem.
+pub fn plan_text(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else { return };
+    match parse_text(text) {
+        Ok(plan) => {
+            let written = serde_json::to_string(&plan).unwrap();
+            assert_eq!(parse_text(&written).as_ref(), Ok(&plan));
+            plan.warnings().iter().for_each(|warning| readable(&warning.message));
+            plan.reference_probes();
+            assert!(
+                plan.primary()
+                    .is_some_and(|primary| plan.site(&primary.name) == Some(primary))
+            );
+        }
+        Err(error) => {
+            let problems = error.problems();
+            assert!((1..=201).contains(&problems.len()), "{} problems", problems.len());
+            for problem in problems {
+                readable(&problem.message);
+                readable(&problem.to_string());
+            }
+        }
+    }
+}
+
+/// A command as JSON.
+pub fn command(bytes: &[u8]) {
+    if let Ok(value) = serde_json::from_slice::<Value>(bytes) {
+        command_value(value);
+    }
+}
+
+/// A command: what is accepted is the same when it is written and read again.
+pub fn command_value(value: Value) {
+    if let Ok(request) = serde_json::from_value::<ResourceRequest>(value.clone()) {
+        let written = serde_json::to_value(&request).unwrap();
+        assert_eq!(serde_json::from_value::<ResourceRequest>(written).unwrap(), request);
+    }
+    match parse_command(value) {
+        Ok(command) => {
+            assert!(COMMANDS.contains(&command.word()), "{}", command.word());
+            let written = serde_json::to_value(&command).unwrap();
+            assert_eq!(parse_command(written).as_ref(), Ok(&command));
+        }
+        Err(answer) => readable(&answer),
+    }
+}
+
+/// A time as AWS writes it: what is accepted is the same time when it is written and read again.
+pub fn aws_time(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else { return };
+    match read_time(text) {
+        Ok(at) => assert_eq!(read_time(&at.to_string()), Ok(at)),
+        Err(answer) => readable(&answer),
+    }
+}

@@ -1,0 +1,146 @@
+//! What must hold of every reader of bytes from outside, whatever the bytes are: one function for each reader.
+//!
+//! Each takes bytes and fails if something does not hold. They run over the files of `tests/corpus` with every `cargo
+//! test`, and as fuzz targets (`shared/testkit/fuzz`), which look for bytes that nobody has thought of.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+// Each user uses some of it.
+#![allow(dead_code)]
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+use std::fmt::Debug;
+use understudy_core::Timestamp;
+use understudy_core::control::Control;
+use understudy_core::health::{Health, Observation, Sample, assess, observe, unfit};
+use understudy_core::plan::{Plan, parse};
+use understudy_engine::intake::{Incoming, classify};
+use understudy_engine::ports::{Item, Key};
+use understudy_engine::store::{from_item, to_body};
+
+/// More than any answer about bad input needs.
+const LONGEST_ANSWER: usize = 4_000;
+
+/// An answer for people: not empty, not endless, and nothing in it that a terminal obeys.
+#[track_caller]
+pub fn readable(answer: &str) {
+    assert!(!answer.trim().is_empty(), "an empty answer helps nobody");
+    assert!(answer.len() <= LONGEST_ANSWER, "{} bytes: {answer}", answer.len());
+    assert!(!answer.chars().any(|c| c.is_control() && c != '\n'), "{answer:?}");
+}
+
+/// What a function is invoked with, as JSON.
+pub fn event(bytes: &[u8]) {
+    if let Ok(payload) = serde_json::from_slice::<Value>(bytes) {
+        event_value(payload);
+    }
+}
+
+/// What a function is invoked with: it is told apart, nothing of it is dropped, and what is not understood is answered.
+pub fn event_value(payload: Value) {
+    let records = payload["Records"].as_array().map_or(0, Vec::len);
+    match classify(payload.clone()) {
+        Incoming::Command(same) | Incoming::ResourceRequest(same) | Incoming::Question(same) => {
+            assert_eq!(same, payload, "who reads it gets all of it");
+        }
+        Incoming::Alarms(alarms) => {
+            assert_eq!(alarms.len(), records.max(1), "one alarm for each record: {payload}");
+            for alarm in alarms {
+                assert!((1..=255).contains(&alarm.alarm_name.chars().count()), "{alarm:?}");
+                assert_ne!(alarm.region.as_deref(), Some(""), "a Region is named, or it is not");
+                assert!(!alarm.reason.chars().any(char::is_control), "{alarm:?}");
+                assert!(alarm.reason.chars().count() <= 601, "{alarm:?}");
+            }
+        }
+        Incoming::Wakes(wakes) => {
+            assert!(!wakes.is_empty(), "{payload}");
+            assert_eq!(wakes.len(), records, "one wake for each record: {payload}");
+        }
+        Incoming::Nudge(plan) => assert!((1..=63).contains(&plan.len()), "{plan}"),
+        Incoming::Unknown(why) => readable(&why),
+    }
+}
+
+/// The body of an observation in the table, and the first things that are done with it.
+pub fn observation(bytes: &[u8]) {
+    let Some(observation) = body::<Observation>("observation#blue#blue-web#eu-west-1", bytes) else {
+        return;
+    };
+    let now: Timestamp = "2026-11-21T10:00:00Z".parse().unwrap();
+    let plan = plan();
+    assess(now, &plan, std::slice::from_ref(&observation), &[]);
+    unfit(now, std::iter::once(("shop", &observation, observation.slot)));
+    let sample = Sample::new(Health::Unhealthy, "connection refused");
+    if let Some(next) = observe(Some(&observation), &plan.probes[0], "eu-west-1", now, sample) {
+        assert!(
+            next.observation.slot > observation.slot
+                || next.observation.interval_seconds != observation.interval_seconds
+        );
+        assert!((1..=2).contains(&next.observation.streak.slots), "{next:?}");
+    }
+}
+
+/// The body of a control item in the table, and the first things that are done with it.
+pub fn control(bytes: &[u8]) {
+    let Some(mut control) = body::<Control>("control", bytes) else {
+        return;
+    };
+    let now: Timestamp = "2026-11-21T10:00:00Z".parse().unwrap();
+    control.next_due();
+    if let Some(execution) = &control.execution {
+        execution.next(now);
+        execution.route();
+    }
+    control.expire(now);
+    control.touch(now);
+}
+
+/// Reads an item as the store does: what is accepted is the same when it is written and read again.
+fn body<V: DeserializeOwned + Serialize + PartialEq + Debug>(name: &str, bytes: &[u8]) -> Option<V> {
+    let mut item = Item {
+        key: Key {
+            plan: "shop".into(),
+            item: name.into(),
+        },
+        version: 1,
+        write_id: "00".into(),
+        schema_version: 1,
+        wake: None,
+        due_at: None,
+        body: serde_json::from_slice(bytes).ok()?,
+    };
+    match from_item::<V>(&item) {
+        Ok(value) => {
+            item.body = to_body(&item.key, &value).unwrap();
+            assert_eq!(from_item::<V>(&item).as_ref(), Ok(&value));
+            Some(value)
+        }
+        Err(error) => {
+            assert!(error.message.contains(name), "{error}");
+            None
+        }
+    }
+}
+
+/// A plan of one probe a site, with thresholds of two.
+fn plan() -> Plan {
+    let probe = |site: &str| {
+        json!({
+            "kind": "endpoint", "name": format!("{site}-web"), "site": site, "host": format!("{site}.example.com"),
+            "interval_seconds": 5, "timeout_seconds": 2, "healthy_threshold": 2, "unhealthy_threshold": 2,
+        })
+    };
+    let value = json!({
+        "schema_version": 1, "name": "shop",
+        "sites": [{"name": "blue", "priority": 1}, {"name": "green", "priority": 2}],
+        "probes": [probe("blue"), probe("green")],
+        "steps": [{
+            "kind": "dns_records", "name": "record", "hosted_zone_id": "ZSHOP00000000",
+            "records": [{
+                "name": "www.example.com", "type": "A", "ttl_seconds": 60,
+                "sites": {"blue": {"values": ["192.0.2.1"]}, "green": {"values": ["192.0.2.2"]}},
+            }],
+        }],
+    });
+    parse(value).expect("a valid plan")
+}

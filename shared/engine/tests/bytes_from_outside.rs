@@ -1,0 +1,67 @@
+//! Bytes that were hostile once, or might be: each file of the corpus is read as it may come in.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod bytes;
+
+use std::fs;
+use std::path::Path;
+use understudy_core::control::Control;
+use understudy_core::health::Observation;
+use understudy_engine::intake::{Incoming, classify};
+
+/// The files of one target, by their names.
+fn corpus(target: &str) -> Vec<(String, Vec<u8>)> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/corpus").join(target);
+    let mut files: Vec<(String, Vec<u8>)> = fs::read_dir(&folder)
+        .unwrap_or_else(|error| panic!("reading {}: {error}", folder.display()))
+        .map(|entry| entry.unwrap().path())
+        .map(|path| {
+            (
+                path.file_name().unwrap().to_string_lossy().into_owned(),
+                fs::read(&path).unwrap(),
+            )
+        })
+        .collect();
+    files.sort();
+    assert!(!files.is_empty(), "{} has no files", folder.display());
+    files
+}
+
+fn each(target: &str, check: fn(&[u8])) {
+    for (name, bytes) in corpus(target) {
+        println!("{target}/{name}");
+        check(&bytes);
+        // What is cut off in the middle, as by a limit somewhere on its way.
+        for part in [bytes.len() / 3, bytes.len() / 2, bytes.len().saturating_sub(1)] {
+            check(&bytes[..part]);
+        }
+    }
+}
+
+#[test]
+fn an_event() {
+    each("event", bytes::event);
+    for (name, bytes) in corpus("event") {
+        let understood =
+            serde_json::from_slice(&bytes).is_ok_and(|payload| !matches!(classify(payload), Incoming::Unknown(_)));
+        assert_eq!(understood, name.starts_with("valid"), "{name}");
+    }
+}
+
+#[test]
+fn an_observation() {
+    each("observation", bytes::observation);
+    for (name, bytes) in corpus("observation") {
+        let read = serde_json::from_slice::<Observation>(&bytes).is_ok();
+        assert_eq!(read, name.starts_with("valid"), "{name}");
+    }
+}
+
+#[test]
+fn a_control_item() {
+    each("control", bytes::control);
+    for (name, bytes) in corpus("control") {
+        let read = serde_json::from_slice::<Control>(&bytes).is_ok();
+        assert_eq!(read, name.starts_with("valid"), "{name}");
+    }
+}

@@ -1,0 +1,7 @@
+//! Fuzzes a time as AWS writes it.
+#![no_main]
+
+#[path = "../../../core/tests/bytes/mod.rs"]
+mod bytes;
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| bytes::aws_time(data));

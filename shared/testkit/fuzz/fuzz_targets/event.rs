@@ -1,0 +1,7 @@
+//! Fuzzes what a function is invoked with.
+#![no_main]
+
+#[path = "../../../engine/tests/bytes/mod.rs"]
+mod bytes;
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| bytes::event(data));
