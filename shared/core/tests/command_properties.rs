@@ -6,9 +6,10 @@ mod bytes;
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use serde_json::{Map, Value, json};
+use understudy_core::Timestamp;
 use understudy_core::command::{
-    COMMANDS, Command, Failover, History, MAX_WAIT_SECONDS, Nothing, OfPlan, PutPlan, Resolution, Resolve,
-    ResourceRequest, RollbackPlan, Validate, WordOnPlan, parse,
+    ALL_PLANS, Answer, COMMANDS, Command, Failover, History, MAX_WAIT_SECONDS, MaintenanceWindow, Nothing, OfPlan,
+    Pause, PutPlan, Resolution, Resolve, ResourceRequest, RollbackPlan, Skip, Validate, Word, WordOnPlan, parse,
 };
 use understudy_core::execution::Style;
 
@@ -80,16 +81,60 @@ prop_compose! {
     fn failover()(
         plan in text(63), to in prop::option::of(text(63)), operator in text(128), reason in text(500),
         planned: bool, force: bool, wait_seconds in 0..=MAX_WAIT_SECONDS, dry_run: bool,
-        rollback_plan in prop::option::of(rollback_plan()),
+        rollback_plan in prop::option::of(rollback_plan()), accept_data_loss: bool,
+        escalate_after_seconds in prop::option::of(any::<u32>()),
     ) -> Failover {
         let style = if planned { Style::Planned } else { Style::Unplanned };
-        Failover { plan, to, operator, reason, style, force, wait_seconds, dry_run, rollback_plan }
+        // Only what is planned can be escalated.
+        let escalate_after_seconds = escalate_after_seconds.filter(|_| planned);
+        Failover {
+            plan, to, operator, reason, style, force, accept_data_loss, escalate_after_seconds, wait_seconds, dry_run,
+            rollback_plan,
+        }
     }
 }
 
 prop_compose! {
     fn word_on_plan()(plan in text(63), operator in text(128), reason in text(500), dry_run: bool) -> WordOnPlan {
         WordOnPlan { plan, operator, reason, dry_run }
+    }
+}
+
+prop_compose! {
+    fn pause()(plan in text(63), execution: bool, operator in text(128), reason in text(500), dry_run: bool) -> Pause {
+        let execution = execution && plan != ALL_PLANS;
+        Pause { plan, execution, operator, reason, dry_run }
+    }
+}
+
+prop_compose! {
+    fn maintenance()(
+        plan in text(63), until in prop::option::of(0_i64..4_000_000_000), seconds: u32, operator in text(128),
+        reason in text(500), dry_run: bool,
+    ) -> MaintenanceWindow {
+        let until = until.and_then(|second| Timestamp::from_second(second).ok());
+        let for_seconds = until.is_none().then_some(seconds);
+        MaintenanceWindow { plan, until, for_seconds, operator, reason, dry_run }
+    }
+}
+
+prop_compose! {
+    fn word_on_all()(operator in text(128), reason in text(500), dry_run: bool) -> Word {
+        Word { operator, reason, dry_run }
+    }
+}
+
+prop_compose! {
+    fn answer()(
+        plan in text(63), proposal in prop::option::of(text(63)), operator in text(128), reason in text(500), dry_run: bool,
+    ) -> Answer {
+        Answer { plan, proposal, operator, reason, dry_run }
+    }
+}
+
+prop_compose! {
+    fn skip()(plan in text(63), step in text(63), operator in text(128), reason in text(500), dry_run: bool) -> Skip {
+        Skip { plan, step, operator, reason, dry_run }
     }
 }
 
@@ -118,10 +163,17 @@ fn command() -> impl Strategy<Value = Command> {
         text(63).prop_map(|plan| Command::Status(OfPlan { plan })),
         Just(Command::List(Nothing {})),
         (text(63), any::<u32>()).prop_map(|(plan, limit)| Command::History(History { plan, limit })),
-        word_on_plan().prop_map(Command::Pause),
-        word_on_plan().prop_map(Command::Resume),
+        pause().prop_map(Command::Pause),
+        pause().prop_map(Command::Resume),
+        maintenance().prop_map(Command::Maintenance),
+        word_on_all().prop_map(Command::StopAll),
+        word_on_all().prop_map(Command::StartAll),
+        answer().prop_map(Command::Approve),
+        answer().prop_map(Command::Reject),
         word_on_plan().prop_map(Command::Acknowledge),
         word_on_plan().prop_map(Command::Cancel),
+        skip().prop_map(Command::Skip),
+        word_on_plan().prop_map(Command::Escalate),
         resolve().prop_map(Command::Resolve),
         put_plan().prop_map(Command::PutPlan),
         word_on_plan().prop_map(Command::DeletePlan),

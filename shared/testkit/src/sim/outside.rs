@@ -24,7 +24,7 @@ impl Sim {
     pub(crate) fn site(&mut self, action: Action, a: u16, b: u16) -> bool {
         let plan = self.plan_name(a);
         // Mostly the primary: a failover needs it dead and the other one well.
-        let site = if b % 4 == 0 { "green" } else { "blue" };
+        let site = if b.is_multiple_of(4) { "green" } else { "blue" };
         let (health, reason) = match action {
             Action::SiteDies => (Health::Unhealthy, "connection refused"),
             Action::SiteReturns => (Health::Healthy, "HTTP 200"),
@@ -139,7 +139,7 @@ impl Sim {
         let (word, more): (&'static str, Value) = match b % 16 {
             0..=3 => {
                 let wait_seconds = if c.is_multiple_of(4) { 20 } else { 0 };
-                let mut more = json!({"force": c % 3 == 0, "wait_seconds": wait_seconds});
+                let mut more = json!({"force": c.is_multiple_of(3), "wait_seconds": wait_seconds});
                 if let (true, Some(more)) = (c % 5 == 4, more.as_object_mut()) {
                     more.insert("to".into(), json!("blue"));
                 }
@@ -151,7 +151,7 @@ impl Sim {
                 }
                 ("failover", more)
             }
-            4 | 5 => ("failback", json!({"force": c % 2 == 0})),
+            4 | 5 => ("failback", json!({"force": c.is_multiple_of(2)})),
             6 | 7 => ("cancel", json!({})),
             8 | 9 => {
                 let action = ["retry", "rollback", "abandon"]
