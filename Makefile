@@ -66,6 +66,7 @@ FORCE:
 # ---------------------------------------------------------------------------------------------------- the two commands
 
 demo: $(stamps) ## the whole story, live, on a cloud inside this machine (KEEP=1 leaves it running)
+	@cargo build -p understudy-tests --bin demo
 	@cargo run -q -p understudy-tests --bin demo
 
 test: $(stamps) ## every test, the end-to-end story on really deployed functions included
