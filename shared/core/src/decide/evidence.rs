@@ -76,7 +76,7 @@ pub(super) fn target_verdict(
     let ready_at = since.map(|since| later(since, hold));
     let verdict = Verdict::when(
         Guard::TargetHealthyLongEnough,
-        ready_at.is_some_and(|at| at <= now),
+        ready_at.is_some_and(|at| at <= now) || mutant::active(Mutant::TargetHealthIgnored),
         match since {
             Some(since) => format!(
                 "site {} has been healthy for {} s of the {} s that the policy asks",

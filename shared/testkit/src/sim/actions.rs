@@ -142,8 +142,12 @@ impl Sim {
     }
 
     fn slow(&mut self, number: u16, b: u16) -> bool {
-        let seconds = [1, 3, 6, 9, 20].get(b as usize % 5).copied().unwrap_or(3);
-        let until = later(self.now(), SignedDuration::from_secs(seconds));
+        // The fourth is the longest that a caller just bears, the fifth what it does not.
+        let milliseconds = [1000, 3000, 5500, 7600, 20_000]
+            .get(b as usize % 5)
+            .copied()
+            .unwrap_or(3000);
+        let until = later(self.now(), SignedDuration::from_millis(milliseconds));
         let call = self.one(number, |call| call.point != SLEEP);
         let Some(running) = call.and_then(|call| self.running.get(call.index)) else {
             return false;
@@ -152,7 +156,7 @@ impl Sim {
         if let Some(call) = call {
             running.gate.slow(call.ticket, until);
             self.trace
-                .note(self.now(), || format!("{name}: {} takes {seconds} s", call.point));
+                .note(self.now(), || format!("{name}: {} takes {milliseconds} ms", call.point));
         }
         true
     }
@@ -266,10 +270,11 @@ impl Sim {
         let most = i64::try_from(MOST_SKEW.as_millis()).unwrap_or_default();
         let milliseconds = i64::from(b) % (2 * most + 1) - most;
         let count = self.running.len();
-        let Some(running) = self.running.get(number as usize % count.max(1)) else {
+        let Some(running) = self.running.get_mut(number as usize % count.max(1)) else {
             return false;
         };
         running.gate.set_skew(SignedDuration::from_millis(milliseconds));
+        running.jumped = true;
         let name = running.request_id.clone();
         self.trace
             .note(self.now(), || format!("the clock of {name} is {milliseconds} ms off"));

@@ -229,7 +229,15 @@ impl Small {
             if self.sim.oracle.is_at_rest() {
                 break;
             }
-            self.sim.advance(SignedDuration::from_secs(26));
+            // What is due says when: a lease that has run out with its margin, or a recorded wait.
+            let due = self
+                .sim
+                .oracle
+                .control("shop")
+                .and_then(understudy_core::control::Control::next_due);
+            let wait = due.map_or(SignedDuration::ZERO, |(at, _)| at.duration_since(self.sim.now()));
+            self.sim
+                .advance(wait.max(SignedDuration::ZERO) + SignedDuration::from_secs(1));
             self.sim
                 .invoke(Function::Executor, json!({"plan": "shop"}), Origin::Copy);
             while !self.sim.running.is_empty() {

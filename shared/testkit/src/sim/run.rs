@@ -114,6 +114,7 @@ impl Sim {
         }
         for running in &mut self.running {
             running.frozen_until = None;
+            running.jumped |= running.gate.skew() != SignedDuration::ZERO;
             running.gate.set_skew(SignedDuration::ZERO);
         }
         let longest = later(

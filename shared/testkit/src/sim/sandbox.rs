@@ -111,6 +111,8 @@ pub(crate) struct Running {
     pub(crate) deadline: Timestamp,
     pub(crate) frozen_until: Option<Timestamp>,
     pub(crate) was_frozen: bool,
+    /// Its clock was set off while it ran.
+    pub(crate) jumped: bool,
     /// It is dead; only the call of this ticket is still on its way.
     pub(crate) orphan: Option<u64>,
     /// It dies when it next stands before its gate, or answers.
@@ -186,6 +188,7 @@ impl Sim {
             deadline: later(started, timeout),
             frozen_until: None,
             was_frozen: false,
+            jumped: false,
             orphan: None,
             doomed: false,
             observer: usize::from(observer == Some(1)),

@@ -128,7 +128,7 @@ impl Setup {
             comes_home: false,
             manual: false,
             // A change of DNS whose reply was lost is waited out for a minute.
-            step_seconds: 200,
+            step_seconds: 90,
             halts: false,
             fleet_limit: 5,
             polls: 0,

@@ -82,8 +82,13 @@ impl Oracle {
     pub(super) fn fits_the_lease(&mut self, running: &Running, point: &str, sent: Timestamp) {
         let mut leases = self.controls.values().filter_map(|control| control.lease.as_ref());
         let mine = leases.find(|lease| lease.holder.split('/').next() == Some(&running.request_id));
-        // By its own clock, which may have jumped since.
-        let ends = later(sent, running.gate.skew() + CALL_TIMEOUT + CALL_MARGIN - MOST_SKEW * 2);
+        // By its own clock; one that jumped meanwhile may have shown another time when it was looked at.
+        let jump = if running.jumped {
+            MOST_SKEW * 2
+        } else {
+            SignedDuration::ZERO
+        };
+        let ends = later(sent, running.gate.skew() + CALL_TIMEOUT + CALL_MARGIN - jump);
         if let Some(lease) = mine.filter(|lease| lease.expires_at < ends) {
             let words = format!(
                 "{point} by {} began at {sent}, too late for its lease until {}",

@@ -280,6 +280,20 @@ impl Oracle {
     /// An invocation is over; with its answer if it went well.
     pub(crate) fn ended(&mut self, running: &Running, answer: Option<&Value>) {
         let known = self.known.remove(&running.request_id).unwrap_or_default();
+        if let (Origin::Person { word, .. }, Some(answer)) = (&running.origin, answer)
+            && known.opened
+            && matches!(*word, "failover" | "failback")
+            && answer["ok"] == false
+            && answer["retryable"] != true
+        {
+            self.violate(
+                13,
+                format!(
+                    "{word} opened an execution and was told that it did not: {}",
+                    answer["error"]
+                ),
+            );
+        }
         if let Origin::Knock { told: Some(told), .. } = &running.origin
             && answer.is_some()
             && !known.recorded
