@@ -224,3 +224,24 @@ async fn of_two_plans_put_at_once_one_is_stored_and_the_other_is_told() {
         assert_eq!(violations(&world), Vec::<String>::new());
     }
 }
+
+#[tokio::test]
+async fn what_is_allowed_and_will_hurt_is_told_by_validate_and_put_plan() {
+    let world = shop(31).await;
+    let mut plan = sample_plan("shop");
+    plan["steps"][2]["timeout_seconds"] = json!(30);
+    for command in ["validate", "put-plan"] {
+        let mut asked = json!({"command": command, "plan": plan});
+        if command == "put-plan" {
+            asked["operator"] = json!("mia");
+            asked["reason"] = json!("quicker");
+        }
+        let answer = world.command(asked).await;
+        assert_eq!(answer["ok"], true, "{answer:#}");
+        assert_eq!(answer["warnings"][0]["path"], "steps[2].timeout_seconds", "{answer:#}");
+    }
+    let answer = world
+        .command(json!({"command": "validate", "plan": sample_plan("shop")}))
+        .await;
+    assert_eq!(answer["warnings"], json!([]), "{answer:#}");
+}

@@ -99,6 +99,7 @@ impl DecisionMaker {
         );
         Ok(json!({
             "ok": true, "plan": plan.name, "revision": revision + 1, "active_site": active, "differences": changes,
+            "warnings": plan.warnings(),
             "summary": format!("revision {} of plan {} is stored; it counts from the next execution on", revision + 1, plan.name),
         }))
     }
@@ -207,9 +208,10 @@ impl DecisionMaker {
                 problems.len()
             )
         };
-        Ok(
-            json!({"ok": problems.is_empty(), "plan": plan.name, "changed": "nothing", "summary": summary, "problems": problems}),
-        )
+        Ok(json!({
+            "ok": problems.is_empty(), "plan": plan.name, "changed": "nothing", "summary": summary,
+            "problems": problems, "warnings": plan.warnings(),
+        }))
     }
 
     // A short text without a line break may be the name of a stored plan.
