@@ -23,6 +23,7 @@ use jiff::SignedDuration;
 use serde_json::json;
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
+use understudy_core::control::{Control, LEASE, TAKEOVER_MARGIN};
 
 /// What came of the search.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -230,11 +231,7 @@ impl Small {
                 break;
             }
             // What is due says when: a lease that has run out with its margin, or a recorded wait.
-            let due = self
-                .sim
-                .oracle
-                .control("shop")
-                .and_then(understudy_core::control::Control::next_due);
+            let due = self.sim.oracle.control("shop").and_then(Control::next_due);
             let wait = due.map_or(SignedDuration::ZERO, |(at, _)| at.duration_since(self.sim.now()));
             self.sim
                 .advance(wait.max(SignedDuration::ZERO) + SignedDuration::from_secs(1));
@@ -250,6 +247,8 @@ impl Small {
                 self.sim.progress();
             }
         }
+        // One that died with nothing more to do has left its lease: nobody is waiting for it, and it runs out.
+        self.sim.advance(LEASE + TAKEOVER_MARGIN);
         let now = self.sim.now();
         self.sim.oracle.unrest(now);
         let active = self
