@@ -232,7 +232,8 @@ impl Small {
             }
             // What is due says when: a lease that has run out with its margin, or a recorded wait.
             let due = self.sim.oracle.control("shop").and_then(Control::next_due);
-            let wait = due.map_or(SignedDuration::ZERO, |(at, _)| at.duration_since(self.sim.now()));
+            // Nothing due: what is left is the lease of one that died with nothing more to do.
+            let wait = due.map_or(LEASE + TAKEOVER_MARGIN, |(at, _)| at.duration_since(self.sim.now()));
             self.sim
                 .advance(wait.max(SignedDuration::ZERO) + SignedDuration::from_secs(1));
             self.sim
@@ -247,8 +248,6 @@ impl Small {
                 self.sim.progress();
             }
         }
-        // One that died with nothing more to do has left its lease: nobody is waiting for it, and it runs out.
-        self.sim.advance(LEASE + TAKEOVER_MARGIN);
         let now = self.sim.now();
         self.sim.oracle.unrest(now);
         let active = self
