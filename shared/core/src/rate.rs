@@ -12,7 +12,7 @@ use jiff::{SignedDuration, Timestamp};
 /// For how many seconds unused calls are saved up. A round of describes comes every 30 seconds, all at once.
 const SAVED_SECONDS: u32 = 30;
 
-/// A budget of calls: so many a second in the long run, and at most [`SAVED_SECONDS`] of them at once.
+/// A budget of calls: so many a second in the long run, and at most 30 seconds' worth of them at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Budget {
     interval: SignedDuration,
