@@ -102,7 +102,7 @@ replay: ## the history of one SEED, shrunk if it fails, step by step in plain wo
 	@cargo run -q -p understudy-testkit --bin soak -- replay $(SEED)
 
 schema: ## write docs/plan.schema.json anew from the types
-	@cargo run -q -p understudy-tests --bin schema
+	@cargo run -q -p understudy-core --example schema
 
 deploy: $(TOOLS)/sam/.stamp ## build, and deploy into your own AWS account (asks before it changes anything)
 	sam build

@@ -74,7 +74,7 @@ fn the_straight_way_is_read_intend_call_verify_for_each_step() {
         assert_eq!(execution.next(at(1)), Next::Prepare(index));
         execution.intend(index, at(1), state(0), state(100), "").unwrap();
         assert_eq!(execution.next(at(1)), Next::Apply(index));
-        execution.attempt(index).unwrap();
+        execution.attempt(index, at(1)).unwrap();
         execution.applied(index, None, "").unwrap();
         assert_eq!(execution.next(at(1)), Next::Verify(index));
         execution.done(index, at(1), "").unwrap();
@@ -87,7 +87,7 @@ fn the_straight_way_is_read_intend_call_verify_for_each_step() {
 #[test]
 fn nothing_is_attempted_without_a_durable_pre_state() {
     let mut execution = begun(false);
-    assert!(execution.attempt(0).is_err());
+    assert!(execution.attempt(0, at(1)).is_err());
     assert!(execution.applied(0, None, "").is_err());
     assert!(execution.done(0, at(1), "").is_err());
     assert!(execution.undone(0, at(1), "").is_err());
@@ -109,14 +109,14 @@ fn nothing_is_attempted_without_a_durable_pre_state() {
 fn a_call_that_was_refused_unseen_does_not_count_as_one_that_may_have_worked() {
     let mut execution = begun(false);
     execution.intend(0, at(1), state(0), state(100), "").unwrap();
-    execution.attempt(0).unwrap();
+    execution.attempt(0, at(1)).unwrap();
     execution.had_no_effect(0);
     assert_eq!(execution.steps[0].attempts, 0);
     execution.had_no_effect(0);
     assert_eq!(execution.steps[0].attempts, 0, "below nothing is nothing");
-    execution.attempt(0).unwrap();
+    execution.attempt(0, at(1)).unwrap();
     execution.turn_back("because").unwrap();
-    execution.attempt(0).unwrap();
+    execution.attempt(0, at(1)).unwrap();
     execution.had_no_effect(0);
     assert_eq!(
         (execution.steps[0].attempts, execution.steps[0].undo_attempts),
@@ -244,7 +244,7 @@ fn held(seconds: i64, by_fleet: bool) -> Held {
 fn a_hold_is_heeded_at_the_step_boundary_and_its_clocks_stand_still() {
     let mut execution = begun(false);
     execution.intend(0, at(1), state(0), state(100), "").unwrap();
-    execution.attempt(0).unwrap();
+    execution.attempt(0, at(1)).unwrap();
     execution.hold(held(2, false)).unwrap();
     assert_eq!(execution.next(at(2)), Next::Apply(0), "a call may be in flight");
     execution.applied(0, None, "").unwrap();
@@ -268,7 +268,7 @@ fn a_hold_is_heeded_at_the_step_boundary_and_its_clocks_stand_still() {
 fn the_kill_switch_holds_even_between_two_calls_of_a_step() {
     let mut execution = begun(false);
     execution.intend(0, at(1), state(0), state(100), "").unwrap();
-    execution.attempt(0).unwrap();
+    execution.attempt(0, at(1)).unwrap();
     execution.hold(held(2, true)).unwrap();
     assert_eq!(execution.next(at(2)), Next::AwaitPerson);
     assert!(execution.hold(held(3, false)).is_err(), "once is enough");
@@ -283,7 +283,7 @@ fn a_step_is_skipped_by_word_and_never_while_its_call_may_be_in_flight() {
     };
     execution.skip = Some(wish("one"));
     execution.intend(0, at(1), state(0), state(100), "").unwrap();
-    execution.attempt(0).unwrap();
+    execution.attempt(0, at(1)).unwrap();
     assert_eq!(execution.next(at(1)), Next::Apply(0));
     assert!(execution.skip(0, at(1)).is_err());
     execution.applied(0, None, "").unwrap();
@@ -304,7 +304,7 @@ fn a_step_is_skipped_by_word_and_never_while_its_call_may_be_in_flight() {
 fn a_failed_step_of_a_stuck_execution_is_skipped_and_still_undone_if_it_turns_round() {
     let mut execution = begun(true);
     execution.intend(0, at(1), state(0), state(100), "").unwrap();
-    execution.attempt(0).unwrap();
+    execution.attempt(0, at(1)).unwrap();
     execution.fail_step(0, at(2), "refused").unwrap();
     execution.stick("step one failed").unwrap();
     execution.skip = Some(SkipWish {
@@ -359,7 +359,7 @@ proptest! {
                     _ => execution.intend(index, now, state(0), state(100), "").unwrap(),
                 },
                 Next::Apply(index) => {
-                    execution.attempt(index).unwrap();
+                    execution.attempt(index, now).unwrap();
                     match result {
                         0 => execution.fail_step(index, now, "refused").unwrap(),
                         1 => execution.wait(index, now, at(second + 3), "later"),
@@ -372,17 +372,19 @@ proptest! {
                     _ => execution.done(index, now, "").unwrap(),
                 },
                 Next::Undo(index) => match result {
-                    0 | 1 => { execution.attempt(index).unwrap(); }
+                    0 | 1 => { execution.attempt(index, now).unwrap(); }
                     _ => execution.undone(index, now, "").unwrap(),
                 },
                 Next::Skip(index) => execution.skip(index, now).unwrap(),
+                Next::Omit(index) => execution.omit(index).unwrap(),
+                Next::Fail(index, why) => execution.fail_step(index, now, &why).unwrap(),
                 Next::Escalate => execution.escalate().unwrap(),
                 Next::Wait(until) => prop_assert!(until > now),
                 Next::TurnBack(why) => execution.turn_back(&why).unwrap(),
                 Next::Stick(why) => execution.stick(&why).unwrap(),
                 Next::Finish(status) => {
                     if status == Status::Completed {
-                        prop_assert!(execution.steps.iter().all(|run| matches!(run.state, StepState::Done | StepState::Satisfied | StepState::Skipped)));
+                        prop_assert!(execution.steps.iter().all(|run| matches!(run.state, StepState::Done | StepState::Satisfied | StepState::Skipped | StepState::Omitted)));
                     }
                     execution.finish(now, status).unwrap();
                 }

@@ -82,7 +82,7 @@ pub(super) fn decide_failback(
         ),
         ready_at.or(away.return_at),
     );
-    if plan.is_lossy() {
+    if plan.is_lossy(Style::Planned) {
         for verdict in consent::consent(now, &plan.policy.consent, control.lag.as_ref(), false) {
             asking.ask(verdict);
         }

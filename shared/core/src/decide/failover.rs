@@ -44,7 +44,7 @@ pub(super) fn decide_failover(
     );
     let to = ask_target(&mut asking, situation);
     restraint::failovers_left(&mut asking, situation);
-    if plan.is_lossy() {
+    if plan.is_lossy(Style::Unplanned) {
         for verdict in consent::consent(now, &plan.policy.consent, control.lag.as_ref(), false) {
             asking.ask(verdict);
         }

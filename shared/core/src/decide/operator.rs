@@ -88,7 +88,8 @@ pub(super) fn decide_operator(now: Timestamp, asked: &Failover, kind: Kind, situ
         let (held, _) = target_verdict(now, plan, to, sites.get(to));
         verdicts.push(held.override_if(asked.force));
     }
-    if plan.is_lossy() {
+    let may_escalate = asked.escalate_after_seconds.is_some();
+    if plan.is_lossy(asked.style) || (may_escalate && plan.is_lossy(Style::Unplanned)) {
         let (policy, lag) = (&plan.policy.consent, control.lag.as_ref());
         verdicts.extend(consent::consent(now, policy, lag, asked.accept_data_loss));
     }

@@ -9,6 +9,7 @@
 //!                    └───▶ intended ─ call ─▶ applied ─ read ─▶ done
 //!                             │ (pre-state and intent are durable before the call)
 //!                             └─ can not be done ─▶ failed ─▶ roll back, or halt
+//! omit:  pending ─ a move of this style does not do it ─▶ omitted              (pending again if the style changes)
 //! skip:  pending | failed | a gate that waits ─ a person's word ─▶ skipped    (never while a call may be in flight)
 //! undo:  done | applied | intended | failed | skipped ─ restore the pre-state, read ─▶ undone
 //! ```
@@ -91,7 +92,7 @@ words!(Status {
 });
 words!(StepState {
     Pending => "pending", Intended => "intended", Applied => "applied", Done => "done",
-    Satisfied => "satisfied", Failed => "failed", Undone => "undone", Skipped => "skipped",
+    Satisfied => "satisfied", Failed => "failed", Undone => "undone", Skipped => "skipped", Omitted => "omitted",
 });
 
 /// Where an execution stands.
@@ -146,6 +147,8 @@ pub enum StepState {
     Undone,
     /// A person went on without it.
     Skipped,
+    /// A move of this style does not do it.
+    Omitted,
 }
 
 /// One step of one execution.
@@ -187,9 +190,15 @@ pub struct StepRun {
     /// That undo found the pre-state although a call may have been made, and has waited to look again.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub undo_doubted: bool,
-    /// How often something of it failed and was put off.
+    /// When the newest of them was begun.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attempted_at: Option<Timestamp>,
+    /// How often something of it failed or was waited for, and was put off.
     #[serde(default)]
     pub retries: u32,
+    /// How often it failed with an error that may pass.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub errors: u32,
     /// That it waits has been announced.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub wait_told: bool,
@@ -215,7 +224,9 @@ impl StepRun {
             attempts: 0,
             undo_attempts: 0,
             undo_doubted: false,
+            attempted_at: None,
             retries: 0,
+            errors: 0,
             wait_told: false,
             detail: String::new(),
         }
@@ -393,6 +404,7 @@ impl Execution {
             StepState::Satisfied,
             StepState::Undone,
             StepState::Skipped,
+            StepState::Omitted,
         ];
         let mut steps = self.steps.iter().enumerate();
         steps.find(|(_, run)| !ended.contains(&run.state))

@@ -3,7 +3,7 @@
 use super::{Direction, Execution, Status, StepState};
 use crate::control::MAX_TAKEOVERS;
 use crate::mutant::{Mutant, active};
-use crate::plan::OnFailure;
+use crate::plan::{OnFailure, Reversibility};
 use jiff::Timestamp;
 
 /// What to do next.
@@ -21,6 +21,10 @@ pub enum Next {
     Undo(usize),
     /// Go on without this step: [`Execution::skip`].
     Skip(usize),
+    /// Pass over this step, which moves of this style do not do: [`Execution::omit`].
+    Omit(usize),
+    /// Give this step up, for this reason, and go on: [`Execution::fail_step`].
+    Fail(usize, String),
     /// Go on as an unplanned move: [`Execution::escalate`].
     Escalate,
     /// Nothing before this time.
@@ -71,36 +75,92 @@ impl Execution {
 
     fn next_forward(&self, now: Timestamp) -> Next {
         if let Some(word) = &self.cancel {
-            return Next::TurnBack(format!("cancelled by {}: {}", word.operator, word.reason));
+            return self.turn_back_or_stick(format!("cancelled by {}: {}", word.operator, word.reason));
         }
+        let mut verify = None;
         for (index, run) in self.steps.iter().enumerate() {
+            // What is begun together is waited for together, and before anything that stands behind it.
+            if verify.is_some() && !self.same_group(index) {
+                break;
+            }
             let unwanted = self.skip.as_ref().is_some_and(|wish| wish.step == run.name);
             if unwanted && self.may_skip(index) {
                 return Next::Skip(index);
             }
+            let on_failure = self
+                .step(index)
+                .map(|step| step.common().on_failure)
+                .unwrap_or_default();
             let overdue = run.deadline.is_some_and(|deadline| now >= deadline) && !active(Mutant::StepDeadlineIgnored);
             match run.state {
-                StepState::Done | StepState::Satisfied | StepState::Undone | StepState::Skipped => {}
+                StepState::Done
+                | StepState::Satisfied
+                | StepState::Undone
+                | StepState::Skipped
+                | StepState::Omitted => {}
+                StepState::Failed if on_failure == OnFailure::Continue => {}
                 StepState::Failed => {
                     let why = format!("step {} failed: {}", run.name, run.detail);
-                    return match self.plan.steps.get(index).map(|step| step.common().on_failure) {
-                        Some(OnFailure::Halt) => Next::Stick(why),
-                        _ => Next::TurnBack(why),
-                    };
+                    return self.give_up(on_failure, why);
                 }
+                StepState::Pending if !self.wants(index) => return Next::Omit(index),
                 StepState::Pending | StepState::Intended | StepState::Applied if overdue => {
-                    let why = format!("step {} was not done within its time: {}", run.name, run.detail);
-                    return match self.plan.steps.get(index).map(|step| step.common().on_failure) {
-                        Some(OnFailure::Halt) => Next::Stick(why),
-                        _ => Next::TurnBack(why),
+                    let why = format!("it was not done within its time: {}", run.detail);
+                    return match on_failure {
+                        OnFailure::Continue => Next::Fail(index, why),
+                        _ => self.give_up(on_failure, format!("step {}: {why}", run.name)),
                     };
                 }
                 StepState::Pending => return Next::Prepare(index),
                 StepState::Intended => return Next::Apply(index),
-                StepState::Applied => return Next::Verify(index),
+                StepState::Applied => {
+                    verify.get_or_insert(index);
+                }
             }
         }
-        Next::Finish(Status::Completed)
+        match verify {
+            Some(index) => Next::Verify(index),
+            None => Next::Finish(Status::Completed),
+        }
+    }
+
+    /// Whether a move of this style does the step.
+    fn wants(&self, index: usize) -> bool {
+        self.step(index)
+            .is_none_or(|step| step.common().when.includes(self.style))
+    }
+
+    // Whether the step belongs to the same group as the one before it.
+    fn same_group(&self, index: usize) -> bool {
+        let group = |index: usize| self.step(index).and_then(|step| step.common().group.as_deref());
+        index
+            .checked_sub(1)
+            .is_some_and(|before| group(index).is_some() && group(index) == group(before))
+    }
+
+    fn give_up(&self, on_failure: OnFailure, why: String) -> Next {
+        match on_failure {
+            OnFailure::Halt => Next::Stick(why),
+            OnFailure::Rollback | OnFailure::Continue => self.turn_back_or_stick(why),
+        }
+    }
+
+    // Going back past a step that can not be taken back would part the traffic from the data: a person decides that.
+    fn turn_back_or_stick(&self, why: String) -> Next {
+        let irreversible = |(index, run): &(usize, &super::StepRun)| {
+            let kind = self.step(*index).map(|step| step.as_kind().reversibility());
+            kind == Some(Reversibility::Irreversible)
+                && run.attempts > 0
+                && !matches!(run.state, StepState::Undone | StepState::Satisfied)
+        };
+        match self.steps.iter().enumerate().find(irreversible) {
+            None => Next::TurnBack(why),
+            Some((_, run)) => Next::Stick(format!(
+                "{why}. Step {} can not be taken back, so nothing was undone: going back would part the traffic from its \
+                 data. Mend what failed and `resolve` it forward, or `resolve` it back and leave that step as it is",
+                run.name
+            )),
+        }
     }
 
     fn next_back(&self) -> Next {

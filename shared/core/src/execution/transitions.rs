@@ -41,6 +41,19 @@ impl Execution {
         Ok(())
     }
 
+    /// A move of this style does not do the step.
+    ///
+    /// # Errors
+    /// The step has begun.
+    pub fn omit(&mut self, index: usize) -> Result<(), IllegalTransition> {
+        self.move_step("omit", index, &[StepState::Pending], StepState::Omitted)?;
+        let when = self.step(index).map(|step| step.common().when.as_str());
+        if let (Some(run), Some(when)) = (self.steps.get_mut(index), when) {
+            run.detail = format!("only where the move is {when}; this one is {}", self.style);
+        }
+        Ok(())
+    }
+
     /// Records intent and pre-state. Only after this is durable may anything be called.
     ///
     /// # Errors
@@ -73,7 +86,7 @@ impl Execution {
     ///
     /// # Errors
     /// There is no durable intent.
-    pub fn attempt(&mut self, index: usize) -> Result<(), IllegalTransition> {
+    pub fn attempt(&mut self, index: usize, now: Timestamp) -> Result<(), IllegalTransition> {
         let direction = self.direction;
         let run = self.run("attempt", index)?;
         if direction == Direction::Forward && run.state != StepState::Intended {
@@ -93,6 +106,7 @@ impl Execution {
         run.receipt = None;
         run.settles_at = None;
         run.attempts += 1;
+        run.attempted_at = Some(now);
         if direction == Direction::Back {
             run.undo_attempts += 1;
         }
@@ -201,8 +215,18 @@ impl Execution {
     pub fn put_off(&mut self, index: usize, now: Timestamp, until: Timestamp, detail: &str, reached: bool) -> u32 {
         let in_a_row = if reached { 0 } else { self.connection_errors + 1 };
         self.wait(index, now, until, detail);
+        if let Some(run) = self.steps.get_mut(index) {
+            run.errors += 1;
+        }
         self.connection_errors = in_a_row;
         in_a_row
+    }
+
+    /// Whether the step's errors have used up its budget.
+    pub fn is_out_of_retries(&self, index: usize) -> bool {
+        let budget = self.step(index).and_then(|step| step.common().retry_budget);
+        let errors = self.steps.get(index).map_or(0, |run| run.errors);
+        self.direction == Direction::Forward && budget.is_some_and(|budget| errors >= budget)
     }
 
     /// Turns round: from now on the steps are undone, the last first.

@@ -86,7 +86,8 @@ impl Execution {
         Ok(())
     }
 
-    /// Goes on as an unplanned move: steps that would wait for the source to do its part no longer do.
+    /// Goes on as an unplanned move: gates that only a planned one waits at open, and what only an unplanned one does
+    /// is done.
     ///
     /// # Errors
     /// It is unplanned already, or has ended.
@@ -97,6 +98,27 @@ impl Execution {
         })?;
         self.style = Style::Unplanned;
         self.escalate_at = None;
+        self.wake_at = None;
+        for index in 0..self.steps.len() {
+            let kind = self
+                .step(index)
+                .map(|step| (step.common().when.includes(Style::Unplanned), step.is_gate()));
+            let Some((run, (wanted, is_gate))) = self.steps.get_mut(index).zip(kind) else {
+                continue;
+            };
+            let waits = matches!(run.state, StepState::Intended | StepState::Applied);
+            if run.state == StepState::Omitted && wanted {
+                // What only an unplanned move does comes now, and before anything that stands behind it.
+                run.state = StepState::Pending;
+                run.detail = String::new();
+            } else if waits && is_gate && !wanted {
+                run.state = StepState::Omitted;
+                run.detail = format!(
+                    "no longer waited for: the move is unplanned now; before: {}",
+                    run.detail
+                );
+            }
+        }
         Ok(())
     }
 

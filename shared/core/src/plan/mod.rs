@@ -27,9 +27,10 @@ pub use probe::{
 pub use schema::json_schema;
 pub use step::{
     Alias, DNS_PROPAGATION_SECONDS, DNS_SAFE_TIMEOUT_SECONDS, DnsRecord, DnsRecords, DnsSite, ElbWeights, OnFailure,
-    RecordType, Step, StepCommon, WaitHealthy,
+    RecordType, Reversibility, Step, StepCommon, StepKind, WaitHealthy, When,
 };
 
+use crate::execution::Style;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
@@ -162,9 +163,9 @@ impl Plan {
         self.probes.iter().filter(move |probe| probe.common().site == site)
     }
 
-    /// Whether a move of this plan can lose data.
-    pub fn is_lossy(&self) -> bool {
-        self.steps.iter().any(Step::is_lossy)
+    /// Whether a move of this style can lose data.
+    pub fn is_lossy(&self, style: Style) -> bool {
+        self.steps.iter().any(|step| step.is_lossy(style))
     }
 
     /// What is allowed in this plan, and will hurt on a bad day. Unlike a problem it refuses nothing.
@@ -172,10 +173,9 @@ impl Plan {
         let steps = self.steps.iter().enumerate();
         steps
             .filter_map(|(index, step)| {
-                Some(Problem {
-                    path: format!("steps[{index}].timeout_seconds"),
-                    message: step.warning()?,
-                })
+                let (field, message) = step.as_kind().warning()?;
+                let path = format!("steps[{index}].{field}");
+                Some(Problem { path, message })
             })
             .collect()
     }
@@ -209,7 +209,7 @@ impl Plan {
             let stepped = self
                 .steps
                 .iter()
-                .any(|step| step.resources_of(&site.name).contains(&resource));
+                .any(|step| step.as_kind().resources_of(&site.name).contains(&resource));
             if listed || probed || alarmed || stepped {
                 owners.insert(site.name.as_str());
             }
@@ -218,7 +218,7 @@ impl Plan {
             && self
                 .steps
                 .iter()
-                .any(|step| step.shared_resources().contains(&resource))
+                .any(|step| step.as_kind().shared_resources().contains(&resource))
         {
             owners.extend(self.sites.iter().map(|site| site.name.as_str()));
         }

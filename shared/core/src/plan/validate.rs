@@ -13,6 +13,7 @@ mod text;
 
 use super::parse::{Path, Problems};
 use super::{Alarm, FailbackMode, Mode, Policy, Probe, Site, Step, UnhealthyRule};
+use crate::execution::Style;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -231,13 +232,8 @@ fn durations(draft: &Draft<'_>, problems: &mut Problems) {
             problems.add(path.key("for_seconds"), message);
         }
     }
-    let kinds = draft.texts("steps", "kind");
-    if !kinds.is_empty() && kinds.iter().all(|kind| *kind == Some("wait_healthy")) {
-        problems.add(
-            Path::root().key("steps"),
-            "every step only waits: at least one must move something",
-        );
-    }
+    moving(draft, problems);
+    groups(draft, problems);
     if let (Some(policy), true) = (&draft.policy, draft.steps.iter().all(Option::is_some)) {
         let sum: u64 = draft
             .steps
@@ -252,6 +248,46 @@ fn durations(draft: &Draft<'_>, problems: &mut Problems) {
                 policy.max_duration_seconds
             );
             problems.add(Path::root().key("policy").key("max_duration_seconds"), message);
+        }
+    }
+}
+
+/// A move of either style moves something.
+fn moving(draft: &Draft<'_>, problems: &mut Problems) {
+    let Some(steps) = draft.steps.iter().map(Option::as_ref).collect::<Option<Vec<_>>>() else {
+        return;
+    };
+    let path = Path::root().key("steps");
+    if steps.is_empty() {
+        return;
+    }
+    if steps.iter().all(|step| step.is_gate()) {
+        return problems.add(path, "every step only waits: at least one must move something");
+    }
+    for (style, word) in [(Style::Planned, "planned"), (Style::Unplanned, "unplanned")] {
+        if !steps
+            .iter()
+            .any(|step| !step.is_gate() && step.common().when.includes(style))
+        {
+            let message = format!("no step moves anything where the move is {word}: check the `when` of each");
+            problems.add(path.clone(), message);
+        }
+    }
+}
+
+/// Steps of one group stand side by side: what lies between them could not be begun with them.
+fn groups(draft: &Draft<'_>, problems: &mut Problems) {
+    let mut seen: BTreeMap<&str, usize> = BTreeMap::new();
+    for (index, step) in draft.steps.iter().enumerate() {
+        let Some(group) = step.as_ref().and_then(|step| step.common().group.as_deref()) else {
+            continue;
+        };
+        if let Some(before) = seen.insert(group, index)
+            && before + 1 != index
+        {
+            let path = Path::root().key("steps").at(index).key("group");
+            let message = format!("steps[{before}] is of this group too, and other steps stand between them");
+            problems.add(path, message);
         }
     }
 }

@@ -5,10 +5,11 @@
 
 use super::Executor;
 use crate::ports::{CallError, CallErrorKind};
-use crate::steps::{Plane, driver};
+use crate::steps::{Goal, Plane, driver};
 use futures_util::future::join_all;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use understudy_core::execution::Style;
 use understudy_core::plan::{Plan, Probe, Step};
 
 /// What can be asked.
@@ -19,8 +20,12 @@ pub enum Question {
     DryRun {
         /// The plan.
         plan: Box<Plan>,
+        /// The site that carries it.
+        from: String,
         /// The site.
         to: String,
+        /// Whether the source still works.
+        style: Style,
     },
     /// Is everything there that the plan names?
     Validate {
@@ -32,7 +37,15 @@ pub enum Question {
 impl Executor {
     pub(super) async fn answer(&self, question: Value) -> Value {
         match serde_json::from_value(question) {
-            Ok(Question::DryRun { plan, to }) => json!({"ok": true, "steps": self.dry_run(&plan, &to).await}),
+            Ok(Question::DryRun { plan, from, to, style }) => {
+                let goal = Goal {
+                    from,
+                    to,
+                    style,
+                    run: None,
+                };
+                json!({"ok": true, "steps": self.dry_run(&plan, &goal).await})
+            }
             Ok(Question::Validate { plan }) => {
                 json!({"ok": true, "problems": self.missing(&plan).await, "warnings": plan.warnings()})
             }
@@ -40,18 +53,24 @@ impl Executor {
         }
     }
 
-    async fn dry_run(&self, plan: &Plan, to: &str) -> Vec<Value> {
+    async fn dry_run(&self, plan: &Plan, goal: &Goal) -> Vec<Value> {
         join_all(plan.steps.iter().map(|step| async move {
             let driver = driver(&self.steps, plan, step);
             let facts = driver.facts();
             let mut head = json!({
-                "name": step.name(), "kind": step.kind(), "plane": facts.plane, "reversibility": facts.reversibility,
+                "name": step.name(), "kind": step.kind(), "plane": facts.plane, "reversibility": step.as_kind().reversibility(), "when": step.common().when,
                 "timeout_seconds": step.common().timeout_seconds, "on_failure": step.common().on_failure,
             });
-            if let Some(warning) = step.warning() {
+            if let Some((_, warning)) = step.as_kind().warning() {
                 head["warning"] = json!(warning);
             }
-            let found = match driver.read(to).await {
+            if !step.common().when.includes(goal.style) {
+                return merge(head, json!({"would": format!("nothing: this move is {}", goal.style), "calls": []}));
+            }
+            let found = match driver.read(goal).await {
+                Ok(reading) if reading.blocked.is_some() => {
+                    json!({"current": reading.note, "error": reading.blocked, "would": "fail here"})
+                }
                 Ok(reading) if reading.is_satisfied() => {
                     json!({"current": reading.note, "would": "nothing: it is as wanted", "calls": []})
                 }
@@ -138,7 +157,13 @@ impl Executor {
             }
         }
         let Some(site) = plan.sites.first() else { return Ok(()) };
-        driver(&self.steps, plan, step).read(&site.name).await.map(|_| ())
+        let goal = Goal {
+            from: site.name.clone(),
+            to: site.name.clone(),
+            style: Style::Planned,
+            run: None,
+        };
+        driver(&self.steps, plan, step).read(&goal).await.map(|_| ())
     }
 }
 

@@ -9,7 +9,7 @@
 //! propagates before the next, nor that a change that alters nothing is sent to the name servers at all. So the
 //! executor waits [`PROPAGATION`] from when the record first reads back, and records that nobody confirmed it.
 
-use super::{Driver, Facts, Plane, Reading, Reversibility, foreign_state};
+use super::{Driver, Facts, Goal, Plane, Reading, foreign_state};
 use crate::ports::{CallError, CallErrorKind, Dns};
 use async_trait::async_trait;
 use jiff::SignedDuration;
@@ -50,13 +50,12 @@ impl Driver for DnsRecordsDriver {
     fn facts(&self) -> Facts {
         Facts {
             plane: Plane::Control,
-            reversibility: Reversibility::Reversible,
             reads: &["route53:ListResourceRecordSets", "route53:GetChange"],
             changes: &["route53:ChangeResourceRecordSets"],
         }
     }
 
-    async fn read(&self, to: &str) -> Result<Reading, CallError> {
+    async fn read(&self, goal: &Goal) -> Result<Reading, CallError> {
         let names: Vec<(String, String)> = self
             .step
             .records
@@ -65,7 +64,7 @@ impl Driver for DnsRecordsDriver {
             .collect();
         let mut current = self.dns.records(&self.step.hosted_zone_id, &names).await?;
         current.retain(|record| self.concerns(record));
-        let wanted = wanted_records(&self.step, to, &current).map_err(|found| {
+        let wanted = wanted_records(&self.step, &goal.to, &current).map_err(|found| {
             CallError::new(
                 CallErrorKind::Refused,
                 format!(
@@ -76,12 +75,7 @@ impl Driver for DnsRecordsDriver {
         })?;
         let current = ResourceState::DnsRecords { records: current };
         let wanted = ResourceState::DnsRecords { records: wanted };
-        Ok(Reading {
-            note: current.sentence(),
-            current,
-            wanted,
-            open: true,
-        })
+        Ok(Reading::of_change(current, wanted))
     }
 
     async fn change(

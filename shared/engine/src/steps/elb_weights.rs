@@ -5,7 +5,7 @@
 //! actions and have no version: the port reads the list, compares its weights with what is expected, and
 //! writes it back with only the weights changed.
 
-use super::{Driver, Facts, Plane, Reading, Reversibility, foreign_state};
+use super::{Driver, Facts, Goal, Plane, Reading, foreign_state};
 use crate::ports::{CallError, ForwardTarget, Traffic};
 use async_trait::async_trait;
 use std::sync::Arc;
@@ -46,7 +46,6 @@ impl Driver for ElbWeightsDriver {
     fn facts(&self) -> Facts {
         Facts {
             plane: Plane::Control,
-            reversibility: Reversibility::Reversible,
             reads: &[
                 "elasticloadbalancing:DescribeListeners",
                 "elasticloadbalancing:DescribeRules",
@@ -55,17 +54,12 @@ impl Driver for ElbWeightsDriver {
         }
     }
 
-    async fn read(&self, to: &str) -> Result<Reading, CallError> {
+    async fn read(&self, goal: &Goal) -> Result<Reading, CallError> {
         let current = self.traffic.weights(self.region.as_deref(), &self.target).await?;
-        let wanted = wanted_weights(&self.step, to, &current);
+        let wanted = wanted_weights(&self.step, &goal.to, &current);
         let current = ResourceState::ElbWeights { weights: current };
         let wanted = ResourceState::ElbWeights { weights: wanted };
-        Ok(Reading {
-            note: current.sentence(),
-            current,
-            wanted,
-            open: true,
-        })
+        Ok(Reading::of_change(current, wanted))
     }
 
     async fn change(

@@ -1,13 +1,13 @@
 //! One module for each kind of step, all in one shape.
 //!
 //! A kind says what it is ([`Facts`]) and does three things: *read* what is and what is wanted, *change* the
-//! one into the other with a single mutating call, and say whether a change has *settled*. Undo is no
-//! fourth thing: it is a change from what is to the recorded pre-state. Repeats, deadlines, intents and
-//! lost replies belong to the executor and are the same for every kind.
+//! one into the other with a single mutating call (or say which states lie between, where it takes several), and say
+//! whether a change has *settled*. Undo is no fourth thing: it is a change from what is to the recorded pre-state.
+//! Repeats, deadlines, intents and lost replies belong to the executor and are the same for every kind.
 //!
 //! | to add a kind | where |
 //! |---|---|
-//! | what the plan says | a struct and a variant of `core::plan::Step` |
+//! | what the plan says | a struct in `core::plan::step`, which says of itself what it is (`StepKind`) |
 //! | what it reads and restores | a variant of `core::state::ResourceState` and a pure `wanted_…` |
 //! | how | a module here, and its arm in [`driver`] |
 
@@ -18,9 +18,10 @@ mod wait_healthy;
 use crate::ports::{Alarms, CallError, Clock, Dns, Traffic};
 use crate::store::Store;
 use async_trait::async_trait;
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use std::sync::Arc;
+use understudy_core::execution::Style;
 use understudy_core::plan::{Plan, Step};
 use understudy_core::state::ResourceState;
 
@@ -30,18 +31,10 @@ use understudy_core::state::ResourceState;
 pub enum Plane {
     /// Configuration calls.
     Control,
+    /// Calls that are made to work while control planes are down.
+    Data,
     /// It calls nothing of AWS but the table.
     None,
-}
-
-/// Whether a step can be taken back.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Reversibility {
-    /// Its pre-state is restored exactly.
-    Reversible,
-    /// There is nothing to take back.
-    Nothing,
 }
 
 /// What a kind of step is.
@@ -49,8 +42,6 @@ pub enum Reversibility {
 pub struct Facts {
     /// The plane of its calls.
     pub plane: Plane,
-    /// Whether it can be taken back.
-    pub reversibility: Reversibility,
     /// The IAM actions that it reads with.
     pub reads: &'static [&'static str],
     /// The IAM actions that it changes with.
@@ -68,12 +59,65 @@ pub struct Reading {
     pub open: bool,
     /// What was found, for people.
     pub note: String,
+    /// Why the step must not begin, if it must not. Asked before the intent only: what has begun is verified.
+    pub blocked: Option<String>,
+}
+
+/// The move that a step is part of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Goal {
+    /// The site that carries the plan.
+    pub from: String,
+    /// The site that shall.
+    pub to: String,
+    /// Whether the source still works.
+    pub style: Style,
+    /// The execution, and the step's place in it; none in a dry run.
+    pub run: Option<GoalRun>,
+}
+
+/// The execution that a step is part of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GoalRun {
+    /// Its id.
+    pub execution: String,
+    /// The epoch under which it acts.
+    pub epoch: u64,
+    /// When the step was begun, once it was.
+    pub started_at: Option<Timestamp>,
 }
 
 impl Reading {
     /// Whether nothing is to be changed or waited for.
     pub fn is_satisfied(&self) -> bool {
         self.open && self.current.same_as(&self.wanted)
+    }
+
+    /// The reading of a change.
+    pub fn of_change(current: ResourceState, wanted: ResourceState) -> Self {
+        Self {
+            note: current.sentence(),
+            current,
+            wanted,
+            open: true,
+            blocked: None,
+        }
+    }
+
+    /// The reading of a gate.
+    pub fn of_gate(open: bool, note: String) -> Self {
+        Self {
+            current: ResourceState::Gate,
+            wanted: ResourceState::Gate,
+            open,
+            note,
+            blocked: None,
+        }
+    }
+
+    /// The same, which must not begin for this reason.
+    pub fn blocked_by(self, why: Option<String>) -> Self {
+        Self { blocked: why, ..self }
     }
 }
 
@@ -82,8 +126,8 @@ impl Reading {
 pub trait Driver: Send + Sync {
     /// What the kind is.
     fn facts(&self) -> Facts;
-    /// Reads what is, and works out what is wanted while site `to` is active.
-    async fn read(&self, to: &str) -> Result<Reading, CallError>;
+    /// Reads what is, and works out what is wanted at the end of the move.
+    async fn read(&self, goal: &Goal) -> Result<Reading, CallError>;
     /// Turns `from` into `into` with one mutating call, refused if it is not `from` any more.
     /// Answers what [`Driver::settled`] asks about, if anything.
     async fn change(
@@ -96,6 +140,23 @@ pub trait Driver: Send + Sync {
     async fn settled(&self, receipt: &str) -> Result<bool, CallError> {
         let _ = receipt;
         Ok(true)
+    }
+    /// Whether `now` is a state that changing `from` into `into` passes through, because it takes several calls: then it
+    /// is nobody else's doing, and the next call is made from there.
+    fn is_between(&self, from: &ResourceState, now: &ResourceState, into: &ResourceState) -> bool {
+        let _ = (from, now, into);
+        false
+    }
+    /// Whether one [`Driver::change`] from `from` is enough. After one that is not, the resource is read again and the
+    /// next call is made.
+    fn is_last_call(&self, from: &ResourceState, into: &ResourceState) -> bool {
+        let _ = (from, into);
+        true
+    }
+    /// For calls that must not be made twice: how long after one that was not seen to work the resource must still read
+    /// as before, until it is taken to have had no effect. `None`: a repeat does no harm.
+    fn repeat_after(&self) -> Option<SignedDuration> {
+        None
     }
     /// How long a change generally takes to reach everybody, where [`Driver::settled`] must be asked. That long is
     /// waited when the answer of [`Driver::change`] was lost and nobody can be asked.

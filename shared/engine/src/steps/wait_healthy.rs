@@ -1,6 +1,6 @@
 //! `wait_healthy`: a gate that opens when fresh observations call the destination healthy.
 
-use super::{Driver, Facts, Plane, Reading, Reversibility, StepPorts};
+use super::{Driver, Facts, Goal, Plane, Reading, StepPorts};
 use crate::ports::CallError;
 use async_trait::async_trait;
 use jiff::SignedDuration;
@@ -30,13 +30,12 @@ impl Driver for WaitHealthyDriver {
     fn facts(&self) -> Facts {
         Facts {
             plane: Plane::None,
-            reversibility: Reversibility::Nothing,
             reads: &["cloudwatch:DescribeAlarms"],
             changes: &[],
         }
     }
 
-    async fn read(&self, to: &str) -> Result<Reading, CallError> {
+    async fn read(&self, goal: &Goal) -> Result<Reading, CallError> {
         let observations: Vec<_> = self
             .ports
             .store
@@ -48,6 +47,7 @@ impl Driver for WaitHealthyDriver {
         let alarms = crate::decision::sufficient_alarms(self.ports.alarms.as_ref(), &self.plan).await;
         let now = self.ports.clock.now();
         let sites = assess(now, &self.plan, &observations, &alarms);
+        let to = goal.to.as_str();
         let (open, note) = match sites.get(to) {
             Some(site) => {
                 let long_enough = site.since.is_some_and(|since| {
@@ -60,12 +60,7 @@ impl Driver for WaitHealthyDriver {
             }
             None => (false, format!("nothing is known of site {to}")),
         };
-        Ok(Reading {
-            current: ResourceState::Gate,
-            wanted: ResourceState::Gate,
-            open,
-            note,
-        })
+        Ok(Reading::of_gate(open, note))
     }
 
     async fn change(

@@ -182,7 +182,9 @@ impl DecisionMaker {
             Some(chosen) => {
                 let question = Question::DryRun {
                     plan: Box::new(seen.plan.clone()),
+                    from: chosen.from.clone(),
                     to: chosen.to.clone(),
+                    style: chosen.style,
                 };
                 match self.ask(&question).await {
                     Ok(answer) => answer.get("steps").cloned().unwrap_or(answer),

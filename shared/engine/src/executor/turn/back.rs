@@ -1,5 +1,6 @@
 //! Back through the steps: ordinary work, repeated like applying. What cannot be undone calls a person.
 
+use super::forward::may_repeat_at;
 use super::settling::Settled;
 use super::{Flow, Intent, Stop, Turn, run_of};
 use crate::ports::{CallError, CallErrorKind};
@@ -7,6 +8,7 @@ use jiff::SignedDuration;
 use understudy_core::control::{Control, later};
 use understudy_core::execution::StepState;
 use understudy_core::mutant::{Mutant, active};
+use understudy_core::plan::Reversibility;
 
 /// After this many calls of one undo, a person must look.
 const MAX_UNDO_ATTEMPTS: u32 = 8;
@@ -26,6 +28,14 @@ impl Turn<'_> {
         let Some(run) = execution.steps.get(index).cloned() else {
             return Ok(Flow::Leave);
         };
+        let kind = execution.step(index).map(|step| step.as_kind().reversibility());
+        if kind == Some(Reversibility::Irreversible) && run.attempts > 0 {
+            let detail = format!("left as it is: it can not be taken back; before: {}", run.detail);
+            *control = self
+                .commit_execution(|execution, now| execution.undone(index, now, &detail))
+                .await?;
+            return Ok(Flow::On);
+        }
         let (driver, reading) = match self.read(execution, index).await {
             Ok(found) => found,
             Err(error) => return self.put_off_undo(control, index, &error).await,
@@ -57,7 +67,8 @@ impl Turn<'_> {
                 Err(error) => self.put_off_undo(control, index, &error).await,
             };
         }
-        if !reading.current.same_as(&wanted) {
+        let ours = reading.current.same_as(&wanted) || driver.is_between(&pre_state, &reading.current, &wanted);
+        if !ours {
             if run.attempts == run.undo_attempts {
                 let detail = format!(
                     "left as somebody else made it: {}; it was never changed here",
@@ -77,6 +88,10 @@ impl Turn<'_> {
                 reading.current.sentence()
             );
             return self.stick(control, &why).await;
+        }
+        let repeated = run.undo_attempts > 0;
+        if let Some(at) = may_repeat_at(driver.as_ref(), execution, index).filter(|at| repeated && *at > self.now()) {
+            return self.leave_unsure(control, index, at).await;
         }
         match self
             .call(

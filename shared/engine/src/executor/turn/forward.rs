@@ -5,8 +5,9 @@ use super::settling::Settled;
 use super::{Flow, Intent, Stop, Turn, run_of};
 use crate::ports::{CallError, CallErrorKind};
 use crate::steps::{Driver, Reading};
+use jiff::Timestamp;
 use understudy_core::control::{Control, later};
-use understudy_core::execution::StepRun;
+use understudy_core::execution::{Execution, StepRun};
 use understudy_core::mutant::{Mutant, active};
 use understudy_core::report::{EventKind, about_execution};
 use understudy_core::state::ResourceState;
@@ -46,6 +47,9 @@ impl Turn<'_> {
             }
             Err(error) => return self.put_off(control, index, &error).await,
         };
+        if let Some(why) = &reading.blocked {
+            return self.fail(control, index, why).await;
+        }
         *control = if reading.is_satisfied() {
             self.commit_execution(|execution, now| execution.satisfied(index, now, &reading.note))
                 .await?
@@ -92,7 +96,8 @@ impl Turn<'_> {
                 .await?;
             return Ok(Flow::On);
         }
-        if !reading.current.same_as(&pre_state) && !active(Mutant::ConflictIgnored) {
+        let expected = reading.current.same_as(&pre_state) || driver.is_between(&pre_state, &reading.current, &wanted);
+        if !expected && !active(Mutant::ConflictIgnored) {
             let error = CallError::new(
                 CallErrorKind::Conflict,
                 format!(
@@ -103,11 +108,15 @@ impl Turn<'_> {
             );
             return self.put_off(control, index, &error).await;
         }
+        if let Some(at) = may_repeat_at(driver.as_ref(), execution, index).filter(|at| *at > self.now()) {
+            return self.leave_unsure(control, index, at).await;
+        }
         match self
             .call(driver.as_ref(), control, index, &reading.current, &wanted)
             .await?
         {
             None => Ok(Flow::Leave),
+            Some(Ok(_)) if !driver.is_last_call(&reading.current, &wanted) => Ok(Flow::On),
             Some(Ok(receipt)) => {
                 *control = self
                     .commit_execution(|execution, _| execution.applied(index, receipt.clone(), &detail))
@@ -192,9 +201,19 @@ impl Turn<'_> {
         if error.may_repeat() {
             return self.repeat_later(control, index, error).await;
         }
+        self.fail(control, index, &error.message).await
+    }
+
+    pub(super) async fn fail(&self, control: &mut Control, index: usize, why: &str) -> Result<Flow, Stop> {
         *control = self
-            .commit_execution(|execution, now| execution.fail_step(index, now, &error.message))
+            .commit_execution(|execution, now| execution.fail_step(index, now, why))
             .await?;
         Ok(Flow::On)
     }
+}
+
+/// When a call that must not be made twice may be made again.
+pub(super) fn may_repeat_at(driver: &dyn Driver, execution: &Execution, index: usize) -> Option<Timestamp> {
+    let run = execution.steps.get(index)?;
+    Some(later(run.attempted_at?, driver.repeat_after()?))
 }

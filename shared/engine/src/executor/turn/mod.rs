@@ -12,7 +12,7 @@ mod words;
 
 use super::{CALL_TIMEOUT, Executor, TURN, pre_state};
 use crate::ports::{CallError, CallErrorKind, Invocation};
-use crate::steps::{Driver, Reading};
+use crate::steps::{Driver, Goal, GoalRun, Reading};
 use crate::store::ChangeError;
 use jiff::{SignedDuration, Timestamp};
 use understudy_core::control::{Control, LeaseHeld, Wake, later};
@@ -254,6 +254,11 @@ impl Turn<'_> {
                     Flow::On
                 }
                 Next::Skip(index) => self.skip(&mut control, index).await?,
+                Next::Omit(index) => {
+                    control = self.commit_execution(|execution, _| execution.omit(index)).await?;
+                    Flow::On
+                }
+                Next::Fail(index, why) => self.fail(&mut control, index, &why).await?,
                 Next::Escalate => self.escalate(&mut control).await?,
                 Next::Stick(why) => self.stick(&mut control, &why).await?,
                 Next::Finish(status) => self.finish(&mut control, status).await?,
@@ -290,7 +295,9 @@ impl Turn<'_> {
             return Ok(None);
         }
         if !active(Mutant::AttemptNotRecorded) {
-            *control = self.commit_execution(|execution, _| execution.attempt(index)).await?;
+            *control = self
+                .commit_execution(|execution, now| execution.attempt(index, now))
+                .await?;
         }
         let fits = control
             .lease
@@ -330,7 +337,17 @@ impl Turn<'_> {
         index: usize,
     ) -> Result<(Box<dyn Driver>, Reading), CallError> {
         let driver = self.executor.driver(execution, index)?;
-        let reading = driver.read(&execution.to).await?;
+        let goal = Goal {
+            from: execution.from.clone(),
+            to: execution.to.clone(),
+            style: execution.style,
+            run: Some(GoalRun {
+                execution: execution.id.clone(),
+                epoch: self.epoch,
+                started_at: execution.steps.get(index).and_then(|run| run.started_at),
+            }),
+        };
+        let reading = driver.read(&goal).await?;
         Ok((driver, reading))
     }
 
@@ -356,6 +373,10 @@ impl Turn<'_> {
                     return Ok(());
                 };
                 let in_a_row = execution.put_off(index, now, later(now, pause), &error.message, reached);
+                if execution.is_out_of_retries(index) {
+                    let why = format!("its retry budget is used up; the last error: {}", error.message);
+                    return execution.fail_step(index, now, &why);
+                }
                 sits_out = in_a_row >= MAX_CONNECTION_ERRORS;
                 if sits_out {
                     control.sit_out(now, &self.executor.region);

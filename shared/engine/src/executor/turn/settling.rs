@@ -68,6 +68,15 @@ impl Turn<'_> {
         self.leave_until(control, index, at, &note).await
     }
 
+    // A call that must not be made twice was not seen to work, nor not to: the resource gets the time to show it.
+    pub(super) async fn leave_unsure(&self, control: &mut Control, index: usize, at: Timestamp) -> Result<Flow, Stop> {
+        let note = format!(
+            "the call was made and its effect is not seen; it is not repeated before {at}, lest it be done twice"
+        );
+        self.leave_until(control, index, at.min(later(self.now(), WAIT)), &note)
+            .await
+    }
+
     // Looks again within this turn for a while, then leaves the wait to the probe.
     pub(super) async fn look_again(&mut self, control: &mut Control, index: usize, note: &str) -> Result<Flow, Stop> {
         let now = self.now();

@@ -161,6 +161,7 @@ impl Oracle {
                 continue;
             };
             let resource = step
+                .as_kind()
                 .shared_resources()
                 .first()
                 .map(|name| (*name).to_owned())

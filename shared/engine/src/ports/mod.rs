@@ -4,6 +4,14 @@
 //! mutating call ever does ([`Traffic::set_weights`], [`Dns::change_records`]): only the executor repeats
 //! those, after reading again.
 
+mod compute;
+mod database;
+mod traffic;
+
+pub use compute::{Compute, InstanceStatus};
+pub use database::{Database, DatabaseStatus};
+pub use traffic::{Dns, ForwardTarget, Target, Traffic};
+
 use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
@@ -11,7 +19,6 @@ use understudy_core::control::Wake;
 use understudy_core::health::{AlarmReading, Sample};
 use understudy_core::plan::EndpointProbe;
 use understudy_core::report::Announcement;
-use understudy_core::state::{RecordChange, RecordSet, TargetWeight};
 
 /// Why a call did not give what was asked for.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -134,95 +141,6 @@ pub trait Random: Send + Sync {
 pub trait Endpoint: Send + Sync {
     /// Tries once, within the probe's timeout.
     async fn check(&self, probe: &EndpointProbe) -> Sample;
-}
-
-/// Which forward action is meant.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum ForwardTarget {
-    /// The default action of a listener.
-    Listener(String),
-    /// The action of a rule.
-    Rule(String),
-}
-
-/// A target of a target group, as `DescribeTargetHealth` says it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Target {
-    /// Its id.
-    pub id: String,
-    /// `healthy`, `unhealthy`, `initial`, `draining`, `unused`, `unavailable`, …
-    pub state: String,
-    /// The service's reason, if it gives one.
-    pub reason: String,
-}
-
-/// Elastic Load Balancing.
-#[async_trait]
-pub trait Traffic: Send + Sync {
-    /// The target groups and weights of the forward action.
-    async fn weights(&self, region: Option<&str>, target: &ForwardTarget) -> Result<Vec<TargetWeight>, CallError>;
-    /// Replaces them, if they are still `expected`; every other action and the stickiness are preserved.
-    async fn set_weights(
-        &self,
-        region: Option<&str>,
-        target: &ForwardTarget,
-        expected: &[TargetWeight],
-        wanted: &[TargetWeight],
-    ) -> Result<(), CallError>;
-    /// The targets of a group.
-    async fn targets(&self, region: Option<&str>, target_group_arn: &str) -> Result<Vec<Target>, CallError>;
-}
-
-/// Route 53.
-#[async_trait]
-pub trait Dns: Send + Sync {
-    /// The record sets of these (name, type) pairs that exist.
-    async fn records(&self, hosted_zone_id: &str, names: &[(String, String)]) -> Result<Vec<RecordSet>, CallError>;
-    /// One atomic batch: deletes exactly the old sets and creates the new ones. Answers the change id.
-    async fn change_records(
-        &self,
-        hosted_zone_id: &str,
-        changes: &[RecordChange],
-        comment: &str,
-    ) -> Result<String, CallError>;
-    /// Whether the change has reached all name servers.
-    async fn in_sync(&self, change_id: &str) -> Result<bool, CallError>;
-}
-
-/// The status checks of an EC2 instance.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct InstanceStatus {
-    /// The instance.
-    pub instance_id: String,
-    /// `running`, `stopped`, …
-    pub state: String,
-    /// `ok`, `impaired`, `initializing`, `insufficient-data`, `not-applicable`.
-    pub instance_check: String,
-    /// The same for the system underneath.
-    pub system_check: String,
-}
-
-/// EC2.
-#[async_trait]
-pub trait Compute: Send + Sync {
-    /// The status of these instances, at most 100. `NotFound` if one of them does not exist.
-    async fn instance_statuses(&self, region: Option<&str>, ids: &[String]) -> Result<Vec<InstanceStatus>, CallError>;
-}
-
-/// The status of an RDS instance.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct DatabaseStatus {
-    /// The instance.
-    pub db_instance_identifier: String,
-    /// `available`, `backing-up`, …
-    pub status: String,
-}
-
-/// RDS.
-#[async_trait]
-pub trait Database: Send + Sync {
-    /// The status of these instances, at most 100. Those that do not exist are not in the answer.
-    async fn instance_statuses(&self, region: Option<&str>, ids: &[String]) -> Result<Vec<DatabaseStatus>, CallError>;
 }
 
 /// CloudWatch.

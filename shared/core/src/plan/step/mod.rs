@@ -1,0 +1,199 @@
+//! Steps: one change to one resource, as the plan states it.
+//!
+//! Here is only what the plan says, a module for each service: the struct of a kind, and what the kind says of
+//! itself ([`StepKind`]). What a step reads, wants and restores is in [`crate::state`]; how it is driven, in
+//! [`crate::execution`]. A new kind gets a struct here, its line in `kinds!`, its state there, and one module of the
+//! engine's `steps`.
+
+mod dns;
+mod elb;
+mod gate;
+
+pub use dns::{Alias, DNS_PROPAGATION_SECONDS, DNS_SAFE_TIMEOUT_SECONDS, DnsRecord, DnsRecords, DnsSite, RecordType};
+pub use elb::ElbWeights;
+pub use gate::WaitHealthy;
+
+use crate::execution::Style;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// What every step has.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct StepCommon {
+    /// The step's name, unique in the plan.
+    #[schemars(regex(pattern = r"^[a-z0-9][a-z0-9-]{0,62}$"))]
+    pub name: String,
+    /// How long the step may take, repeats included.
+    #[serde(default = "two_minutes")]
+    #[schemars(range(min = 5, max = 3600))]
+    pub timeout_seconds: u32,
+    /// In which moves it is done: in those whose source still works (`planned`), in the others, or in all.
+    #[serde(default)]
+    pub when: When,
+    /// What happens when it can not be done.
+    #[serde(default)]
+    pub on_failure: OnFailure,
+    /// How often an error that may pass (throttling, a fault of the service, no answer) is answered with another try.
+    /// Without it: as often as the timeout lets it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(max = 1000))]
+    pub retry_budget: Option<u32>,
+    /// Steps that stand side by side and name the same group are begun together, and waited for together.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(regex(pattern = r"^[a-z0-9][a-z0-9-]{0,62}$"))]
+    pub group: Option<String>,
+    /// The resource's Region, if it is not the plan's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(regex(pattern = r"^[a-z]{2}(-[a-z]+)+-[0-9]$"))]
+    pub region: Option<String>,
+}
+
+/// What happens when a step can not be done.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum OnFailure {
+    /// Undo what was done, in reverse order.
+    #[default]
+    Rollback,
+    /// Leave everything as it is and call a person.
+    Halt,
+    /// Go on without it. It stays on the record as failed.
+    Continue,
+}
+
+/// In which moves a step is done.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum When {
+    /// In all.
+    #[default]
+    Always,
+    /// Where the source still works.
+    Planned,
+    /// Where it does not, or is no longer waited for.
+    Unplanned,
+}
+
+impl When {
+    /// Whether a move of this style does the step.
+    pub fn includes(self, style: Style) -> bool {
+        match self {
+            Self::Always => true,
+            Self::Planned => style == Style::Planned,
+            Self::Unplanned => style == Style::Unplanned,
+        }
+    }
+
+    /// As plan files spell it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Always => "always",
+            Self::Planned => "planned",
+            Self::Unplanned => "unplanned",
+        }
+    }
+}
+
+/// Whether a step can be taken back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reversibility {
+    /// Its pre-state is restored exactly.
+    Reversible,
+    /// What it did can be made up for by doing the opposite, which is an interruption of its own.
+    Compensable,
+    /// It can not be taken back. Once it was called, an execution no longer turns round by itself.
+    Irreversible,
+    /// There is nothing to take back.
+    Nothing,
+}
+
+/// What each kind of step says of itself.
+pub trait StepKind {
+    /// The kind, as plan files spell it.
+    fn kind(&self) -> &'static str;
+    /// What every step has.
+    fn common(&self) -> &StepCommon;
+    /// Whether it can be taken back.
+    fn reversibility(&self) -> Reversibility {
+        Reversibility::Reversible
+    }
+    /// Whether it can lose data in a move of this style, so that it needs consent ([`crate::decide::consent`]).
+    fn is_lossy(&self, style: Style) -> bool {
+        let _ = style;
+        false
+    }
+    /// What is allowed, and will hurt on a bad day, with the field that it is about.
+    fn warning(&self) -> Option<(&'static str, String)> {
+        None
+    }
+    /// The resources that the step names for `site` alone.
+    fn resources_of(&self, site: &str) -> Vec<&str> {
+        let _ = site;
+        Vec::new()
+    }
+    /// The resources that the step names for the whole plan: a listener, a zone, a record.
+    fn shared_resources(&self) -> Vec<&str> {
+        Vec::new()
+    }
+}
+
+macro_rules! kinds {
+    ($($(#[$doc:meta])* $kind:ident),+ $(,)?) => {
+        /// One change to one resource, or one gate.
+        #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+        #[serde(tag = "kind", rename_all = "snake_case")]
+        pub enum Step {
+            $($(#[$doc])* $kind($kind)),+
+        }
+
+        impl Step {
+            /// What the step says of itself.
+            pub fn as_kind(&self) -> &dyn StepKind {
+                match self {
+                    $(Self::$kind(step) => step),+
+                }
+            }
+        }
+    };
+}
+
+kinds! {
+    /// Weights of the forward action of a listener or a rule.
+    ElbWeights,
+    /// Records of a hosted zone, changed by compare-and-set.
+    DnsRecords,
+    /// A gate: goes on when the destination is healthy.
+    WaitHealthy,
+}
+
+impl Step {
+    /// What every step has.
+    pub fn common(&self) -> &StepCommon {
+        self.as_kind().common()
+    }
+
+    /// The step's name, unique in its plan.
+    pub fn name(&self) -> &str {
+        &self.common().name
+    }
+
+    /// The kind, as plan files spell it.
+    pub fn kind(&self) -> &'static str {
+        self.as_kind().kind()
+    }
+
+    /// Whether it only waits.
+    pub fn is_gate(&self) -> bool {
+        self.as_kind().reversibility() == Reversibility::Nothing
+    }
+
+    /// Whether a move of this style does it, and can lose data by it.
+    pub fn is_lossy(&self, style: Style) -> bool {
+        self.common().when.includes(style) && self.as_kind().is_lossy(style)
+    }
+}
+
+fn two_minutes() -> u32 {
+    120
+}

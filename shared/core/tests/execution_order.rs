@@ -1,0 +1,224 @@
+//! Which steps of a plan are done, and in which order: by style, by group, and past a failure.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use jiff::Timestamp;
+use serde_json::{Value, json};
+use understudy_core::decide::Move;
+use understudy_core::execution::{Execution, Kind, Next, Status, StepState, Style, TriggerKind};
+use understudy_core::plan::parse;
+use understudy_core::state::{ResourceState, TargetWeight};
+
+fn at(seconds: i64) -> Timestamp {
+    Timestamp::from_second(1_795_255_200 + seconds).unwrap()
+}
+
+fn state(weight: u32) -> ResourceState {
+    ResourceState::ElbWeights {
+        weights: vec![TargetWeight {
+            target_group_arn: "arn".into(),
+            weight,
+        }],
+    }
+}
+
+// One step for each of these, which adds to what every step has.
+fn plan(extras: &[Value]) -> Value {
+    let arn = "arn:aws:elasticloadbalancing:eu-west-1:000000000000:";
+    let steps: Vec<Value> = extras
+        .iter()
+        .enumerate()
+        .map(|(index, extra)| {
+            let mut step = json!({
+                "kind": "elb_weights", "name": format!("step-{index}"), "timeout_seconds": 60,
+                "listener_arn": format!("{arn}listener/app/shop/0123456789abcdef/0123456789abcde{index}"),
+                "target_groups": {"blue": format!("{arn}targetgroup/blue/0123456789abcdef"),
+                                  "green": format!("{arn}targetgroup/green/0123456789abcdef")},
+            });
+            let fields = step.as_object_mut().unwrap();
+            fields.extend(extra.as_object().unwrap().clone());
+            if fields["kind"] == "wait_healthy" {
+                fields.remove("listener_arn");
+                fields.remove("target_groups");
+            }
+            step
+        })
+        .collect();
+    json!({
+        "schema_version": 1, "name": "shop",
+        "sites": [{"name": "blue", "priority": 1}, {"name": "green", "priority": 2}],
+        "probes": [
+            {"kind": "endpoint", "name": "blue-web", "site": "blue", "host": "blue.example.com"},
+            {"kind": "endpoint", "name": "green-web", "site": "green", "host": "green.example.com"},
+        ],
+        "steps": steps,
+    })
+}
+
+fn begun(style: Style, extras: &[Value]) -> Execution {
+    let chosen = Move {
+        kind: Kind::Failover,
+        trigger: TriggerKind::Manual,
+        style,
+        from: "blue".into(),
+        to: "green".into(),
+        reason: "because".into(),
+        operator: Some("mia".into()),
+        began_at: None,
+        detected_at: None,
+        return_after_seconds: None,
+        escalate_after_seconds: None,
+    };
+    let plan = parse(plan(extras)).unwrap();
+    let mut execution = Execution::open("id".into(), chosen, Vec::new(), &plan, 1, at(0));
+    execution.begin(at(1)).unwrap();
+    execution
+}
+
+fn intend(execution: &mut Execution, index: usize) {
+    execution.intend(index, at(1), state(0), state(100), "").unwrap();
+}
+
+fn apply(execution: &mut Execution, index: usize) {
+    execution.attempt(index, at(1)).unwrap();
+    execution.applied(index, None, "").unwrap();
+}
+
+fn problems(extras: &[Value]) -> Vec<String> {
+    let refused = parse(plan(extras)).unwrap_err();
+    refused.problems().iter().map(ToString::to_string).collect()
+}
+
+#[test]
+fn a_step_of_the_other_style_is_passed_over_and_says_so() {
+    let extras = [json!({"when": "unplanned"}), json!({"when": "planned"}), json!({})];
+    for (style, omitted) in [(Style::Planned, 0), (Style::Unplanned, 1)] {
+        let mut execution = begun(style, &extras);
+        if omitted == 1 {
+            execution.satisfied(0, at(1), "").unwrap();
+        }
+        assert_eq!(execution.next(at(2)), Next::Omit(omitted));
+        execution.omit(omitted).unwrap();
+        let run = &execution.steps[omitted];
+        assert_eq!(run.state, StepState::Omitted);
+        assert!(run.detail.contains(&format!("this one is {style}")), "{}", run.detail);
+        assert_ne!(execution.next(at(2)), Next::Omit(omitted));
+        assert!(execution.omit(omitted).is_err());
+    }
+}
+
+#[test]
+fn escalation_brings_back_what_only_an_unplanned_move_does_and_opens_the_gates_of_the_planned_one() {
+    let extras = [
+        json!({"when": "unplanned"}),
+        json!({"when": "planned", "kind": "wait_healthy", "for_seconds": 10}),
+        json!({}),
+    ];
+    let mut execution = begun(Style::Planned, &extras);
+    execution.omit(0).unwrap();
+    execution
+        .intend(1, at(1), ResourceState::Gate, ResourceState::Gate, "")
+        .unwrap();
+    execution.wait(1, at(1), at(100), "not yet");
+    assert_eq!(execution.next(at(2)), Next::Wait(at(100)));
+
+    execution.escalate().unwrap();
+    assert_eq!(execution.next(at(2)), Next::Prepare(0), "before anything behind it");
+    execution.satisfied(0, at(2), "").unwrap();
+    assert_eq!(execution.steps[1].state, StepState::Omitted);
+    assert_eq!(execution.next(at(2)), Next::Prepare(2));
+}
+
+#[test]
+fn escalation_leaves_a_change_that_may_be_in_flight_to_be_verified() {
+    let mut execution = begun(Style::Planned, &[json!({"when": "planned"}), json!({})]);
+    intend(&mut execution, 0);
+    apply(&mut execution, 0);
+    execution.escalate().unwrap();
+    assert_eq!(execution.next(at(2)), Next::Verify(0));
+}
+
+#[test]
+fn a_group_is_begun_together_and_what_stands_behind_it_waits_for_all_of_it() {
+    let group = json!({"group": "edge"});
+    let mut execution = begun(Style::Planned, &[group.clone(), group, json!({})]);
+    intend(&mut execution, 0);
+    apply(&mut execution, 0);
+    assert_eq!(
+        execution.next(at(2)),
+        Next::Prepare(1),
+        "the first is applied, not yet seen to work"
+    );
+    intend(&mut execution, 1);
+    apply(&mut execution, 1);
+    assert_eq!(execution.next(at(2)), Next::Verify(0));
+    execution.done(0, at(2), "").unwrap();
+    assert_eq!(execution.next(at(2)), Next::Verify(1));
+    execution.done(1, at(2), "").unwrap();
+    assert_eq!(execution.next(at(2)), Next::Prepare(2));
+}
+
+#[test]
+fn without_a_group_a_step_waits_for_the_one_before_it() {
+    let mut execution = begun(Style::Planned, &[json!({"group": "edge"}), json!({})]);
+    intend(&mut execution, 0);
+    apply(&mut execution, 0);
+    assert_eq!(execution.next(at(2)), Next::Verify(0));
+}
+
+#[test]
+fn a_failed_step_that_may_fail_is_passed_and_undone_with_the_rest() {
+    let mut execution = begun(Style::Planned, &[json!({"on_failure": "continue"}), json!({})]);
+    intend(&mut execution, 0);
+    execution.attempt(0, at(1)).unwrap();
+    execution.fail_step(0, at(2), "no permission").unwrap();
+    assert_eq!(execution.next(at(2)), Next::Prepare(1));
+    execution.satisfied(1, at(2), "").unwrap();
+    assert_eq!(execution.next(at(2)), Next::Finish(Status::Completed));
+    execution.turn_back("cancelled").unwrap();
+    assert_eq!(execution.next(at(2)), Next::Undo(0));
+}
+
+#[test]
+fn an_overdue_step_that_may_fail_is_given_up() {
+    let mut execution = begun(Style::Planned, &[json!({"on_failure": "continue"}), json!({})]);
+    intend(&mut execution, 0);
+    apply(&mut execution, 0);
+    let Next::Fail(0, why) = execution.next(at(61)) else {
+        panic!("{:?}", execution.next(at(61)))
+    };
+    execution.fail_step(0, at(61), &why).unwrap();
+    assert_eq!(execution.next(at(61)), Next::Prepare(1));
+}
+
+#[test]
+fn errors_use_up_the_budget_and_waiting_does_not() {
+    let mut execution = begun(Style::Planned, &[json!({"retry_budget": 2}), json!({})]);
+    execution.put_off(0, at(1), at(2), "throttled", true);
+    execution.wait(0, at(2), at(3), "not yet");
+    assert!(!execution.is_out_of_retries(0));
+    execution.put_off(0, at(3), at(4), "throttled", true);
+    assert!(execution.is_out_of_retries(0));
+    assert!(
+        !execution.is_out_of_retries(1),
+        "without a budget only the timeout ends it"
+    );
+}
+
+#[test]
+fn a_plan_that_moves_nothing_in_one_style_or_parts_a_group_is_refused() {
+    let found = problems(&[json!({"when": "planned"}), json!({"when": "planned"})]);
+    assert!(
+        found
+            .iter()
+            .any(|problem| problem.contains("where the move is unplanned")),
+        "{found:?}"
+    );
+    let edge = json!({"group": "edge"});
+    let found = problems(&[edge.clone(), json!({}), edge]);
+    assert!(
+        found
+            .iter()
+            .any(|problem| problem.contains("steps[2].group") && problem.contains("steps[0]")),
+        "{found:?}"
+    );
+}

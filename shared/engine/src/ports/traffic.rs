@@ -1,0 +1,58 @@
+//! Elastic Load Balancing and Route 53: where requests go.
+
+use super::CallError;
+use async_trait::async_trait;
+use understudy_core::state::{RecordChange, RecordSet, TargetWeight};
+
+/// Which forward action is meant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ForwardTarget {
+    /// The default action of a listener.
+    Listener(String),
+    /// The action of a rule.
+    Rule(String),
+}
+
+/// A target of a target group, as `DescribeTargetHealth` says it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Target {
+    /// Its id.
+    pub id: String,
+    /// `healthy`, `unhealthy`, `initial`, `draining`, `unused`, `unavailable`, …
+    pub state: String,
+    /// The service's reason, if it gives one.
+    pub reason: String,
+}
+
+/// Elastic Load Balancing.
+#[async_trait]
+pub trait Traffic: Send + Sync {
+    /// The target groups and weights of the forward action.
+    async fn weights(&self, region: Option<&str>, target: &ForwardTarget) -> Result<Vec<TargetWeight>, CallError>;
+    /// Replaces them, if they are still `expected`; every other action and the stickiness are preserved.
+    async fn set_weights(
+        &self,
+        region: Option<&str>,
+        target: &ForwardTarget,
+        expected: &[TargetWeight],
+        wanted: &[TargetWeight],
+    ) -> Result<(), CallError>;
+    /// The targets of a group.
+    async fn targets(&self, region: Option<&str>, target_group_arn: &str) -> Result<Vec<Target>, CallError>;
+}
+
+/// Route 53.
+#[async_trait]
+pub trait Dns: Send + Sync {
+    /// The record sets of these (name, type) pairs that exist.
+    async fn records(&self, hosted_zone_id: &str, names: &[(String, String)]) -> Result<Vec<RecordSet>, CallError>;
+    /// One atomic batch: deletes exactly the old sets and creates the new ones. Answers the change id.
+    async fn change_records(
+        &self,
+        hosted_zone_id: &str,
+        changes: &[RecordChange],
+        comment: &str,
+    ) -> Result<String, CallError>;
+    /// Whether the change has reached all name servers.
+    async fn in_sync(&self, change_id: &str) -> Result<bool, CallError>;
+}
