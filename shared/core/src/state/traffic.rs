@@ -1,28 +1,7 @@
-//! The state of the resources that steps change: what was read, what is wanted, and what undo restores.
-//!
-//! [`ResourceState`] is recorded as the *pre-state* before the first call of a step. Restoring it exactly is
-//! what rolling back means, so it holds all that a restoring call needs and nothing that may differ by then.
+//! The weights of forward actions, and the record sets of hosted zones.
 
 use crate::plan::{Alias, DnsRecord, DnsRecords, ElbWeights};
 use serde::{Deserialize, Serialize};
-
-/// What a step found, or wants to find.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "snake_case")]
-pub enum ResourceState {
-    /// The forward action of a listener or rule.
-    ElbWeights {
-        /// Its target groups with their weights, in the order in which the API keeps them.
-        weights: Vec<TargetWeight>,
-    },
-    /// Record sets of a hosted zone.
-    DnsRecords {
-        /// The sets that the step is about. A set that does not exist is not listed.
-        records: Vec<RecordSet>,
-    },
-    /// A gate has none.
-    Gate,
-}
 
 /// One target group of a forward action.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -86,7 +65,7 @@ impl RecordSet {
         (&self.name, &self.record_type, self.set_identifier.as_deref())
     }
 
-    fn sentence(&self) -> String {
+    pub(super) fn sentence(&self) -> String {
         let identifier = self
             .set_identifier
             .as_ref()
@@ -108,43 +87,13 @@ impl RecordSet {
     }
 }
 
-impl ResourceState {
-    /// One line for people.
-    pub fn sentence(&self) -> String {
-        match self {
-            Self::ElbWeights { weights } => weights
-                .iter()
-                .map(|target| format!("{}={}", short_target_group(&target.target_group_arn), target.weight))
-                .collect::<Vec<_>>()
-                .join(" "),
-            Self::DnsRecords { records } if records.is_empty() => "no record".into(),
-            Self::DnsRecords { records } => records.iter().map(RecordSet::sentence).collect::<Vec<_>>().join(", "),
-            Self::Gate => "a gate".into(),
-        }
-    }
-
-    /// Whether both describe the same thing, whatever the order in which the API lists it.
-    pub fn same_as(&self, other: &Self) -> bool {
-        match (self, other) {
-            (Self::ElbWeights { weights: left }, Self::ElbWeights { weights: right }) => sorted(left) == sorted(right),
-            (Self::DnsRecords { records: left }, Self::DnsRecords { records: right }) => {
-                left.len() == right.len()
-                    && left
-                        .iter()
-                        .all(|record| right.iter().any(|other| same_record(record, other)))
-            }
-            (left, right) => left == right,
-        }
-    }
-}
-
-fn sorted(weights: &[TargetWeight]) -> Vec<&TargetWeight> {
+pub(super) fn sorted(weights: &[TargetWeight]) -> Vec<&TargetWeight> {
     let mut sorted: Vec<&TargetWeight> = weights.iter().collect();
     sorted.sort();
     sorted
 }
 
-fn same_record(left: &RecordSet, right: &RecordSet) -> bool {
+pub(super) fn same_record(left: &RecordSet, right: &RecordSet) -> bool {
     let values = |record: &RecordSet| {
         let mut values = record.values.clone();
         values.sort();
@@ -161,7 +110,7 @@ fn same_record(left: &RecordSet, right: &RecordSet) -> bool {
 }
 
 /// `targetgroup/blue/0123` of an ARN becomes `blue`.
-fn short_target_group(arn: &str) -> &str {
+pub(super) fn short_target_group(arn: &str) -> &str {
     arn.split(":targetgroup/")
         .nth(1)
         .and_then(|rest| rest.split('/').next())
