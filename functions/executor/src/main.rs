@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 use understudy_aws::clock::{SystemClock, SystemRandom};
-use understudy_aws::cloudwatch::CloudWatchAlarms;
+use understudy_aws::cloudwatch::{CloudWatchAlarms, CloudWatchMetrics};
 use understudy_aws::dynamodb::DynamoTable;
 use understudy_aws::ec2::Ec2Compute;
 use understudy_aws::elbv2::ElbTraffic;
-use understudy_aws::rds::RdsDatabase;
+use understudy_aws::rds::{RdsDatabase, RdsFailover};
 use understudy_aws::route53::Route53Dns;
 use understudy_aws::settings::ExecutorSettings;
 use understudy_aws::sns::SnsNotifier;
@@ -28,7 +28,9 @@ async fn main() -> Result<(), lambda_runtime::Error> {
         notifier: Arc::new(SnsNotifier::new(&config, settings.topic_arn)),
         compute: Arc::new(Ec2Compute::new(&config)),
         database: Arc::new(RdsDatabase::new(&config)),
+        databases: Arc::new(RdsFailover::new(&config)),
         alarms: Arc::new(CloudWatchAlarms::new(&config)),
+        metrics: Arc::new(CloudWatchMetrics::new(&config)),
     };
     let executor = &Executor::new(ports, settings.region);
     runtime::run(telemetry, |event, invocation| async move {

@@ -3,7 +3,7 @@
 use serde_json::Value;
 use std::sync::Arc;
 use understudy_aws::clock::{SystemClock, SystemRandom};
-use understudy_aws::cloudwatch::CloudWatchAlarms;
+use understudy_aws::cloudwatch::{CloudWatchAlarms, CloudWatchMetrics};
 use understudy_aws::dynamodb::DynamoTable;
 use understudy_aws::ec2::Ec2Compute;
 use understudy_aws::elbv2::ElbTraffic;
@@ -31,6 +31,7 @@ async fn main() -> Result<(), lambda_runtime::Error> {
         compute: Arc::new(Ec2Compute::new(&config)),
         database: Arc::new(RdsDatabase::new(&config)),
         alarms: Arc::new(CloudWatchAlarms::new(&config)),
+        metrics: Arc::new(CloudWatchMetrics::new(&config)),
         functions: Arc::new(LambdaFunctions::new(&config, decision, executor)),
         describes_per_second: settings.describes_per_second,
     };

@@ -8,8 +8,8 @@ mod problems;
 mod shapes;
 
 pub use shapes::{
-    ALL_PLANS, Answer, Failover, History, MaintenanceWindow, Nothing, OfPlan, Pause, PutPlan, Resolution, Resolve,
-    ResourceRequest, RollbackPlan, Skip, Validate, Word, WordOnPlan,
+    ALL_PLANS, Answer, Escalate, Failover, History, MaintenanceWindow, Nothing, OfPlan, Pause, PutPlan, Resolution,
+    Resolve, ResourceRequest, RollbackPlan, Skip, Validate, Word, WordOnPlan,
 };
 
 use problems::problems;
@@ -80,7 +80,7 @@ pub enum Command {
     /// Goes on without the step at which the running execution stands.
     Skip(Skip),
     /// The running planned move goes on as an unplanned one.
-    Escalate(WordOnPlan),
+    Escalate(Escalate),
     /// Says how a stuck execution goes on.
     Resolve(Resolve),
     /// Stores a revision of a plan.

@@ -15,7 +15,7 @@
 //! 4. The holder releases when its turn ends. A takeover of an unreleased lease is counted; after
 //!    [`MAX_TAKEOVERS`] without progress the execution is *stuck*.
 
-use crate::decide::{LagRecord, Proposal};
+use crate::decide::Proposal;
 use crate::execution::{Direction, Execution, Status, TriggerKind};
 use crate::fleet::Maintenance;
 use crate::mutant::{Mutant, active};
@@ -116,9 +116,6 @@ pub struct Control {
     /// When the automatic failbacks of the last day were opened.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub automatic_failbacks: Vec<Timestamp>,
-    /// How far the copy was behind when the source was last seen to be well.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub lag: Option<LagRecord>,
     /// The last thing that was refused or alerted, so that its repetition is counted and not told again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_refusal: Option<LastRefusal>,
@@ -255,7 +252,6 @@ impl Control {
             announcements: Vec::new(),
             automatic_failovers: Vec::new(),
             automatic_failbacks: Vec::new(),
-            lag: None,
             last_refusal: None,
             last_execution: None,
         }

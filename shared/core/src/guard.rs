@@ -85,6 +85,10 @@ guards! {
     LagKnown => "lag_known",
     /// It is no further behind than the policy allows.
     LagWithinLimit => "lag_within_limit",
+    /// A policy or a person allows steps that can not be taken back.
+    IrreversibleAllowed => "irreversible_allowed",
+    /// What goes home by itself can be taken back: a promotion on the way home is for a person.
+    FailbackReversible => "failback_reversible",
 }
 
 /// What a guard said.

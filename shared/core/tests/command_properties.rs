@@ -8,8 +8,9 @@ use proptest::strategy::ValueTree;
 use serde_json::{Map, Value, json};
 use understudy_core::Timestamp;
 use understudy_core::command::{
-    ALL_PLANS, Answer, COMMANDS, Command, Failover, History, MAX_WAIT_SECONDS, MaintenanceWindow, Nothing, OfPlan,
-    Pause, PutPlan, Resolution, Resolve, ResourceRequest, RollbackPlan, Skip, Validate, Word, WordOnPlan, parse,
+    ALL_PLANS, Answer, COMMANDS, Command, Escalate, Failover, History, MAX_WAIT_SECONDS, MaintenanceWindow, Nothing,
+    OfPlan, Pause, PutPlan, Resolution, Resolve, ResourceRequest, RollbackPlan, Skip, Validate, Word, WordOnPlan,
+    parse,
 };
 use understudy_core::execution::Style;
 
@@ -81,14 +82,14 @@ prop_compose! {
     fn failover()(
         plan in text(63), to in prop::option::of(text(63)), operator in text(128), reason in text(500),
         planned: bool, force: bool, wait_seconds in 0..=MAX_WAIT_SECONDS, dry_run: bool,
-        rollback_plan in prop::option::of(rollback_plan()), accept_data_loss: bool,
+        rollback_plan in prop::option::of(rollback_plan()), accept_data_loss: bool, accept_irreversible: bool,
         escalate_after_seconds in prop::option::of(any::<u32>()),
     ) -> Failover {
         let style = if planned { Style::Planned } else { Style::Unplanned };
         // Only what is planned can be escalated.
         let escalate_after_seconds = escalate_after_seconds.filter(|_| planned);
         Failover {
-            plan, to, operator, reason, style, force, accept_data_loss, escalate_after_seconds, wait_seconds, dry_run,
+            plan, to, operator, reason, style, force, accept_data_loss, accept_irreversible, escalate_after_seconds, wait_seconds, dry_run,
             rollback_plan,
         }
     }
@@ -133,6 +134,14 @@ prop_compose! {
 }
 
 prop_compose! {
+    fn escalate()(
+        plan in text(63), operator in text(128), reason in text(500), accept_data_loss: bool, dry_run: bool,
+    ) -> Escalate {
+        Escalate { plan, operator, reason, accept_data_loss, dry_run }
+    }
+}
+
+prop_compose! {
     fn skip()(plan in text(63), step in text(63), operator in text(128), reason in text(500), dry_run: bool) -> Skip {
         Skip { plan, step, operator, reason, dry_run }
     }
@@ -173,7 +182,7 @@ fn command() -> impl Strategy<Value = Command> {
         word_on_plan().prop_map(Command::Acknowledge),
         word_on_plan().prop_map(Command::Cancel),
         skip().prop_map(Command::Skip),
-        word_on_plan().prop_map(Command::Escalate),
+        escalate().prop_map(Command::Escalate),
         resolve().prop_map(Command::Resolve),
         put_plan().prop_map(Command::PutPlan),
         word_on_plan().prop_map(Command::DeletePlan),

@@ -7,7 +7,7 @@ use serde_json::json;
 use std::collections::BTreeMap;
 use understudy_core::command::{Command, parse as command};
 use understudy_core::control::{Away, Control, Latch, Word, later};
-use understudy_core::decide::{Decision, Situation, Trigger, decide};
+use understudy_core::decide::{Decision, Lags, Situation, Trigger, decide};
 use understudy_core::event::AlarmEvent;
 use understudy_core::execution::{Kind, TriggerKind};
 use understudy_core::fleet::FleetState;
@@ -59,6 +59,7 @@ fn judge(now: i64, plan: &Plan, control: &Control, blue: SiteHealth, green: Site
             control,
             sites: &sites(blue, green),
             fleet: &FleetState::default(),
+            lags: &Lags::new(),
         },
     )
 }
@@ -346,6 +347,7 @@ fn alarm(event_at: i64, read: Option<AlarmState>, now: i64) -> Decision {
             control: &control(),
             sites: &sites,
             fleet: &FleetState::default(),
+            lags: &Lags::new(),
         },
     )
 }
@@ -381,6 +383,7 @@ fn operator(text: serde_json::Value, control: &Control, green: SiteHealth) -> De
             control,
             sites: &sites,
             fleet: &FleetState::default(),
+            lags: &Lags::new(),
         },
     )
 }
@@ -440,7 +443,7 @@ proptest! {
         control.paused = paused.then(|| Word { operator: "mia".into(), reason: "r".into(), at: at(0) });
         control.automatic_failovers = vec![later(at(60), -SignedDuration::from_mins(5)); spent];
         let all = sites(site(blue, blue_since), site(green, green_since));
-        let decision = decide(at(60), &Trigger::Timer, Situation { plan: &plan(), control: &control, sites: &all, fleet: &FleetState::default() });
+        let decision = decide(at(60), &Trigger::Timer, Situation { plan: &plan(), control: &control, sites: &all, fleet: &FleetState::default(), lags: &Lags::new() });
         if let Some(start) = decision.start {
             prop_assert_eq!(all[&start.to].health, Health::Healthy);
             prop_assert!(!paused);

@@ -6,7 +6,9 @@ use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use understudy_core::command::{Answer, Command, parse as command};
 use understudy_core::control::{Away, Control, Word, later};
-use understudy_core::decide::{Decision, LagRecord, Proposal, ProposalChange, Situation, Trigger, consent, decide};
+use understudy_core::decide::{
+    Decision, LagRecord, Lags, Proposal, ProposalChange, Situation, Trigger, consent, decide,
+};
 use understudy_core::execution::{Kind, TriggerKind};
 use understudy_core::fleet::{Fleet, FleetEntry, FleetLimits, FleetState, Maintenance, Progress};
 use understudy_core::guard::{Guard, Verdict};
@@ -99,6 +101,7 @@ impl Case {
             control: &self.control,
             sites: &sites,
             fleet: &self.fleet,
+            lags: &Lags::new(),
         };
         decide(at(now), trigger, situation)
     }
@@ -441,6 +444,7 @@ fn an_entry_whose_execution_never_came_is_dropped_and_one_that_goes_on_never_is(
 
 const GENEROUS: Consent = Consent {
     allow_data_loss: true,
+    allow_irreversible: true,
     max_lag_seconds: 30,
     max_lag_age_seconds: 600,
 };

@@ -56,6 +56,7 @@ fn execution(halt: bool) -> Execution {
         detected_at: None,
         return_after_seconds: None,
         escalate_after_seconds: None,
+        loss_estimate_seconds: None,
     };
     Execution::open("id".into(), chosen, Vec::new(), &plan, 1, at(0))
 }

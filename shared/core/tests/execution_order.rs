@@ -67,6 +67,7 @@ fn begun(style: Style, extras: &[Value]) -> Execution {
         detected_at: None,
         return_after_seconds: None,
         escalate_after_seconds: None,
+        loss_estimate_seconds: None,
     };
     let plan = parse(plan(extras)).unwrap();
     let mut execution = Execution::open("id".into(), chosen, Vec::new(), &plan, 1, at(0));

@@ -39,6 +39,7 @@ fn leaving(blue: Value, green: Value) -> Control {
         detected_at: None,
         return_after_seconds: None,
         escalate_after_seconds: None,
+        loss_estimate_seconds: None,
     };
     let mut control = Control::new("shop", "blue", "revision#00000001-x");
     control.execution = Some(Execution::open(

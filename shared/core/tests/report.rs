@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use serde_json::json;
 use std::collections::BTreeMap;
 use understudy_core::control::{Control, Word};
-use understudy_core::decide::{Move, Situation, Trigger, decide};
+use understudy_core::decide::{Lags, Move, Situation, Trigger, decide};
 use understudy_core::execution::{Execution, Kind, Status, Style, TriggerKind};
 use understudy_core::fleet::FleetState;
 use understudy_core::health::{Health, SiteHealth};
@@ -43,6 +43,7 @@ fn failover(objectives: serde_json::Value) -> Execution {
         detected_at: Some(at(10)),
         return_after_seconds: None,
         escalate_after_seconds: None,
+        loss_estimate_seconds: None,
     };
     let mut execution = Execution::open("id".into(), chosen, Vec::new(), &plan(objectives), 1, at(40));
     execution.begin(at(41)).unwrap();
@@ -125,6 +126,7 @@ fn status_lines_say_what_goes_on_since_when_what_is_next_and_how_to_stop_it() {
             control,
             sites: &sites,
             fleet: &fleet,
+            lags: &Lags::new(),
         };
         let next = decide(at(0), &Trigger::Timer, situation);
         status_lines(at(0), situation, &next).join("\n")

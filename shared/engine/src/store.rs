@@ -14,6 +14,7 @@ use serde::de::DeserializeOwned;
 use std::sync::Arc;
 use understudy_core::SCHEMA_VERSION;
 use understudy_core::control::{Control, Wake};
+use understudy_core::decide::Lags;
 use understudy_core::execution::Execution;
 use understudy_core::fleet::FleetState;
 use understudy_core::health::Observation;
@@ -26,6 +27,8 @@ pub const CONTROL: &str = "control";
 pub const REVISION: &str = "revision#";
 /// The prefix of observations.
 pub const OBSERVATION: &str = "observation#";
+/// The item that holds how far the copies of a plan's data are behind.
+pub const LAG: &str = "lag";
 /// The prefix of decision records.
 pub const DECISION: &str = "decision#";
 /// The partition of what holds for all plans together. No plan has this name.
@@ -213,6 +216,32 @@ impl Store {
         })
     }
 
+    /// How far the copies of a plan's data were behind when their source was last seen to be well.
+    ///
+    /// # Errors
+    /// The table could not be read.
+    pub async fn lags(&self, plan: &str) -> Result<Lags, CallError> {
+        Ok(self.read(&lag_key(plan)).await?.unwrap_or_default())
+    }
+
+    /// Remembers newer ones, each only if it says more than what is remembered.
+    ///
+    /// # Errors
+    /// The table could not be written.
+    pub async fn remember_lags(&self, plan: &str, measured: &Lags) -> Result<(), CallError> {
+        self.upsert(&lag_key(plan), |before: Option<Lags>| {
+            let before = before.unwrap_or_default();
+            let mut after = before.clone();
+            for (site, lag) in measured {
+                if let Some(lag) = lag.remember(before.get(site).copied()) {
+                    after.insert(site.clone(), lag);
+                }
+            }
+            (Some(after).filter(|after| *after != before), ())
+        })
+        .await
+    }
+
     /// All observations of a plan.
     ///
     /// # Errors
@@ -364,6 +393,13 @@ pub fn fleet_key(item: &str) -> Key {
     Key {
         plan: FLEET.to_owned(),
         item: item.to_owned(),
+    }
+}
+
+fn lag_key(plan: &str) -> Key {
+    Key {
+        plan: plan.to_owned(),
+        item: LAG.to_owned(),
     }
 }
 

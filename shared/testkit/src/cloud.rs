@@ -6,6 +6,7 @@
 //!    test can ask whether the intent and the pre-state were durable before the call.
 
 use crate::clock::{TestClock, lock};
+use crate::cloud_databases::Databases;
 use crate::faults::Faults;
 use crate::memory::MemoryTable;
 use jiff::{SignedDuration, Timestamp};
@@ -70,7 +71,7 @@ pub(crate) struct Lagging<T> {
 }
 
 impl<T: Clone> Lagging<T> {
-    fn new(real: T) -> Self {
+    pub(crate) fn new(real: T) -> Self {
         Self {
             real,
             shown: None,
@@ -108,6 +109,7 @@ pub(crate) struct State {
     pub(crate) targets: BTreeMap<String, Vec<Target>>,
     pub(crate) instances: BTreeMap<String, InstanceStatus>,
     pub(crate) databases: BTreeMap<String, DatabaseStatus>,
+    pub(crate) data: Databases,
     pub(crate) alarms: BTreeMap<String, AlarmReading>,
     pub(crate) endpoints: BTreeMap<String, Sample>,
     pub(crate) hanging: Vec<String>,
@@ -127,7 +129,7 @@ pub struct FakeCloud {
     pub latency: SignedDuration,
     /// What goes wrong: `traffic.weights`, `traffic.set_weights`, `traffic.targets`, `dns.records`,
     /// `dns.change_records`, `dns.in_sync`, `compute.instance_statuses`, `database.instance_statuses`,
-    /// `alarms.readings`, `notifier.publish`, `functions.nudge`, `functions.ask_executor`.
+    /// `databases.*` (the calls of `DatabaseFailover`), `metrics.newest`, `alarms.readings`, `notifier.publish`, `functions.nudge`, `functions.ask_executor`.
     pub faults: Faults,
 }
 

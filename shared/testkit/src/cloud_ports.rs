@@ -16,15 +16,15 @@ use understudy_engine::ports::{
 };
 
 impl FakeCloud {
-    async fn reach(&self, operation: &str) -> Result<Reply, CallError> {
+    pub(crate) async fn reach(&self, operation: &str) -> Result<Reply, CallError> {
         self.clock.sleep(self.latency).await;
         self.faults.before(operation, &self.clock, Some(self)).await
     }
 }
 
-fn seen_after(reply: Reply) -> u32 {
+pub(crate) fn seen_after(reply: &Reply) -> u32 {
     match reply {
-        Reply::SeenAfter(reads) => reads,
+        Reply::SeenAfter(reads) => *reads,
         _ => 0,
     }
 }
@@ -71,7 +71,7 @@ impl Traffic for FakeCloud {
             return Err(conflict(format!("{arn} is not as expected; nothing was changed")));
         }
         if let Some(found) = lock(&self.state).weights.get_mut(arn) {
-            found.set(wanted.to_vec(), seen_after(reply));
+            found.set(wanted.to_vec(), seen_after(&reply));
         }
         reply.give("traffic.set_weights", ())
     }
@@ -149,7 +149,7 @@ impl Dns for FakeCloud {
         }
         let mut state = lock(&self.state);
         if let Some(zone) = state.zones.get_mut(hosted_zone_id) {
-            zone.set(after, seen_after(reply));
+            zone.set(after, seen_after(&reply));
         }
         state.next_change += 1;
         let id = format!("C{:08}", state.next_change);

@@ -56,7 +56,7 @@ impl Sandbox {
         std::future::pending().await
     }
 
-    async fn through<T>(&self, operation: &'static str, call: impl Future<Output = T>) -> T {
+    pub(crate) async fn through<T>(&self, operation: &'static str, call: impl Future<Output = T>) -> T {
         if self.is_doomed() {
             return self.die().await;
         }

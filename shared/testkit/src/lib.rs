@@ -11,6 +11,7 @@
 
 pub mod clock;
 pub mod cloud;
+mod cloud_databases;
 mod cloud_ports;
 pub mod faults;
 mod faults_wire;

@@ -164,6 +164,8 @@ impl World {
             notifier: cloud.clone(),
             compute: cloud.clone(),
             database: cloud.clone(),
+            databases: cloud.clone(),
+            metrics: cloud.clone(),
             alarms: cloud,
         };
         let executor = Executor::new(ports, self.executor_region.clone());
@@ -217,6 +219,7 @@ impl World {
             compute: cloud.clone(),
             database: cloud.clone(),
             alarms: cloud.clone(),
+            metrics: cloud.clone(),
             functions: cloud,
             describes_per_second: self.describes_per_second,
         };
@@ -401,6 +404,8 @@ pub(crate) fn answer_questions(
                 notifier: cloud.clone(),
                 compute: cloud.clone(),
                 database: cloud.clone(),
+                databases: cloud.clone(),
+                metrics: cloud.clone(),
                 alarms: cloud,
             };
             let answer = Executor::new(ports, HOME.to_owned())

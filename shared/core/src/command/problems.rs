@@ -33,7 +33,7 @@ pub(super) fn problems(command: &Command) -> Vec<String> {
                 problems.push("say either `until` or `for_seconds`".into());
             }
         }
-        Command::Acknowledge(word) | Command::Cancel(word) | Command::Escalate(word) | Command::DeletePlan(word) => {
+        Command::Acknowledge(word) | Command::Cancel(word) | Command::DeletePlan(word) => {
             words(&mut problems, Some(&word.plan), &word.operator, &word.reason);
         }
         Command::StopAll(word) | Command::StartAll(word) => {
@@ -46,6 +46,7 @@ pub(super) fn problems(command: &Command) -> Vec<String> {
             words(&mut problems, Some(&skip.plan), &skip.operator, &skip.reason);
             text(&mut problems, "step", &skip.step, 63);
         }
+        Command::Escalate(word) => words(&mut problems, Some(&word.plan), &word.operator, &word.reason),
         Command::Resolve(word) => words(&mut problems, Some(&word.plan), &word.operator, &word.reason),
         Command::PutPlan(put) => words(&mut problems, None, &put.operator, &put.reason),
         Command::List(_) | Command::Validate(_) => {}

@@ -53,6 +53,9 @@ pub struct Failover {
     /// Move although data may be lost. On the record.
     #[serde(default)]
     pub accept_data_loss: bool,
+    /// Move although a step can not be taken back. On the record. `accept_data_loss` says this too.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub accept_irreversible: bool,
     /// Seconds after which a planned move whose step still waits goes on as an unplanned one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub escalate_after_seconds: Option<u32>,
@@ -89,6 +92,24 @@ pub struct WordOnPlan {
     pub operator: String,
     /// Why.
     pub reason: String,
+    /// Say what would be done, and do nothing.
+    #[serde(default)]
+    pub dry_run: bool,
+}
+
+/// Go on as an unplanned move.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Escalate {
+    /// The plan's name.
+    pub plan: String,
+    /// Who asks (asserted; CloudTrail proves).
+    pub operator: String,
+    /// Why.
+    pub reason: String,
+    /// Go on although an unplanned move of this plan can lose data. On the record.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub accept_data_loss: bool,
     /// Say what would be done, and do nothing.
     #[serde(default)]
     pub dry_run: bool,

@@ -3,11 +3,13 @@
 //! What would be lost is the lag of the copy, as it was measured last *while the source was well*, plus the time since:
 //! a lag that is measured on a dying source flatters. Lag that is not known, or that is too old, blocks.
 
+use crate::execution::Style;
 use crate::guard::{Guard, Verdict};
-use crate::plan::Consent;
+use crate::plan::{Consent, Plan};
 use crate::report::clock;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// How far the copy was behind, the last time that it was asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -34,6 +36,59 @@ impl LagRecord {
         let since = now.duration_since(self.measured_at).max(SignedDuration::ZERO);
         since.saturating_add(SignedDuration::from_secs(i64::from(self.seconds)))
     }
+}
+
+/// How far the copies of a plan's data are behind, by the site of the copy.
+pub type Lags = BTreeMap<String, LagRecord>;
+
+/// What a person has said about consequences, with the command.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Accepted {
+    /// `accept_data_loss`: goes over every guard of this module, on the record.
+    pub data_loss: bool,
+    /// `accept_irreversible`.
+    pub irreversible: bool,
+}
+
+/// Whether a move of this style to `to` may start, as far as its consequences go: nothing to ask where it loses nothing
+/// and can be taken back.
+pub fn consequences(
+    now: Timestamp,
+    plan: &Plan,
+    (styles, to): (&[Style], &str),
+    lags: &Lags,
+    accepted: Accepted,
+) -> Vec<Verdict> {
+    let policy = &plan.policy.consent;
+    let mut verdicts = Vec::new();
+    if styles.iter().any(|style| plan.is_lossy(*style)) {
+        verdicts.extend(consent(now, policy, lags.get(to), accepted.data_loss));
+    }
+    let irreversible: BTreeSet<&str> = styles
+        .iter()
+        .flat_map(|style| plan.irreversible_steps(*style))
+        .collect();
+    if !irreversible.is_empty() {
+        let names: Vec<&str> = irreversible.into_iter().collect();
+        let verdict = Verdict::when(
+            Guard::IrreversibleAllowed,
+            policy.allow_irreversible,
+            format!(
+                "step {} can not be taken back; policy.consent.allow_irreversible is {}",
+                names.join(", "),
+                policy.allow_irreversible
+            ),
+            "say `\"accept_irreversible\": true` with `failover`, or allow it in the policy",
+        );
+        verdicts.push(verdict.override_if(accepted.irreversible || accepted.data_loss));
+    }
+    verdicts
+}
+
+/// How much would be lost by a move of this style to `to`, in seconds; none where it loses nothing, or nobody knows.
+pub fn loss_estimate(now: Timestamp, plan: &Plan, style: Style, to: &str, lags: &Lags) -> Option<u32> {
+    let lag = lags.get(to).filter(|lag| plan.is_lossy(style) && lag.source_healthy)?;
+    u32::try_from(lag.loss_estimate(now).as_secs()).ok()
 }
 
 /// Whether a move that can lose data may start. `accepted`: a person has said `accept_data_loss`, which goes over all

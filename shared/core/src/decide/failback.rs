@@ -3,7 +3,7 @@
 use super::asking::Asking;
 use super::automatic::conclude;
 use super::evidence::worth_an_alert;
-use super::{Decision, Move, Situation, Trigger, consent, restraint};
+use super::{Accepted, Decision, Move, Situation, Trigger, consequences, restraint};
 use crate::control::later;
 use crate::execution::{Kind, Style, TriggerKind};
 use crate::guard::{Guard, Verdict};
@@ -82,10 +82,21 @@ pub(super) fn decide_failback(
         ),
         ready_at.or(away.return_at),
     );
-    if plan.is_lossy(Style::Planned) {
-        for verdict in consent::consent(now, &plan.policy.consent, control.lag.as_ref(), false) {
-            asking.ask(verdict);
-        }
+    let accepted = Accepted::default();
+    for verdict in consequences(now, plan, (&[Style::Planned], &primary.name), situation.lags, accepted) {
+        asking.ask(verdict);
+    }
+    let irreversible = plan.irreversible_steps(Style::Planned);
+    if !irreversible.is_empty() {
+        // Databases go home only by switchover: a promotion needs an old side that was rebuilt, and a person who knows.
+        asking.ask(Verdict::stop(
+            Guard::FailbackReversible,
+            format!(
+                "step {} can not be taken back, and the old side may hold data that the new one does not",
+                irreversible.join(", ")
+            ),
+            "make the old side a replica of the new one, then bring it home by hand with `failback`",
+        ));
     }
 
     let mut stops = asking.stops();
@@ -113,6 +124,7 @@ pub(super) fn decide_failback(
             detected_at: healthy_since.filter(|_| !by_word),
             return_after_seconds: None,
             escalate_after_seconds: None,
+            loss_estimate_seconds: None,
         };
         return conclude(now, trigger, situation, asking.verdicts, chosen, by_word);
     }

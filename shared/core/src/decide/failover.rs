@@ -3,7 +3,7 @@
 use super::asking::Asking;
 use super::automatic::conclude;
 use super::evidence::{source_verdict, target_verdict};
-use super::{Decision, Move, Situation, Trigger, consent, restraint};
+use super::{Accepted, Decision, Move, Situation, Trigger, consequences, loss_estimate, restraint};
 use crate::control::later;
 use crate::execution::{Kind, Style, TriggerKind};
 use crate::guard::{Guard, Verdict};
@@ -44,10 +44,9 @@ pub(super) fn decide_failover(
     );
     let to = ask_target(&mut asking, situation);
     restraint::failovers_left(&mut asking, situation);
-    if plan.is_lossy(Style::Unplanned) {
-        for verdict in consent::consent(now, &plan.policy.consent, control.lag.as_ref(), false) {
-            asking.ask(verdict);
-        }
+    let accepted = Accepted::default();
+    for verdict in consequences(now, plan, (&[Style::Unplanned], &to), situation.lags, accepted) {
+        asking.ask(verdict);
     }
 
     let mut stops = asking.stops();
@@ -61,6 +60,7 @@ pub(super) fn decide_failover(
             trigger: TriggerKind::Automatic,
             style: Style::Unplanned,
             from: active.to_owned(),
+            loss_estimate_seconds: loss_estimate(now, plan, Style::Unplanned, &to, situation.lags),
             to,
             reason: format!("site {active} is {}", source.sentence()),
             operator: None,

@@ -20,7 +20,7 @@ mod operator;
 mod proposal;
 mod restraint;
 
-pub use consent::{LagRecord, consent};
+pub use consent::{Accepted, LagRecord, Lags, consent, consequences, loss_estimate};
 pub use proposal::{Closed, Proposal, ProposalChange};
 
 use crate::command::{Answer, Failover};
@@ -109,6 +109,8 @@ pub struct Situation<'a> {
     pub sites: &'a BTreeMap<String, SiteHealth>,
     /// People's word about all plans.
     pub fleet: &'a FleetState,
+    /// How far the copies of its data are behind.
+    pub lags: &'a Lags,
 }
 
 /// A move that decision opens.
@@ -138,6 +140,9 @@ pub struct Move {
     /// Seconds after which a planned move that still waits goes on as an unplanned one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub escalate_after_seconds: Option<u32>,
+    /// Seconds of data that it may lose, where it can lose any and the lag is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub loss_estimate_seconds: Option<u32>,
 }
 
 impl Move {

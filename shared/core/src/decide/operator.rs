@@ -2,7 +2,7 @@
 //! running execution or the kill switch.
 
 use super::evidence::{no_execution, target_verdict};
-use super::{Decision, Move, Situation, consent, restraint};
+use super::{Accepted, Decision, Move, Situation, consequences, loss_estimate, restraint};
 use crate::command::{Failover, RollbackPlan};
 use crate::execution::{Kind, Style, TriggerKind};
 use crate::guard::{Guard, Verdict};
@@ -88,11 +88,16 @@ pub(super) fn decide_operator(now: Timestamp, asked: &Failover, kind: Kind, situ
         let (held, _) = target_verdict(now, plan, to, sites.get(to));
         verdicts.push(held.override_if(asked.force));
     }
-    let may_escalate = asked.escalate_after_seconds.is_some();
-    if plan.is_lossy(asked.style) || (may_escalate && plan.is_lossy(Style::Unplanned)) {
-        let (policy, lag) = (&plan.policy.consent, control.lag.as_ref());
-        verdicts.extend(consent::consent(now, policy, lag, asked.accept_data_loss));
-    }
+    let styles: &[Style] = match (asked.style, asked.escalate_after_seconds) {
+        (Style::Planned, Some(_)) => &[Style::Planned, Style::Unplanned],
+        (Style::Planned, None) => &[Style::Planned],
+        (Style::Unplanned, _) => &[Style::Unplanned],
+    };
+    let accepted = Accepted {
+        data_loss: asked.accept_data_loss,
+        irreversible: asked.accept_irreversible,
+    };
+    verdicts.extend(consequences(now, plan, (styles, to), situation.lags, accepted));
     if verdicts.iter().any(|verdict| !verdict.allows) {
         let summary = format!("refused: {}", crate::guard::refusals(&verdicts));
         return Decision {
@@ -120,6 +125,7 @@ pub(super) fn decide_operator(now: Timestamp, asked: &Failover, kind: Kind, situ
         detected_at: None,
         return_after_seconds,
         escalate_after_seconds: asked.escalate_after_seconds.filter(|_| asked.style == Style::Planned),
+        loss_estimate_seconds: loss_estimate(now, plan, asked.style, to, situation.lags),
     };
     Decision {
         start: Some(chosen),

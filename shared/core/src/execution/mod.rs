@@ -328,6 +328,9 @@ pub struct Execution {
     /// A person wants to go on without the step at which it stands.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub skip: Option<SkipWish>,
+    /// Seconds of data that it may lose, as estimated when it was opened.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub loss_estimate_seconds: Option<u32>,
     /// When a planned move that still goes on becomes an unplanned one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub escalate_at: Option<Timestamp>,
@@ -383,6 +386,7 @@ impl Execution {
             cancel: None,
             held: None,
             skip: None,
+            loss_estimate_seconds: chosen.loss_estimate_seconds,
             escalate_at: chosen
                 .escalate_after_seconds
                 .map(|seconds| crate::control::later(now, SignedDuration::from_secs(i64::from(seconds)))),

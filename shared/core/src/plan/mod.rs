@@ -8,6 +8,7 @@
 //! half a minute, before anything moves by itself.
 
 mod hours;
+mod lag;
 mod parse;
 mod policy;
 mod probe;
@@ -16,6 +17,7 @@ mod step;
 mod validate;
 
 pub use hours::{Hours, Weekday};
+pub use lag::LagSource;
 pub use parse::{PlanError, Problem, parse, parse_text};
 pub use policy::{
     Approval, Consent, Failback, FailbackMode, Mode, Objectives, Observers, OnExpiry, Policy, UnhealthyRule,
@@ -26,8 +28,9 @@ pub use probe::{
 };
 pub use schema::json_schema;
 pub use step::{
-    Alias, DNS_PROPAGATION_SECONDS, DNS_SAFE_TIMEOUT_SECONDS, DnsRecord, DnsRecords, DnsSite, ElbWeights, OnFailure,
-    RecordType, Reversibility, Step, StepCommon, StepKind, WaitHealthy, When,
+    Alias, DNS_PROPAGATION_SECONDS, DNS_SAFE_TIMEOUT_SECONDS, DbInstanceRef, DnsRecord, DnsRecords, DnsSite,
+    ElbWeights, FenceSource, FencedDatabase, OnFailure, OpenDestination, RdsClusterFailover, RdsGlobal,
+    RdsPromoteReplica, RdsRebootFailover, RecordType, Reversibility, Step, StepCommon, StepKind, WaitHealthy, When,
 };
 
 use crate::execution::Style;
@@ -163,9 +166,32 @@ impl Plan {
         self.probes.iter().filter(move |probe| probe.common().site == site)
     }
 
-    /// Whether a move of this style can lose data.
+    /// Whether a move of this style can lose data: a step says so, or a replica is promoted whose source was not fenced
+    /// before.
     pub fn is_lossy(&self, style: Style) -> bool {
-        self.steps.iter().any(|step| step.is_lossy(style))
+        self.steps.iter().enumerate().any(|(index, step)| {
+            let promotes = matches!(step, Step::RdsPromoteReplica(_)) && step.common().when.includes(style);
+            step.is_lossy(style) || (promotes && !self.is_fenced_before(index, style))
+        })
+    }
+
+    /// Whether a move of this style that comes to this step has verifiably cut the writes to the source.
+    pub fn is_fenced_before(&self, index: usize, style: Style) -> bool {
+        self.steps.iter().take(index).any(|step| {
+            let common = step.common();
+            let sure = common.when.includes(style) && common.on_failure != OnFailure::Continue;
+            matches!(step, Step::FenceSource(_)) && sure
+        })
+    }
+
+    /// The names of the steps of such a move that can not be taken back.
+    pub fn irreversible_steps(&self, style: Style) -> Vec<&str> {
+        let steps = self.steps.iter();
+        steps
+            .filter(|step| step.common().when.includes(style))
+            .filter(|step| step.as_kind().reversibility() == Reversibility::Irreversible)
+            .map(Step::name)
+            .collect()
     }
 
     /// What is allowed in this plan, and will hurt on a bad day. Unlike a problem it refuses nothing.

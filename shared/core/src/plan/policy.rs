@@ -78,13 +78,15 @@ pub enum OnExpiry {
     Move,
 }
 
-/// What a move that can lose data needs.
+/// What a move needs that can lose data, or can not be taken back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 #[schemars(deny_unknown_fields)]
 pub struct Consent {
     /// Whether it may start without a person's word.
     pub allow_data_loss: bool,
+    /// Whether it may start without a person's word although a step of it can not be taken back.
+    pub allow_irreversible: bool,
     /// How far the copy may have been behind.
     #[schemars(range(max = 86400))]
     pub max_lag_seconds: u32,
@@ -201,6 +203,7 @@ impl Default for Consent {
     fn default() -> Self {
         Self {
             allow_data_loss: false,
+            allow_irreversible: false,
             max_lag_seconds: 0,
             max_lag_age_seconds: 900,
         }

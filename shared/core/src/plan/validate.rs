@@ -5,6 +5,7 @@
 //! broken elements are `None`: a rule that needs all of them is silent when one is missing, and references are
 //! judged by the names as they were written, so that no problem is only the echo of another.
 
+mod database;
 mod dns;
 mod elb;
 mod policy;
@@ -92,6 +93,7 @@ pub(super) fn check(draft: &Draft<'_>, problems: &mut Problems) {
     }
     elb::check(draft, problems);
     dns::check(draft, problems);
+    database::check(draft, problems);
 }
 
 /// The structurally sound elements of a list, with their paths.

@@ -15,6 +15,7 @@ pub fn status_lines(now: Timestamp, situation: Situation<'_>, next: &Decision) -
         control,
         sites,
         fleet,
+        lags,
     } = situation;
     let primary = plan.primary().map(|site| site.name.as_str()).unwrap_or_default();
     let mut lines = vec![match &control.away {
@@ -70,6 +71,18 @@ pub fn status_lines(now: Timestamp, situation: Situation<'_>, next: &Decision) -
         if let Some(Maintenance { word, until }) = window.as_ref().filter(|window| window.until > now) {
             lines.push(format!("{what} by {} until {until}: {}", word.operator, word.reason));
         }
+    }
+    for (site, lag) in lags {
+        lines.push(format!(
+            "the copy at {site} was {} s behind, measured {}{}",
+            lag.seconds,
+            ago(now, lag.measured_at),
+            if lag.source_healthy {
+                ""
+            } else {
+                ", while the source was not well"
+            }
+        ));
     }
     if let Some(latch) = control.latch.as_ref().filter(|latch| latch.until > now) {
         lines.push(format!(

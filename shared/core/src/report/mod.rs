@@ -107,6 +107,8 @@ pub fn about_execution(
             "from": execution.from,
             "to": execution.to,
             "reason": execution.reason,
+            "loss_estimate_seconds": execution.loss_estimate_seconds,
+            "irreversible_steps": execution.plan.irreversible_steps(execution.style),
             "operator": execution.operator,
             "failure": execution.failure,
             "at": now,

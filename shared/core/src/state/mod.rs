@@ -3,8 +3,10 @@
 //! [`ResourceState`] is recorded as the *pre-state* before the first call of a step. Restoring it exactly is
 //! what rolling back means, so it holds all that a restoring call needs and nothing that may differ by then.
 
+mod database;
 mod traffic;
 
+pub use database::{fenced_groups, open_groups};
 pub use traffic::{RecordChange, RecordSet, TargetWeight, absolute, record_changes, wanted_records, wanted_weights};
 
 use serde::{Deserialize, Serialize};
@@ -22,6 +24,26 @@ pub enum ResourceState {
     DnsRecords {
         /// The sets that the step is about. A set that does not exist is not listed.
         records: Vec<RecordSet>,
+    },
+    /// The Availability Zone of a Multi-AZ DB instance.
+    DbZone {
+        /// The zone.
+        zone: String,
+    },
+    /// Who takes the writes of a cluster (a DB instance) or of a global database (a cluster's ARN).
+    DbWriter {
+        /// The writer; none while there is none.
+        writer: Option<String>,
+    },
+    /// Whether a DB instance is a read replica.
+    DbReplica {
+        /// What it replicates; none if it is a database of its own.
+        replica_of: Option<String>,
+    },
+    /// Who is let into a database.
+    DbAccess {
+        /// Its security groups, in order.
+        security_groups: Vec<String>,
     },
     /// A gate has none.
     Gate,
@@ -44,6 +66,14 @@ impl ResourceState {
                 .join(" "),
             Self::DnsRecords { records } if records.is_empty() => "no record".into(),
             Self::DnsRecords { records } => records.iter().map(RecordSet::sentence).collect::<Vec<_>>().join(", "),
+            Self::DbZone { zone } => format!("in {zone}"),
+            Self::DbWriter { writer: Some(writer) } => format!("writer {writer}"),
+            Self::DbWriter { writer: None } => "no writer".into(),
+            Self::DbReplica {
+                replica_of: Some(source),
+            } => format!("a replica of {source}"),
+            Self::DbReplica { replica_of: None } => "a database of its own".into(),
+            Self::DbAccess { security_groups } => format!("lets in {}", security_groups.join(" + ")),
             Self::Gate => "a gate".into(),
         }
     }

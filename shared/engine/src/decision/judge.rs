@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use understudy_core::control::{Control, LastRefusal, Latch, Wake, later};
-use understudy_core::decide::{Closed, Decision, Proposal, ProposalChange, Situation, Trigger, decide};
+use understudy_core::decide::{Closed, Decision, Lags, Proposal, ProposalChange, Situation, Trigger, decide};
 use understudy_core::event::AlarmEvent;
 use understudy_core::execution::{Execution, Kind, TriggerKind};
 use understudy_core::fleet::FleetState;
@@ -70,6 +70,7 @@ pub(super) struct Seen {
     pub(super) plan: Plan,
     pub(super) sites: BTreeMap<String, SiteHealth>,
     pub(super) fleet: FleetState,
+    pub(super) lags: Lags,
     /// A sufficient alarm could not be read: nothing else may tell when it can be.
     pub(super) unread: bool,
 }
@@ -81,6 +82,7 @@ impl Seen {
             control,
             sites: &self.sites,
             fleet: &self.fleet,
+            lags: &self.lags,
         }
     }
 }
@@ -100,10 +102,16 @@ impl DecisionMaker {
         let sites = assess(self.ports.clock.now(), &plan, &observations, &alarms);
         let unread = alarms.iter().any(|word| matches!(word, AlarmWord::Missing { .. }));
         let fleet = self.store.fleet_state().await?;
+        let lags = if plan.lag_sources(&control.active_site).is_empty() {
+            Lags::new()
+        } else {
+            self.store.lags(&control.plan).await?
+        };
         Ok(Seen {
             plan,
             sites,
             fleet,
+            lags,
             unread,
         })
     }

@@ -7,7 +7,7 @@
 use super::{DecisionMaker, answers};
 use crate::executor::question::Question;
 use crate::ports::{CallError, Key};
-use crate::store::{OBSERVATION, REVISION};
+use crate::store::{LAG, OBSERVATION, REVISION};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use understudy_core::command::{PutPlan, WordOnPlan};
@@ -159,7 +159,7 @@ impl DecisionMaker {
             )));
         }
         // Without its control item nothing reads these any more: whatever is left over does no harm.
-        for prefix in [OBSERVATION, REVISION] {
+        for prefix in [OBSERVATION, REVISION, LAG] {
             for item in self.store.table().query(&asked.plan, prefix, 500, false).await? {
                 self.store.table().delete(&item.key, item.version).await?;
             }

@@ -17,7 +17,8 @@ mod turn;
 
 use crate::intake::{self, Incoming, WakeRecord};
 use crate::ports::{
-    Alarms, CallError, CallErrorKind, Clock, Compute, Database, Dns, Invocation, Notifier, Random, Table, Traffic,
+    Alarms, CallError, CallErrorKind, Clock, Compute, Database, DatabaseFailover, Dns, Invocation, Metrics, Notifier,
+    Random, Table, Traffic,
 };
 use crate::steps::StepPorts;
 use crate::store::Store;
@@ -50,8 +51,12 @@ pub struct ExecutorPorts {
     pub compute: Arc<dyn Compute>,
     /// RDS, for validating.
     pub database: Arc<dyn Database>,
+    /// RDS, for steps.
+    pub databases: Arc<dyn DatabaseFailover>,
     /// CloudWatch, for gates and validating.
     pub alarms: Arc<dyn Alarms>,
+    /// CloudWatch metrics, for steps that wait for a copy to catch up.
+    pub metrics: Arc<dyn Metrics>,
 }
 
 /// An invocation that did not do its work: whoever invoked it should try again.
@@ -81,6 +86,8 @@ impl Executor {
             traffic: ports.traffic.clone(),
             dns: ports.dns.clone(),
             alarms: ports.alarms.clone(),
+            metrics: ports.metrics.clone(),
+            databases: ports.databases.clone(),
             clock: ports.clock.clone(),
             store: store.clone(),
         };
@@ -135,7 +142,12 @@ impl Executor {
         turn::run(self, plan, invocation).await
     }
 
-    fn driver(&self, execution: &Execution, index: usize) -> Result<Box<dyn crate::steps::Driver>, CallError> {
+    fn driver(
+        &self,
+        execution: &Execution,
+        index: usize,
+        goal: &crate::steps::Goal,
+    ) -> Result<Box<dyn crate::steps::Driver>, CallError> {
         let step = execution.step(index).ok_or_else(|| {
             CallError::new(
                 CallErrorKind::Refused,
@@ -145,7 +157,7 @@ impl Executor {
                 ),
             )
         })?;
-        Ok(crate::steps::driver(&self.steps, &execution.plan, step))
+        Ok(crate::steps::driver(&self.steps, &execution.plan, step, goal))
     }
 }
 

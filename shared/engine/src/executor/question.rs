@@ -55,7 +55,7 @@ impl Executor {
 
     async fn dry_run(&self, plan: &Plan, goal: &Goal) -> Vec<Value> {
         join_all(plan.steps.iter().map(|step| async move {
-            let driver = driver(&self.steps, plan, step);
+            let driver = driver(&self.steps, plan, step, goal);
             let facts = driver.facts();
             let mut head = json!({
                 "name": step.name(), "kind": step.kind(), "plane": facts.plane, "reversibility": step.as_kind().reversibility(), "when": step.common().when,
@@ -163,7 +163,7 @@ impl Executor {
             style: Style::Planned,
             run: None,
         };
-        driver(&self.steps, plan, step).read(&goal).await.map(|_| ())
+        driver(&self.steps, plan, step, &goal).read(&goal).await.map(|_| ())
     }
 }
 

@@ -18,3 +18,68 @@ pub trait Database: Send + Sync {
     /// The status of these instances, at most 100. Those that do not exist are not in the answer.
     async fn instance_statuses(&self, region: Option<&str>, ids: &[String]) -> Result<Vec<DatabaseStatus>, CallError>;
 }
+
+/// An RDS instance, as far as steps change it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DatabaseInstance {
+    /// `available`, `backing-up`, …
+    pub status: String,
+    /// The Availability Zone that it is in now.
+    pub zone: String,
+    /// Whether it has a standby in another zone.
+    pub multi_az: bool,
+    /// The instance that it is a replica of: an identifier, or an ARN where that is in another Region.
+    pub replica_of: Option<String>,
+    /// Its security groups, in order. Those on their way in or out are not `active`.
+    pub security_groups: Vec<String>,
+    /// Whether every one of them is in force.
+    pub security_groups_active: bool,
+}
+
+/// A DB cluster, as far as steps change it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DatabaseCluster {
+    /// `available`, `failing-over`, …
+    pub status: String,
+    /// The member that takes writes, if one does.
+    pub writer: Option<String>,
+    /// All members.
+    pub members: Vec<String>,
+}
+
+/// An Aurora Global Database, as far as steps change it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct GlobalDatabase {
+    /// `available`, `switching-over`, `failing-over`, …
+    pub status: String,
+    /// Whether a switchover or failover is under way.
+    pub is_moving: bool,
+    /// The ARN of the cluster that takes writes, if one does.
+    pub writer: Option<String>,
+    /// The ARNs of all clusters.
+    pub members: Vec<String>,
+}
+
+/// RDS, as steps read and change it. Reads answer `NotFound` for what does not exist; a state that forbids a change for
+/// now is `Retryable`.
+#[async_trait]
+pub trait DatabaseFailover: Send + Sync {
+    /// One instance.
+    async fn instance(&self, region: Option<&str>, id: &str) -> Result<DatabaseInstance, CallError>;
+    /// One cluster.
+    async fn cluster(&self, region: Option<&str>, id: &str) -> Result<DatabaseCluster, CallError>;
+    /// One global database.
+    async fn global(&self, region: Option<&str>, id: &str) -> Result<GlobalDatabase, CallError>;
+    /// Reboots a Multi-AZ instance so that its standby takes over. Doing it twice brings it back.
+    async fn reboot_with_failover(&self, region: Option<&str>, id: &str) -> Result<(), CallError>;
+    /// Makes `writer` the writer of the cluster.
+    async fn fail_over_cluster(&self, region: Option<&str>, id: &str, writer: &str) -> Result<(), CallError>;
+    /// Makes `cluster_arn` the primary without loss. Asked of the Region of the present primary.
+    async fn switch_over_global(&self, region: Option<&str>, id: &str, cluster_arn: &str) -> Result<(), CallError>;
+    /// Makes `cluster_arn` the primary, and loses what has not arrived there. Asked of the Region of that cluster.
+    async fn fail_over_global(&self, region: Option<&str>, id: &str, cluster_arn: &str) -> Result<(), CallError>;
+    /// Makes a read replica a database of its own. It can not be taken back.
+    async fn promote(&self, region: Option<&str>, id: &str) -> Result<(), CallError>;
+    /// Replaces the security groups of an instance, at once.
+    async fn set_security_groups(&self, region: Option<&str>, id: &str, groups: &[String]) -> Result<(), CallError>;
+}

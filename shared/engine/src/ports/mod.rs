@@ -9,7 +9,7 @@ mod database;
 mod traffic;
 
 pub use compute::{Compute, InstanceStatus};
-pub use database::{Database, DatabaseStatus};
+pub use database::{Database, DatabaseCluster, DatabaseFailover, DatabaseInstance, DatabaseStatus, GlobalDatabase};
 pub use traffic::{Dns, ForwardTarget, Target, Traffic};
 
 use async_trait::async_trait;
@@ -148,6 +148,38 @@ pub trait Endpoint: Send + Sync {
 pub trait Alarms: Send + Sync {
     /// These alarms, metric and composite, at most 100. Those that do not exist are not in the answer.
     async fn readings(&self, region: Option<&str>, names: &[String]) -> Result<Vec<AlarmReading>, CallError>;
+}
+
+/// One metric, as CloudWatch names it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MetricQuery {
+    /// Its namespace.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+    /// Its dimensions, all of them.
+    pub dimensions: Vec<(String, String)>,
+}
+
+/// The newest value of a metric.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Datapoint {
+    /// The beginning of the minute that it is about.
+    pub at: Timestamp,
+    /// The largest value of that minute.
+    pub value: f64,
+}
+
+/// CloudWatch metrics.
+#[async_trait]
+pub trait Metrics: Send + Sync {
+    /// The newest datapoint of each of these, at most 500, no older than `since`; `None` where there is none.
+    async fn newest(
+        &self,
+        region: Option<&str>,
+        metrics: &[MetricQuery],
+        since: Timestamp,
+    ) -> Result<Vec<Option<Datapoint>>, CallError>;
 }
 
 /// SNS.

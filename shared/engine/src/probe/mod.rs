@@ -8,7 +8,7 @@
 //!    budget of calls a second in each Region; each result is counted and written as soon as it is there, so
 //!    that one slow probe delays nobody.
 //! 3. Meanwhile touch what is due in the table, invoke directly what was touched twice and never taken, and, once
-//!    an invocation, delete a few old records.
+//!    an invocation, delete a few old records and measure how far copies of data are behind.
 //! 4. No round begins after [`ROUNDS_END`]; what is still under way at the end is left uncounted.
 //! 5. Leave a sign of life.
 //!
@@ -16,13 +16,14 @@
 //! lost shows the newer item, which is then counted on instead.
 
 mod check;
+mod lag;
 mod observations;
 pub mod prune;
 mod touch;
 
 use crate::executor::HandlerError;
 use crate::ports::{
-    Alarms, CallError, Clock, Compute, Database, Endpoint, Functions, Invocation, Key, Random, Table, Traffic,
+    Alarms, CallError, Clock, Compute, Database, Endpoint, Functions, Invocation, Key, Metrics, Random, Table, Traffic,
 };
 use crate::store::Store;
 use check::{Check, checks};
@@ -73,6 +74,8 @@ pub struct ProbePorts {
     pub database: Arc<dyn Database>,
     /// CloudWatch.
     pub alarms: Arc<dyn Alarms>,
+    /// CloudWatch metrics.
+    pub metrics: Arc<dyn Metrics>,
     /// Our own functions.
     pub functions: Arc<dyn Functions>,
     /// How many describes a second one Region is asked in the long run, see [`Budget`].
@@ -127,6 +130,7 @@ enum Work<'a> {
     Check(Check),
     Touch(Timestamp),
     Prune(&'a [Arc<Plan>], Timestamp),
+    Lag(&'a [Arc<Plan>], Timestamp),
 }
 
 /// One probe of one plan, or one question of its observer about itself.
@@ -208,6 +212,7 @@ impl Probe {
         let mut next_round = self.ports.clock.now();
         let last_start = last_start.unwrap_or(next_round);
         running.push(self.carry_out(Work::Prune(&plans, next_round)));
+        running.push(self.carry_out(Work::Lag(&plans, next_round)));
         loop {
             let now = self.ports.clock.now();
             if now >= next_round && next_round <= last_start {
@@ -405,6 +410,7 @@ impl Probe {
             Work::Check(check) => check.run(self).await,
             Work::Touch(now) => self.touch_due(now).await,
             Work::Prune(plans, now) => self.prune(plans, now).await,
+            Work::Lag(plans, now) => self.measure_lags(plans, now).await,
         }
     }
 

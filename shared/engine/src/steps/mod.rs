@@ -11,11 +11,12 @@
 //! | what it reads and restores | a variant of `core::state::ResourceState` and a pure `wanted_…` |
 //! | how | a module here, and its arm in [`driver`] |
 
+mod database;
 mod dns_records;
 mod elb_weights;
 mod wait_healthy;
 
-use crate::ports::{Alarms, CallError, Clock, Dns, Traffic};
+use crate::ports::{Alarms, CallError, Clock, DatabaseFailover, Dns, Metrics, Traffic};
 use crate::store::Store;
 use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
@@ -61,6 +62,8 @@ pub struct Reading {
     pub note: String,
     /// Why the step must not begin, if it must not. Asked before the intent only: what has begun is verified.
     pub blocked: Option<String>,
+    /// Why the call must wait, if it must: asked before each, and waited for within the step's timeout.
+    pub hold: Option<String>,
 }
 
 /// The move that a step is part of.
@@ -101,6 +104,7 @@ impl Reading {
             wanted,
             open: true,
             blocked: None,
+            hold: None,
         }
     }
 
@@ -112,12 +116,22 @@ impl Reading {
             open,
             note,
             blocked: None,
+            hold: None,
         }
     }
 
     /// The same, which must not begin for this reason.
     pub fn blocked_by(self, why: Option<String>) -> Self {
         Self { blocked: why, ..self }
+    }
+
+    /// The same, which is not in effect yet, or does not take a call now, for this reason.
+    pub fn held_by(self, why: Option<String>) -> Self {
+        Self {
+            open: why.is_none(),
+            hold: why,
+            ..self
+        }
     }
 }
 
@@ -176,14 +190,18 @@ pub struct StepPorts {
     pub dns: Arc<dyn Dns>,
     /// CloudWatch alarms.
     pub alarms: Arc<dyn Alarms>,
+    /// CloudWatch metrics.
+    pub metrics: Arc<dyn Metrics>,
+    /// RDS.
+    pub databases: Arc<dyn DatabaseFailover>,
     /// Time.
     pub clock: Arc<dyn Clock>,
     /// Observations.
     pub store: Store,
 }
 
-/// The driver of a step.
-pub fn driver(ports: &StepPorts, plan: &Plan, step: &Step) -> Box<dyn Driver> {
+/// The driver of a step of a move.
+pub fn driver(ports: &StepPorts, plan: &Plan, step: &Step, goal: &Goal) -> Box<dyn Driver> {
     let region = step.common().region.clone().or_else(|| plan.region.clone());
     match step {
         Step::ElbWeights(step) => Box::new(elb_weights::ElbWeightsDriver::new(
@@ -192,6 +210,14 @@ pub fn driver(ports: &StepPorts, plan: &Plan, step: &Step) -> Box<dyn Driver> {
             region,
         )),
         Step::DnsRecords(step) => Box::new(dns_records::DnsRecordsDriver::new(ports.dns.clone(), step.clone())),
+        Step::FenceSource(step) => Box::new(database::AccessDriver::fence(ports, step, goal, region)),
+        Step::OpenDestination(step) => Box::new(database::AccessDriver::open(ports, step, goal, region)),
+        Step::RdsRebootFailover(step) => Box::new(database::RebootDriver::new(ports, step.clone(), region)),
+        Step::RdsClusterFailover(step) => Box::new(database::ClusterDriver::new(ports, step.clone(), region)),
+        Step::RdsGlobal(step) => Box::new(database::GlobalDriver::new(ports, step.clone(), goal)),
+        Step::RdsPromoteReplica(step) => {
+            Box::new(database::PromoteDriver::new(ports, plan, step.clone(), goal, region))
+        }
         Step::WaitHealthy(step) => Box::new(wait_healthy::WaitHealthyDriver::new(ports, plan.clone(), step.clone())),
     }
 }

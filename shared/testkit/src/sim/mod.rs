@@ -24,6 +24,8 @@ pub mod history;
 mod oracle;
 mod outside;
 mod ports;
+
+pub(crate) use ports::Gated;
 mod release;
 pub mod report;
 pub mod run;

@@ -46,6 +46,7 @@ macro_rules! points {
                 "execution" => concat!($operation, " execution"),
                 "velocity" => concat!($operation, " fleet"),
                 "heartbeat" => concat!($operation, " heartbeat"),
+                "lag" => concat!($operation, " lag"),
                 _ => concat!($operation, " other"),
             }
         }

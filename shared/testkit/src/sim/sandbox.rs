@@ -229,6 +229,8 @@ impl Sim {
                     notifier: cloud.clone(),
                     compute: cloud.clone(),
                     database: cloud.clone(),
+                    databases: cloud.clone(),
+                    metrics: cloud.clone(),
                     alarms: cloud,
                 };
                 let executor = Executor::new(ports, super::setup::OBSERVERS[0].to_owned());
@@ -269,6 +271,7 @@ impl Sim {
                     compute: cloud.clone(),
                     database: cloud.clone(),
                     alarms: cloud.clone(),
+                    metrics: cloud.clone(),
                     functions: cloud,
                     describes_per_second: 10,
                 };

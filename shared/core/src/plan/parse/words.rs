@@ -6,7 +6,7 @@ use jsonschema::error::ValidationErrorKind as Kind;
 use serde_json::Value;
 
 /// Every pattern of the schema, and what it wants.
-const PATTERNS: [(&str, &str); 12] = [
+const PATTERNS: [(&str, &str); 15] = [
     (
         r"^[a-z0-9][a-z0-9-]{0,62}$",
         "must be a name: 1 to 63 lower-case letters, digits and hyphens, beginning with a letter or a digit",
@@ -38,6 +38,18 @@ const PATTERNS: [(&str, &str); 12] = [
         r"^[a-zA-Z][a-zA-Z0-9-]{0,62}$",
         "must be the identifier of a database instance: 1 to 63 letters, digits and hyphens, beginning with a letter \
          (not its ARN or its host name)",
+    ),
+    (
+        r"^[a-z]{2}(-[a-z]+)+-[0-9][a-z]$",
+        "must be an Availability Zone such as eu-west-1a",
+    ),
+    (
+        r"^sg-[0-9a-f]{8,17}$",
+        "must be a security group's id such as sg-0123456789abcdef0",
+    ),
+    (
+        r"^arn:aws[a-z-]*:rds:[a-z0-9-]+:[0-9]{12}:cluster:.+$",
+        "must be the ARN of a DB cluster",
     ),
     (
         r"^Z[A-Z0-9]{1,31}$",

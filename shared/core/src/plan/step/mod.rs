@@ -5,10 +5,15 @@
 //! [`crate::execution`]. A new kind gets a struct here, its line in `kinds!`, its state there, and one module of the
 //! engine's `steps`.
 
+mod database;
 mod dns;
 mod elb;
 mod gate;
 
+pub use database::{
+    DbInstanceRef, FenceSource, FencedDatabase, OpenDestination, RdsClusterFailover, RdsGlobal, RdsPromoteReplica,
+    RdsRebootFailover,
+};
 pub use dns::{Alias, DNS_PROPAGATION_SECONDS, DNS_SAFE_TIMEOUT_SECONDS, DnsRecord, DnsRecords, DnsSite, RecordType};
 pub use elb::ElbWeights;
 pub use gate::WaitHealthy;
@@ -163,6 +168,18 @@ kinds! {
     ElbWeights,
     /// Records of a hosted zone, changed by compare-and-set.
     DnsRecords,
+    /// Cuts writes to the source's database.
+    FenceSource,
+    /// Lets clients into the destination's database.
+    OpenDestination,
+    /// A Multi-AZ instance fails over to its standby.
+    RdsRebootFailover,
+    /// Another member of a cluster becomes its writer.
+    RdsClusterFailover,
+    /// Another Region's cluster becomes the primary of a global database.
+    RdsGlobal,
+    /// A read replica becomes a database of its own.
+    RdsPromoteReplica,
     /// A gate: goes on when the destination is healthy.
     WaitHealthy,
 }

@@ -41,6 +41,7 @@ impl DecisionMaker {
                         style: understudy_core::execution::Style::Planned,
                         force: false,
                         accept_data_loss: false,
+                        accept_irreversible: false,
                         escalate_after_seconds: None,
                         wait_seconds: request.wait_seconds,
                         dry_run: request.dry_run,

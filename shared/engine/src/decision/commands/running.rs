@@ -3,9 +3,9 @@
 use super::super::DecisionMaker;
 use crate::ports::CallError;
 use serde_json::Value;
-use understudy_core::command::{Resolution, Resolve, Skip, WordOnPlan};
+use understudy_core::command::{Escalate, Resolution, Resolve, Skip, WordOnPlan};
 use understudy_core::event::excerpt;
-use understudy_core::execution::{Direction, Execution, Held, SkipWish, Status};
+use understudy_core::execution::{Direction, Execution, Held, SkipWish, Status, Style};
 use understudy_core::report::{EventKind, about_execution};
 
 impl DecisionMaker {
@@ -120,9 +120,23 @@ impl DecisionMaker {
         .await
     }
 
-    pub(super) async fn escalate(&self, asked: &WordOnPlan) -> Result<Value, CallError> {
-        self.by_word(asked, "escalated", |control, _, _| {
+    pub(super) async fn escalate(&self, asked: &Escalate) -> Result<Value, CallError> {
+        let word = WordOnPlan {
+            plan: asked.plan.clone(),
+            operator: asked.operator.clone(),
+            reason: asked.reason.clone(),
+            dry_run: asked.dry_run,
+        };
+        self.by_word(&word, "escalated", |control, _, _| {
             let execution = running(&mut control.execution, "escalate")?;
+            let allowed = execution.plan.policy.consent.allow_data_loss || asked.accept_data_loss;
+            if execution.plan.is_lossy(Style::Unplanned) && !allowed {
+                return Err(
+                    "as an unplanned move it can lose data, and policy.consent.allow_data_loss is false; say \
+                     `\"accept_data_loss\": true` with `escalate`"
+                        .into(),
+                );
+            }
             execution.escalate().map_err(|error| error.to_string())?;
             execution.wake_at = None;
             Ok(format!("execution {} goes on as an unplanned move", execution.id))

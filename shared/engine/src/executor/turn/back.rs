@@ -89,6 +89,9 @@ impl Turn<'_> {
             );
             return self.stick(control, &why).await;
         }
+        if let Some(why) = &reading.hold {
+            return self.look_again(control, index, why).await;
+        }
         let repeated = run.undo_attempts > 0;
         if let Some(at) = may_repeat_at(driver.as_ref(), execution, index).filter(|at| repeated && *at > self.now()) {
             return self.leave_unsure(control, index, at).await;

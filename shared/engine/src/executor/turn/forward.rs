@@ -108,6 +108,9 @@ impl Turn<'_> {
             );
             return self.put_off(control, index, &error).await;
         }
+        if let Some(why) = &reading.hold {
+            return self.look_again(control, index, why).await;
+        }
         if let Some(at) = may_repeat_at(driver.as_ref(), execution, index).filter(|at| *at > self.now()) {
             return self.leave_unsure(control, index, at).await;
         }
@@ -174,7 +177,10 @@ impl Turn<'_> {
                     .await?;
                 Ok(Flow::On)
             }
-            Ok((Settled::NotYet, reading)) => self.look_again(control, index, &reading.note).await,
+            Ok((Settled::NotYet, reading)) => {
+                let note = reading.hold.as_ref().unwrap_or(&reading.note);
+                self.look_again(control, index, note).await
+            }
             Ok((Settled::At(at), _)) => self.await_propagation(control, index, at).await,
             Err(error) => self.put_off(control, index, &error).await,
         }

@@ -336,7 +336,6 @@ impl Turn<'_> {
         execution: &Execution,
         index: usize,
     ) -> Result<(Box<dyn Driver>, Reading), CallError> {
-        let driver = self.executor.driver(execution, index)?;
         let goal = Goal {
             from: execution.from.clone(),
             to: execution.to.clone(),
@@ -347,6 +346,7 @@ impl Turn<'_> {
                 started_at: execution.steps.get(index).and_then(|run| run.started_at),
             }),
         };
+        let driver = self.executor.driver(execution, index, &goal)?;
         let reading = driver.read(&goal).await?;
         Ok((driver, reading))
     }

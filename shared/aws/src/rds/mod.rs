@@ -2,6 +2,10 @@
 //!
 //! RDS keeps identifiers in lower case; a plan may spell them as it likes, and gets its own spelling back.
 
+mod failover;
+
+pub use failover::RdsFailover;
+
 use crate::config::{AwsConfig, Regional, Usage};
 use crate::failure::{Codes, Effect, explain};
 use async_trait::async_trait;

@@ -1,5 +1,9 @@
 //! Alarms on CloudWatch.
 
+mod metrics;
+
+pub use metrics::CloudWatchMetrics;
+
 use crate::config::{AwsConfig, Regional, Usage};
 use crate::failure::{Codes, Effect, explain};
 use async_trait::async_trait;

@@ -1,0 +1,202 @@
+//! Databases as steps read and change them.
+//!
+//! RDS takes no change while a database is in another state than the call wants (`InvalidDBInstanceState` and its kin):
+//! nearly always because something is under way, so that is for later, not for good. Identifiers are answered in lower
+//! case.
+
+use crate::config::{AwsConfig, Regional, Usage};
+use crate::failure::{Codes, Effect, explain};
+use async_trait::async_trait;
+use aws_sdk_rds::Client;
+use understudy_engine::ports::{
+    CallError, CallErrorKind, DatabaseCluster, DatabaseFailover, DatabaseInstance, GlobalDatabase,
+};
+
+const CODES: Codes = Codes {
+    not_found: &[
+        "DBInstanceNotFound",
+        "DBInstanceNotFoundFault",
+        "DBClusterNotFoundFault",
+        "GlobalClusterNotFoundFault",
+    ],
+    retryable: &[
+        "InvalidDBInstanceState",
+        "InvalidDBInstanceStateFault",
+        "InvalidDBClusterStateFault",
+        "InvalidGlobalClusterStateFault",
+    ],
+};
+
+/// Databases of RDS and Aurora, for steps.
+pub struct RdsFailover {
+    reading: Regional<Client>,
+    changing: Regional<Client>,
+}
+
+impl RdsFailover {
+    /// Databases of every Region that this configuration reaches.
+    pub fn new(config: &AwsConfig) -> Self {
+        Self {
+            reading: Regional::new(config, Usage::Reads, Client::new),
+            changing: Regional::new(config, Usage::Changes, Client::new),
+        }
+    }
+}
+
+fn absent(doing: &str) -> CallError {
+    CallError::new(CallErrorKind::NotFound, format!("{doing}: there is no such database"))
+}
+
+#[async_trait]
+impl DatabaseFailover for RdsFailover {
+    async fn instance(&self, region: Option<&str>, id: &str) -> Result<DatabaseInstance, CallError> {
+        let doing = format!("reading DB instance {id}");
+        let page = self
+            .reading
+            .client(region)
+            .describe_db_instances()
+            .db_instance_identifier(id)
+            .send()
+            .await
+            .map_err(|error| explain(&doing, Effect::Reads, CODES, &error))?;
+        let found = page.db_instances().first().ok_or_else(|| absent(&doing))?;
+        let groups = found.vpc_security_groups();
+        let mut security_groups: Vec<String> = groups
+            .iter()
+            // One that is on its way out no longer counts; until it is gone the others are not in force alone.
+            .filter(|group| group.status() != Some("removing"))
+            .filter_map(|group| group.vpc_security_group_id().map(str::to_owned))
+            .collect();
+        security_groups.sort();
+        let replica_of = found.read_replica_source_db_instance_identifier();
+        Ok(DatabaseInstance {
+            status: found.db_instance_status().unwrap_or("unknown").to_owned(),
+            zone: found.availability_zone().unwrap_or_default().to_owned(),
+            multi_az: found.multi_az().unwrap_or_default(),
+            replica_of: replica_of.filter(|source| !source.is_empty()).map(str::to_owned),
+            security_groups,
+            security_groups_active: groups.iter().all(|group| group.status() == Some("active")),
+        })
+    }
+
+    async fn cluster(&self, region: Option<&str>, id: &str) -> Result<DatabaseCluster, CallError> {
+        let doing = format!("reading DB cluster {id}");
+        let page = self
+            .reading
+            .client(region)
+            .describe_db_clusters()
+            .db_cluster_identifier(id)
+            .send()
+            .await
+            .map_err(|error| explain(&doing, Effect::Reads, CODES, &error))?;
+        let found = page.db_clusters().first().ok_or_else(|| absent(&doing))?;
+        let members = found.db_cluster_members();
+        let name = |member: &aws_sdk_rds::types::DbClusterMember| {
+            member.db_instance_identifier().unwrap_or_default().to_ascii_lowercase()
+        };
+        Ok(DatabaseCluster {
+            status: found.status().unwrap_or("unknown").to_owned(),
+            writer: members
+                .iter()
+                .find(|member| member.is_cluster_writer() == Some(true))
+                .map(name),
+            members: members.iter().map(name).collect(),
+        })
+    }
+
+    async fn global(&self, region: Option<&str>, id: &str) -> Result<GlobalDatabase, CallError> {
+        let doing = format!("reading global database {id}");
+        let page = self
+            .reading
+            .client(region)
+            .describe_global_clusters()
+            .global_cluster_identifier(id)
+            .send()
+            .await
+            .map_err(|error| explain(&doing, Effect::Reads, CODES, &error))?;
+        let found = page.global_clusters().first().ok_or_else(|| absent(&doing))?;
+        let members = found.global_cluster_members();
+        let status = found.status().unwrap_or("unknown");
+        let moving = found.failover_state().and_then(|state| state.status());
+        Ok(GlobalDatabase {
+            status: moving.map_or_else(|| status.to_owned(), |moving| moving.as_str().to_owned()),
+            is_moving: moving.is_some() || status != "available",
+            writer: members
+                .iter()
+                .find(|member| member.is_writer() == Some(true))
+                .and_then(|member| member.db_cluster_arn().map(str::to_owned)),
+            members: members
+                .iter()
+                .filter_map(|member| member.db_cluster_arn().map(str::to_owned))
+                .collect(),
+        })
+    }
+
+    async fn reboot_with_failover(&self, region: Option<&str>, id: &str) -> Result<(), CallError> {
+        let doing = format!("rebooting DB instance {id} with failover");
+        let call = self.changing.client(region).reboot_db_instance();
+        call.db_instance_identifier(id)
+            .force_failover(true)
+            .send()
+            .await
+            .map(drop)
+            .map_err(|error| explain(&doing, Effect::Changes, CODES, &error))
+    }
+
+    async fn fail_over_cluster(&self, region: Option<&str>, id: &str, writer: &str) -> Result<(), CallError> {
+        let doing = format!("failing DB cluster {id} over to {writer}");
+        let call = self.changing.client(region).failover_db_cluster();
+        call.db_cluster_identifier(id)
+            .target_db_instance_identifier(writer)
+            .send()
+            .await
+            .map(drop)
+            .map_err(|error| explain(&doing, Effect::Changes, CODES, &error))
+    }
+
+    async fn switch_over_global(&self, region: Option<&str>, id: &str, cluster_arn: &str) -> Result<(), CallError> {
+        let doing = format!("switching global database {id} over to {cluster_arn}");
+        let call = self.changing.client(region).switchover_global_cluster();
+        call.global_cluster_identifier(id)
+            .target_db_cluster_identifier(cluster_arn)
+            .send()
+            .await
+            .map(drop)
+            .map_err(|error| explain(&doing, Effect::Changes, CODES, &error))
+    }
+
+    async fn fail_over_global(&self, region: Option<&str>, id: &str, cluster_arn: &str) -> Result<(), CallError> {
+        let doing = format!("failing global database {id} over to {cluster_arn}");
+        let call = self.changing.client(region).failover_global_cluster();
+        call.global_cluster_identifier(id)
+            .target_db_cluster_identifier(cluster_arn)
+            // Without it AWS would try a switchover, which a primary that is down can not take part in.
+            .allow_data_loss(true)
+            .send()
+            .await
+            .map(drop)
+            .map_err(|error| explain(&doing, Effect::Changes, CODES, &error))
+    }
+
+    async fn promote(&self, region: Option<&str>, id: &str) -> Result<(), CallError> {
+        let doing = format!("promoting read replica {id}");
+        let call = self.changing.client(region).promote_read_replica();
+        call.db_instance_identifier(id)
+            .send()
+            .await
+            .map(drop)
+            .map_err(|error| explain(&doing, Effect::Changes, CODES, &error))
+    }
+
+    async fn set_security_groups(&self, region: Option<&str>, id: &str, groups: &[String]) -> Result<(), CallError> {
+        let doing = format!("giving DB instance {id} the security groups {}", groups.join(", "));
+        let call = self.changing.client(region).modify_db_instance();
+        call.db_instance_identifier(id)
+            .set_vpc_security_group_ids(Some(groups.to_vec()))
+            .apply_immediately(true)
+            .send()
+            .await
+            .map(drop)
+            .map_err(|error| explain(&doing, Effect::Changes, CODES, &error))
+    }
+}

@@ -1,0 +1,249 @@
+//! What databases change: consent, irreversible steps, the way home, and turning round.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use jiff::Timestamp;
+use serde_json::{Value, json};
+use understudy_core::decide::{Accepted, LagRecord, Lags, Move, consequences, loss_estimate};
+use understudy_core::execution::{Execution, Kind, Next, Style, TriggerKind};
+use understudy_core::guard::Guard;
+use understudy_core::plan::{Plan, parse};
+use understudy_core::state::ResourceState;
+
+fn at(seconds: i64) -> Timestamp {
+    Timestamp::from_second(1_795_255_200 + seconds).unwrap()
+}
+
+fn promote() -> Value {
+    json!({"kind": "rds_promote_replica", "name": "promote", "timeout_seconds": 300,
+           "instances": {"blue": {"db_instance_identifier": "shop-blue"},
+                         "green": {"db_instance_identifier": "shop-green", "region": "eu-central-1"}}})
+}
+
+fn fence(extra: Value) -> Value {
+    let database = |name: &str| {
+        json!({"db_instance_identifier": format!("shop-{name}"), "security_groups": ["sg-0123456789abcdef0"],
+               "fence_group": "sg-0fedcba9876543210"})
+    };
+    let mut step = json!({"kind": "fence_source", "name": "fence",
+                          "databases": {"blue": database("blue"), "green": database("green")}});
+    step.as_object_mut().unwrap().extend(extra.as_object().unwrap().clone());
+    step
+}
+
+fn global() -> Value {
+    json!({"kind": "rds_global", "name": "global", "global_cluster_identifier": "shop",
+           "clusters": {"blue": "arn:aws:rds:eu-west-1:000000000000:cluster:shop-blue",
+                        "green": "arn:aws:rds:eu-central-1:000000000000:cluster:shop-green"}})
+}
+
+fn record() -> Value {
+    json!({"kind": "dns_records", "name": "record", "hosted_zone_id": "Z0123456789ABC", "records": [
+        {"name": "shop.example.com", "type": "CNAME", "ttl_seconds": 30,
+         "sites": {"blue": {"values": ["blue.example.com"]}, "green": {"values": ["green.example.com"]}}}]})
+}
+
+fn draft(steps: &[Value], consent: Value) -> Value {
+    json!({
+        "schema_version": 1, "name": "shop", "region": "eu-west-1",
+        "sites": [{"name": "blue", "priority": 1}, {"name": "green", "priority": 2}],
+        "probes": [
+            {"kind": "endpoint", "name": "blue-web", "site": "blue", "host": "blue.example.com"},
+            {"kind": "endpoint", "name": "green-web", "site": "green", "host": "green.example.com"},
+        ],
+        "steps": steps,
+        "policy": {"consent": consent},
+    })
+}
+
+fn plan(steps: &[Value], consent: Value) -> Plan {
+    parse(draft(steps, consent)).unwrap()
+}
+
+fn lags(seconds: u32) -> Lags {
+    let measured_at = at(-60);
+    Lags::from([(
+        "green".to_owned(),
+        LagRecord {
+            seconds,
+            measured_at,
+            source_healthy: true,
+        },
+    )])
+}
+
+fn stops(plan: &Plan, styles: &[Style], lags: &Lags, accepted: Accepted) -> Vec<Guard> {
+    let verdicts = consequences(at(0), plan, (styles, "green"), lags, accepted);
+    verdicts
+        .iter()
+        .filter(|verdict| !verdict.allows)
+        .map(|verdict| verdict.guard)
+        .collect()
+}
+
+const NOTHING: Accepted = Accepted {
+    data_loss: false,
+    irreversible: false,
+};
+
+#[test]
+fn a_promotion_needs_consent_to_both_of_its_consequences() {
+    let strict = plan(&[promote()], json!({}));
+    let found = stops(&strict, &[Style::Unplanned], &lags(0), NOTHING);
+    assert_eq!(found, [Guard::DataLossAllowed, Guard::IrreversibleAllowed]);
+    let generous = json!({"allow_data_loss": true, "allow_irreversible": true, "max_lag_seconds": 5});
+    let generous = plan(&[promote()], generous);
+    assert_eq!(stops(&generous, &[Style::Unplanned], &lags(5), NOTHING), []);
+    assert_eq!(
+        stops(&generous, &[Style::Unplanned], &lags(6), NOTHING),
+        [Guard::LagWithinLimit]
+    );
+    let word = Accepted {
+        data_loss: true,
+        irreversible: false,
+    };
+    assert_eq!(stops(&strict, &[Style::Unplanned], &Lags::new(), word), []);
+}
+
+#[test]
+fn a_fence_before_it_makes_a_planned_promotion_lossless_but_not_reversible() {
+    let fenced = plan(&[fence(json!({})), promote()], json!({}));
+    let planned = [Style::Planned];
+    assert_eq!(
+        stops(&fenced, &planned, &Lags::new(), NOTHING),
+        [Guard::IrreversibleAllowed]
+    );
+    let word = Accepted {
+        data_loss: false,
+        irreversible: true,
+    };
+    assert_eq!(stops(&fenced, &planned, &Lags::new(), word), []);
+    for open in [
+        vec![promote()],
+        vec![fence(json!({"on_failure": "continue"})), promote()],
+        vec![fence(json!({"when": "unplanned"})), promote()],
+        vec![promote(), fence(json!({}))],
+    ] {
+        let found = stops(&plan(&open, json!({})), &planned, &lags(0), word);
+        assert_eq!(found, [Guard::DataLossAllowed], "{open:?}");
+    }
+}
+
+#[test]
+fn a_global_database_loses_data_only_where_it_fails_over() {
+    let shop = plan(&[global()], json!({}));
+    assert_eq!(stops(&shop, &[Style::Planned], &Lags::new(), NOTHING), []);
+    assert!(!stops(&shop, &[Style::Unplanned], &lags(0), NOTHING).is_empty());
+    assert!(
+        !stops(&shop, &[Style::Planned, Style::Unplanned], &lags(0), NOTHING).is_empty(),
+        "a planned move that may escalate needs the consent now"
+    );
+}
+
+#[test]
+fn the_loss_is_estimated_where_there_is_one_and_the_lag_is_known() {
+    let shop = plan(&[global()], json!({}));
+    let estimate = |style, lags: &Lags| loss_estimate(at(0), &shop, style, "green", lags);
+    assert_eq!(estimate(Style::Unplanned, &lags(7)), Some(67));
+    assert_eq!(estimate(Style::Unplanned, &Lags::new()), None);
+    assert_eq!(estimate(Style::Planned, &lags(7)), None);
+}
+
+#[test]
+fn the_lag_is_asked_of_the_copies_and_not_of_the_source() {
+    let sources = plan(&[promote(), global()], json!({})).lag_sources("blue");
+    let asked: Vec<_> = sources
+        .iter()
+        .map(|source| (source.site.as_str(), source.metric, source.region.as_deref()))
+        .collect();
+    let there = Some("eu-central-1");
+    assert_eq!(
+        asked,
+        [
+            ("green", "ReplicaLag", there),
+            ("green", "AuroraGlobalDBReplicationLag", there)
+        ]
+    );
+    assert!(plan(&[record()], json!({})).lag_sources("blue").is_empty());
+}
+
+fn begun(steps: &[Value]) -> Execution {
+    let chosen = Move {
+        kind: Kind::Failover,
+        trigger: TriggerKind::Manual,
+        style: Style::Unplanned,
+        from: "blue".into(),
+        to: "green".into(),
+        reason: "because".into(),
+        operator: Some("mia".into()),
+        began_at: None,
+        detected_at: None,
+        return_after_seconds: None,
+        escalate_after_seconds: None,
+        loss_estimate_seconds: None,
+    };
+    let plan = plan(steps, json!({}));
+    let mut execution = Execution::open("id".into(), chosen, Vec::new(), &plan, 1, at(0));
+    execution.begin(at(1)).unwrap();
+    execution
+}
+
+fn replica_of(source: Option<&str>) -> ResourceState {
+    ResourceState::DbReplica {
+        replica_of: source.map(str::to_owned),
+    }
+}
+
+#[test]
+fn after_a_promotion_a_failure_calls_a_person_instead_of_parting_traffic_and_data() {
+    let mut execution = begun(&[promote(), record()]);
+    execution
+        .intend(0, at(1), replica_of(Some("shop-blue")), replica_of(None), "")
+        .unwrap();
+    execution.attempt(0, at(1)).unwrap();
+    execution.applied(0, None, "").unwrap();
+    execution.done(0, at(2), "").unwrap();
+    execution.fail_step(1, at(3), "no permission").unwrap();
+    let Next::Stick(why) = execution.next(at(3)) else {
+        panic!("{:?}", execution.next(at(3)))
+    };
+    assert!(
+        why.contains("no permission") && why.contains("promote can not be taken back"),
+        "{why}"
+    );
+}
+
+#[test]
+fn before_the_promotion_was_called_a_failure_turns_back() {
+    let mut execution = begun(&[record(), promote()]);
+    execution.satisfied(0, at(1), "").unwrap();
+    execution
+        .intend(1, at(1), replica_of(Some("shop-blue")), replica_of(None), "")
+        .unwrap();
+    execution.fail_step(1, at(3), "no permission").unwrap();
+    assert!(matches!(execution.next(at(3)), Next::TurnBack(_)));
+}
+
+#[test]
+fn databases_that_are_the_same_or_fences_that_are_none_are_refused() {
+    let mut twice = promote();
+    twice["instances"]["green"] = twice["instances"]["blue"].clone();
+    let mut open = fence(json!({}));
+    open["databases"]["blue"]["fence_group"] = open["databases"]["blue"]["security_groups"][0].clone();
+    let reboot = json!({"kind": "rds_reboot_failover", "name": "reboot", "db_instance_identifier": "shop",
+                        "zones": {"blue": "us-east-1a", "green": "eu-west-1b"}});
+    let mut one = global();
+    one["clusters"].as_object_mut().unwrap().remove("green");
+    let refused = parse(draft(&[twice, open, reboot, one], json!({}))).unwrap_err();
+    let found: Vec<String> = refused.problems().iter().map(ToString::to_string).collect();
+    for wanted in [
+        "steps[0].instances.green: is the DB instance of blue too",
+        "steps[1].databases.blue.fence_group: is among",
+        "steps[2].zones.blue: is not a zone of",
+        "steps[3].clusters",
+    ] {
+        assert!(
+            found.iter().any(|problem| problem.starts_with(wanted)),
+            "{wanted}: {found:#?}"
+        );
+    }
+}

@@ -1,0 +1,114 @@
+//! How far the copies of data are behind: measured once a minute, and remembered while the source is well.
+//!
+//! A dying source flatters its copies: what it no longer sends does not count as lag. So the record that consent asks
+//! about is the newest that was measured while the active site was healthy, and it says when that was.
+
+use super::Probe;
+use super::check::Done;
+use crate::ports::{CallError, Datapoint, MetricQuery};
+use jiff::{SignedDuration, Timestamp};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use understudy_core::control::later;
+use understudy_core::decide::{LagRecord, Lags};
+use understudy_core::health::{Health, SiteHealth, assess};
+use understudy_core::plan::{LagSource, Plan};
+
+/// How old the newest datapoint may be: CloudWatch has one a minute, some two minutes late.
+const OLDEST: SignedDuration = SignedDuration::from_mins(5);
+
+impl Probe {
+    /// Measures the lag of every plan that a move could lose data by.
+    pub(super) async fn measure_lags(&self, plans: &[Arc<Plan>], now: Timestamp) -> Done {
+        let mut done = Done::default();
+        for plan in plans {
+            if let Err(error) = self.measure_lag(plan, now).await {
+                done.errors += 1;
+                tracing::warn!(
+                    plan = plan.name,
+                    error = error.message,
+                    "the lag was not measured; what was measured before grows older, and blocks when it is too old"
+                );
+            }
+        }
+        done
+    }
+
+    async fn measure_lag(&self, plan: &Plan, now: Timestamp) -> Result<(), CallError> {
+        // Nothing to measure for any active site: by far the most plans.
+        if plan.sites.iter().all(|site| plan.lag_sources(&site.name).is_empty()) {
+            return Ok(());
+        }
+        let Some(control) = self.store.control(&plan.name).await? else {
+            return Ok(());
+        };
+        let sources = plan.lag_sources(&control.active_site);
+        let mut by_region: BTreeMap<Option<&str>, Vec<&LagSource>> = BTreeMap::new();
+        for source in &sources {
+            by_region.entry(source.region.as_deref()).or_default().push(source);
+        }
+        let observations: Vec<_> = self
+            .store
+            .observations(&plan.name)
+            .await?
+            .into_iter()
+            .map(|(_, seen)| seen)
+            .collect();
+        let active = assess(now, plan, &observations, &[]).remove(&control.active_site);
+        let mut measured = Lags::new();
+        for (region, sources) in by_region {
+            let queries: Vec<MetricQuery> = sources.iter().map(|source| query(source)).collect();
+            let found = {
+                let _place = self.place_for_describe(region).await;
+                self.ports.metrics.newest(region, &queries, later(now, -OLDEST)).await?
+            };
+            for (source, point) in sources.iter().zip(found) {
+                let Some(record) = point.and_then(|point| record(source, point, active.as_ref())) else {
+                    continue;
+                };
+                // Two copies at one site, or two steps: the one that is further behind is what would be lost.
+                let worst = measured
+                    .get(&source.site)
+                    .is_none_or(|known| known.seconds < record.seconds);
+                if worst {
+                    measured.insert(source.site.clone(), record);
+                }
+            }
+        }
+        if measured.is_empty() {
+            return Ok(());
+        }
+        self.store.remember_lags(&plan.name, &measured).await
+    }
+}
+
+fn query(source: &LagSource) -> MetricQuery {
+    MetricQuery {
+        namespace: "AWS/RDS".into(),
+        name: source.metric.to_owned(),
+        dimensions: source
+            .dimensions
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), value.clone()))
+            .collect(),
+    }
+}
+
+// A negative value says that nothing replicates, which is no lag that anybody could rely on.
+fn record(source: &LagSource, point: Datapoint, active: Option<&SiteHealth>) -> Option<LagRecord> {
+    if !point.value.is_finite() || point.value < 0.0 {
+        return None;
+    }
+    let seconds = (point.value / f64::from(source.units_a_second))
+        .ceil()
+        .min(f64::from(u32::MAX));
+    let healthy_since = active
+        .filter(|site| site.health == Health::Healthy)
+        .and_then(|site| site.since);
+    Some(LagRecord {
+        // Finite and not negative, and no larger than fits.
+        seconds: seconds as u32,
+        measured_at: point.at,
+        source_healthy: healthy_since.is_some_and(|since| since <= point.at),
+    })
+}

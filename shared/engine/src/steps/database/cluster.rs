@@ -1,0 +1,86 @@
+//! `rds_cluster_failover`: another member becomes the writer of an Aurora or Multi-AZ DB cluster.
+//!
+//! The target is always named: without one AWS chooses, and a repeated call would choose again.
+
+use super::super::{Driver, Facts, Goal, Plane, Reading, StepPorts, foreign_state};
+use super::{not_available, of_site};
+use crate::ports::{CallError, DatabaseFailover};
+use async_trait::async_trait;
+use jiff::SignedDuration;
+use std::sync::Arc;
+use understudy_core::plan::RdsClusterFailover;
+use understudy_core::state::ResourceState;
+
+/// How long a failover may take to be seen: "usually completes within 30 seconds" (Amazon Aurora User Guide,
+/// "Failing over an Amazon Aurora DB cluster").
+const REPEAT_AFTER: SignedDuration = SignedDuration::from_mins(1);
+
+pub(in super::super) struct ClusterDriver {
+    databases: Arc<dyn DatabaseFailover>,
+    step: RdsClusterFailover,
+    region: Option<String>,
+}
+
+impl ClusterDriver {
+    pub(in super::super) fn new(ports: &StepPorts, step: RdsClusterFailover, region: Option<String>) -> Self {
+        Self {
+            databases: ports.databases.clone(),
+            step,
+            region,
+        }
+    }
+}
+
+#[async_trait]
+impl Driver for ClusterDriver {
+    fn facts(&self) -> Facts {
+        Facts {
+            plane: Plane::Control,
+            reads: &["rds:DescribeDBClusters"],
+            changes: &["rds:FailoverDBCluster"],
+        }
+    }
+
+    async fn read(&self, goal: &Goal) -> Result<Reading, CallError> {
+        let id = &self.step.db_cluster_identifier;
+        let found = self.databases.cluster(self.region.as_deref(), id).await?;
+        let writer = of_site(&self.step.writers, &goal.to)?.to_ascii_lowercase();
+        let blocked = (!found.members.contains(&writer)).then(|| {
+            format!(
+                "{writer} is not a member of DB cluster {id}; its members are {}",
+                found.members.join(", ")
+            )
+        });
+        let current = ResourceState::DbWriter { writer: found.writer };
+        let wanted = ResourceState::DbWriter { writer: Some(writer) };
+        let waits = not_available(&format!("DB cluster {id}"), &found.status);
+        Ok(Reading::of_change(current, wanted).blocked_by(blocked).held_by(waits))
+    }
+
+    async fn change(
+        &self,
+        _from: &ResourceState,
+        into: &ResourceState,
+        _comment: &str,
+    ) -> Result<Option<String>, CallError> {
+        let ResourceState::DbWriter { writer: Some(writer) } = into else {
+            return Err(foreign_state("rds_cluster_failover"));
+        };
+        self.databases
+            .fail_over_cluster(self.region.as_deref(), &self.step.db_cluster_identifier, writer)
+            .await?;
+        Ok(None)
+    }
+
+    fn repeat_after(&self) -> Option<SignedDuration> {
+        Some(REPEAT_AFTER)
+    }
+
+    fn calls(&self, _from: &ResourceState, into: &ResourceState) -> Vec<String> {
+        vec![format!(
+            "rds:FailoverDBCluster {} to {}",
+            self.step.db_cluster_identifier,
+            into.sentence()
+        )]
+    }
+}

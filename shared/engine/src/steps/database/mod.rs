@@ -1,0 +1,36 @@
+//! Databases: which one takes the writes, and who is let in. One module for each way.
+//!
+//! A database takes its time and says so in its status: a call that its state forbids for now is waited for (`hold`),
+//! within the step's timeout. What it must never do is decided before the intent (`blocked`).
+
+mod access;
+mod cluster;
+mod global;
+mod promote;
+mod reboot;
+
+pub(super) use access::AccessDriver;
+pub(super) use cluster::ClusterDriver;
+pub(super) use global::GlobalDriver;
+pub(super) use promote::PromoteDriver;
+pub(super) use reboot::RebootDriver;
+
+use crate::ports::{CallError, CallErrorKind};
+
+/// The only status in which RDS takes any of these calls.
+const AVAILABLE: &str = "available";
+
+/// Why a database in this status must be waited for.
+fn not_available(what: &str, status: &str) -> Option<String> {
+    (status != AVAILABLE).then(|| format!("{what} is {status}; waiting until it is {AVAILABLE}"))
+}
+
+/// What the plan says of a site; validation lets no plan leave one out.
+fn of_site<'a, T>(map: &'a std::collections::BTreeMap<String, T>, site: &str) -> Result<&'a T, CallError> {
+    map.get(site).ok_or_else(|| {
+        CallError::new(
+            CallErrorKind::Refused,
+            format!("the step names nothing for site {site}; nothing was called"),
+        )
+    })
+}

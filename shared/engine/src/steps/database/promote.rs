@@ -1,0 +1,145 @@
+//! `rds_promote_replica`: the destination's read replica becomes a database of its own.
+//!
+//! It can not be taken back, and it is refused where it would make no sense: the destination must be a replica of the
+//! source's instance when the step begins. So the way home is refused until somebody has made the old side a replica
+//! of the new one.
+//!
+//! In a planned move whose source was fenced before, the promotion waits until the replica has caught up: until a
+//! measurement that was made after the step began says that the lag is 0. Promoting sets the source free only after a
+//! while, and fails during a backup: it has worked when the instance replicates nobody *and* is `available` (Amazon RDS
+//! User Guide, "Promoting a read replica to be a standalone DB instance").
+
+use super::super::{Driver, Facts, Goal, Plane, Reading, StepPorts, foreign_state};
+use super::{not_available, of_site};
+use crate::ports::{CallError, DatabaseFailover, MetricQuery, Metrics};
+use async_trait::async_trait;
+use jiff::Timestamp;
+use std::sync::Arc;
+use understudy_core::execution::Style;
+use understudy_core::plan::{DbInstanceRef, Plan, RdsPromoteReplica, Step};
+use understudy_core::state::ResourceState;
+
+pub(in super::super) struct PromoteDriver {
+    databases: Arc<dyn DatabaseFailover>,
+    metrics: Arc<dyn Metrics>,
+    step: RdsPromoteReplica,
+    to: String,
+    region: Option<String>,
+    /// The source takes no writes any more: the replica can catch up for good.
+    waits_for_lag: bool,
+}
+
+impl PromoteDriver {
+    pub(in super::super) fn new(
+        ports: &StepPorts,
+        plan: &Plan,
+        step: RdsPromoteReplica,
+        goal: &Goal,
+        region: Option<String>,
+    ) -> Self {
+        let index = plan
+            .steps
+            .iter()
+            .position(|known| matches!(known, Step::RdsPromoteReplica(known) if known.common.name == step.common.name));
+        Self {
+            databases: ports.databases.clone(),
+            metrics: ports.metrics.clone(),
+            waits_for_lag: goal.style == Style::Planned
+                && index.is_some_and(|index| plan.is_fenced_before(index, Style::Planned)),
+            step,
+            to: goal.to.clone(),
+            region,
+        }
+    }
+
+    fn region_of<'a>(&'a self, instance: &'a DbInstanceRef) -> Option<&'a str> {
+        instance.region.as_deref().or(self.region.as_deref())
+    }
+
+    // Why the replica has not caught up yet, as far as is known.
+    async fn behind(&self, replica: &DbInstanceRef, since: Timestamp) -> Result<Option<String>, CallError> {
+        let id = &replica.db_instance_identifier;
+        let query = MetricQuery {
+            namespace: "AWS/RDS".into(),
+            name: "ReplicaLag".into(),
+            dimensions: vec![("DBInstanceIdentifier".into(), id.to_ascii_lowercase())],
+        };
+        let found = self.metrics.newest(self.region_of(replica), &[query], since).await?;
+        Ok(match found.into_iter().flatten().find(|point| point.at >= since) {
+            Some(point) if point.value == 0.0 => None,
+            Some(point) => Some(format!("replica {id} is still {} s behind", point.value)),
+            None => Some(format!("the lag of replica {id} has not been measured since {since}")),
+        })
+    }
+}
+
+// An identifier, of an ARN too.
+fn name_of(source: &str) -> &str {
+    source.rsplit(':').next().unwrap_or(source)
+}
+
+#[async_trait]
+impl Driver for PromoteDriver {
+    fn facts(&self) -> Facts {
+        Facts {
+            plane: Plane::Control,
+            reads: &["rds:DescribeDBInstances", "cloudwatch:GetMetricData"],
+            changes: &["rds:PromoteReadReplica"],
+        }
+    }
+
+    async fn read(&self, goal: &Goal) -> Result<Reading, CallError> {
+        let replica = of_site(&self.step.instances, &goal.to)?;
+        let id = &replica.db_instance_identifier;
+        let found = self.databases.instance(self.region_of(replica), id).await?;
+        let source = &of_site(&self.step.instances, &goal.from)?.db_instance_identifier;
+        let blocked = match &found.replica_of {
+            Some(known) if name_of(known).eq_ignore_ascii_case(source) => None,
+            Some(known) => Some(format!(
+                "DB instance {id} replicates {known}, not {source}: promoting it would leave the data of {source} behind"
+            )),
+            None => Some(format!(
+                "DB instance {id} is no replica of {source}: either it was promoted before, or its data has gone its own \
+                 way since. Make it a replica of {source} first; if it holds the data already, `skip` this step"
+            )),
+        };
+        let mut waits = not_available(&format!("DB instance {id}"), &found.status);
+        let begun = goal.run.as_ref().and_then(|run| run.started_at);
+        if let (None, true, Some(since), Some(_)) = (&waits, self.waits_for_lag, begun, &found.replica_of) {
+            waits = self.behind(replica, since).await?;
+        }
+        let current = ResourceState::DbReplica {
+            replica_of: found.replica_of,
+        };
+        let wanted = ResourceState::DbReplica { replica_of: None };
+        Ok(Reading::of_change(current, wanted).blocked_by(blocked).held_by(waits))
+    }
+
+    async fn change(
+        &self,
+        _from: &ResourceState,
+        into: &ResourceState,
+        _comment: &str,
+    ) -> Result<Option<String>, CallError> {
+        if *into != (ResourceState::DbReplica { replica_of: None }) {
+            return Err(foreign_state("rds_promote_replica"));
+        }
+        let replica = of_site(&self.step.instances, &self.to)?;
+        self.databases
+            .promote(self.region_of(replica), &replica.db_instance_identifier)
+            .await?;
+        Ok(None)
+    }
+
+    fn calls(&self, _from: &ResourceState, _into: &ResourceState) -> Vec<String> {
+        let id = self
+            .step
+            .instances
+            .get(&self.to)
+            .map(|replica| replica.db_instance_identifier.as_str());
+        vec![format!(
+            "rds:PromoteReadReplica {}, which can not be taken back",
+            id.unwrap_or_default()
+        )]
+    }
+}

@@ -1,0 +1,338 @@
+//! Databases and metrics of [`FakeCloud`], and the sandboxes' and the simulator's ways to them.
+//!
+//! As in AWS: a database that is not `available` takes no change for now, a reboot with failover swaps the zones of an
+//! instance and its standby each time, a promotion can not be taken back, and what a change made is seen as late as a
+//! test asks.
+
+use crate::clock::lock;
+use crate::cloud::{FakeCloud, Lagging, not_found};
+use crate::cloud_ports::seen_after;
+use crate::faults_wire::Wired;
+use crate::sim::Gated;
+use async_trait::async_trait;
+use jiff::Timestamp;
+use std::collections::BTreeMap;
+use understudy_core::state::ResourceState;
+use understudy_engine::ports::{
+    CallError, CallErrorKind, Clock, DatabaseCluster, DatabaseFailover, DatabaseInstance, Datapoint, GlobalDatabase,
+    MetricQuery, Metrics,
+};
+
+/// The databases and metrics of a cloud.
+#[derive(Default)]
+pub(crate) struct Databases {
+    instances: BTreeMap<String, Lagging<DatabaseInstance>>,
+    standby_zones: BTreeMap<String, String>,
+    clusters: BTreeMap<String, Lagging<DatabaseCluster>>,
+    globals: BTreeMap<String, Lagging<GlobalDatabase>>,
+    metrics: BTreeMap<(String, Vec<(String, String)>), Datapoint>,
+}
+
+impl FakeCloud {
+    /// Puts a DB instance there, or changes it as somebody else would.
+    pub fn put_db_instance(&self, id: &str, instance: DatabaseInstance) {
+        let found = Lagging::new(instance);
+        lock(&self.state).data.instances.insert(id.to_owned(), found);
+    }
+
+    /// Where the standby of a Multi-AZ instance is.
+    pub fn put_standby_zone(&self, id: &str, zone: &str) {
+        let zones = &mut lock(&self.state).data.standby_zones;
+        zones.insert(id.to_owned(), zone.to_owned());
+    }
+
+    /// Puts a DB cluster there, or changes it as somebody else would.
+    pub fn put_db_cluster(&self, id: &str, cluster: DatabaseCluster) {
+        let found = Lagging::new(cluster);
+        lock(&self.state).data.clusters.insert(id.to_owned(), found);
+    }
+
+    /// Puts a global database there, or changes it as somebody else would.
+    pub fn put_global_database(&self, id: &str, global: GlobalDatabase) {
+        let found = Lagging::new(global);
+        lock(&self.state).data.globals.insert(id.to_owned(), found);
+    }
+
+    /// A metric of RDS has a newest value from now on.
+    pub fn put_metric(&self, name: &str, dimensions: &[(&str, &str)], value: f64) {
+        let dimensions = dimensions
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+            .collect();
+        let point = Datapoint {
+            at: self.clock.now(),
+            value,
+        };
+        let metrics = &mut lock(&self.state).data.metrics;
+        metrics.insert((name.to_owned(), dimensions), point);
+    }
+
+    /// The instance as it really is.
+    pub fn db_instance(&self, id: &str) -> DatabaseInstance {
+        let state = lock(&self.state);
+        state
+            .data
+            .instances
+            .get(id)
+            .map(|found| found.real.clone())
+            .unwrap_or_default()
+    }
+
+    /// The writer of a cluster or of a global database as it really is.
+    pub fn db_writer(&self, id: &str) -> Option<String> {
+        let state = lock(&self.state);
+        let cluster = state.data.clusters.get(id).and_then(|found| found.real.writer.clone());
+        cluster.or_else(|| state.data.globals.get(id).and_then(|found| found.real.writer.clone()))
+    }
+}
+
+fn busy(what: &str, id: &str, status: &str) -> Result<(), CallError> {
+    if status == "available" {
+        return Ok(());
+    }
+    let message = format!("{what} {id} is {status}, which does not allow this now");
+    Err(CallError::new(CallErrorKind::Retryable, message))
+}
+
+impl FakeCloud {
+    async fn change_instance(
+        &self,
+        operation: &'static str,
+        id: &str,
+        as_state: fn(&DatabaseInstance) -> ResourceState,
+        change: impl FnOnce(&mut DatabaseInstance, Option<&String>) -> Result<(), CallError> + Send,
+    ) -> Result<(), CallError> {
+        let reply = self.reach(operation).await?;
+        let (before, after, old_zone) = {
+            let state = lock(&self.state);
+            let found = state
+                .data
+                .instances
+                .get(id)
+                .ok_or_else(|| not_found("DB instance", id))?;
+            let before = found.real.clone();
+            busy("DB instance", id, &before.status)?;
+            let mut after = before.clone();
+            change(&mut after, state.data.standby_zones.get(id))?;
+            let old_zone = (before.zone != after.zone).then(|| before.zone.clone());
+            (before, after, old_zone)
+        };
+        self.record(operation, id, as_state(&before), as_state(&after), true);
+        let mut state = lock(&self.state);
+        if let Some(zone) = old_zone {
+            state.data.standby_zones.insert(id.to_owned(), zone);
+        }
+        if let Some(found) = state.data.instances.get_mut(id) {
+            found.set(after, seen_after(&reply));
+        }
+        drop(state);
+        reply.give(operation, ())
+    }
+
+    async fn move_global(&self, operation: &'static str, id: &str, cluster: &str) -> Result<(), CallError> {
+        let reply = self.reach(operation).await?;
+        let (before, mut after) = {
+            let state = lock(&self.state);
+            let found = state
+                .data
+                .globals
+                .get(id)
+                .ok_or_else(|| not_found("global database", id))?;
+            busy("global database", id, &found.real.status)?;
+            (found.real.clone(), found.real.clone())
+        };
+        after.writer = Some(cluster.to_owned());
+        let as_state = |global: &GlobalDatabase| ResourceState::DbWriter {
+            writer: global.writer.clone(),
+        };
+        self.record(operation, id, as_state(&before), as_state(&after), true);
+        if let Some(found) = lock(&self.state).data.globals.get_mut(id) {
+            found.set(after, seen_after(&reply));
+        }
+        reply.give(operation, ())
+    }
+}
+
+#[async_trait]
+impl DatabaseFailover for FakeCloud {
+    async fn instance(&self, _region: Option<&str>, id: &str) -> Result<DatabaseInstance, CallError> {
+        let reply = self.reach("databases.instance").await?;
+        let mut state = lock(&self.state);
+        let found = state
+            .data
+            .instances
+            .get_mut(id)
+            .ok_or_else(|| not_found("DB instance", id))?;
+        reply.give("databases.instance", found.read())
+    }
+    async fn cluster(&self, _region: Option<&str>, id: &str) -> Result<DatabaseCluster, CallError> {
+        let reply = self.reach("databases.cluster").await?;
+        let mut state = lock(&self.state);
+        let found = state
+            .data
+            .clusters
+            .get_mut(id)
+            .ok_or_else(|| not_found("DB cluster", id))?;
+        reply.give("databases.cluster", found.read())
+    }
+    async fn global(&self, _region: Option<&str>, id: &str) -> Result<GlobalDatabase, CallError> {
+        let reply = self.reach("databases.global").await?;
+        let mut state = lock(&self.state);
+        let found = state
+            .data
+            .globals
+            .get_mut(id)
+            .ok_or_else(|| not_found("global database", id))?;
+        reply.give("databases.global", found.read())
+    }
+    async fn reboot_with_failover(&self, _region: Option<&str>, id: &str) -> Result<(), CallError> {
+        let as_state = |instance: &DatabaseInstance| ResourceState::DbZone {
+            zone: instance.zone.clone(),
+        };
+        self.change_instance("databases.reboot_with_failover", id, as_state, |instance, standby| {
+            let standby = standby.filter(|_| instance.multi_az);
+            instance.zone = standby.cloned().ok_or_else(|| not_found("standby of", id))?;
+            Ok(())
+        })
+        .await
+    }
+    async fn fail_over_cluster(&self, _region: Option<&str>, id: &str, writer: &str) -> Result<(), CallError> {
+        let reply = self.reach("databases.fail_over_cluster").await?;
+        let (before, mut after) = {
+            let state = lock(&self.state);
+            let found = state.data.clusters.get(id).ok_or_else(|| not_found("DB cluster", id))?;
+            busy("DB cluster", id, &found.real.status)?;
+            (found.real.clone(), found.real.clone())
+        };
+        after.writer = Some(writer.to_owned());
+        let as_state = |cluster: &DatabaseCluster| ResourceState::DbWriter {
+            writer: cluster.writer.clone(),
+        };
+        self.record(
+            "databases.fail_over_cluster",
+            id,
+            as_state(&before),
+            as_state(&after),
+            true,
+        );
+        if let Some(found) = lock(&self.state).data.clusters.get_mut(id) {
+            found.set(after, seen_after(&reply));
+        }
+        reply.give("databases.fail_over_cluster", ())
+    }
+    async fn switch_over_global(&self, _region: Option<&str>, id: &str, cluster_arn: &str) -> Result<(), CallError> {
+        self.move_global("databases.switch_over_global", id, cluster_arn).await
+    }
+    async fn fail_over_global(&self, _region: Option<&str>, id: &str, cluster_arn: &str) -> Result<(), CallError> {
+        self.move_global("databases.fail_over_global", id, cluster_arn).await
+    }
+    async fn promote(&self, _region: Option<&str>, id: &str) -> Result<(), CallError> {
+        let as_state = |instance: &DatabaseInstance| ResourceState::DbReplica {
+            replica_of: instance.replica_of.clone(),
+        };
+        self.change_instance("databases.promote", id, as_state, |instance, _| {
+            if instance.replica_of.take().is_none() {
+                let message = format!("DB instance {id} is not a read replica");
+                return Err(CallError::new(CallErrorKind::Refused, message));
+            }
+            Ok(())
+        })
+        .await
+    }
+    async fn set_security_groups(&self, _region: Option<&str>, id: &str, groups: &[String]) -> Result<(), CallError> {
+        let as_state = |instance: &DatabaseInstance| ResourceState::DbAccess {
+            security_groups: instance.security_groups.clone(),
+        };
+        self.change_instance("databases.set_security_groups", id, as_state, |instance, _| {
+            instance.security_groups = groups.to_vec();
+            Ok(())
+        })
+        .await
+    }
+}
+
+#[async_trait]
+impl Metrics for FakeCloud {
+    async fn newest(
+        &self,
+        _region: Option<&str>,
+        metrics: &[MetricQuery],
+        since: Timestamp,
+    ) -> Result<Vec<Option<Datapoint>>, CallError> {
+        let reply = self.reach("metrics.newest").await?;
+        let state = lock(&self.state);
+        let known = |query: &MetricQuery| {
+            let point = state.data.metrics.get(&(query.name.clone(), query.dimensions.clone()));
+            point.copied().filter(|point| point.at >= since)
+        };
+        reply.give("metrics.newest", metrics.iter().map(known).collect())
+    }
+}
+
+// Both ways in are the same: something in between, and then the cloud.
+macro_rules! ways {
+    ($way:ident, $through:ident) => {
+        #[async_trait]
+        impl<T: DatabaseFailover> DatabaseFailover for $way<T> {
+            async fn instance(&self, region: Option<&str>, id: &str) -> Result<DatabaseInstance, CallError> {
+                let call = self.inner.instance(region, id);
+                self.$through.through("databases.instance", call).await
+            }
+            async fn cluster(&self, region: Option<&str>, id: &str) -> Result<DatabaseCluster, CallError> {
+                let call = self.inner.cluster(region, id);
+                self.$through.through("databases.cluster", call).await
+            }
+            async fn global(&self, region: Option<&str>, id: &str) -> Result<GlobalDatabase, CallError> {
+                let call = self.inner.global(region, id);
+                self.$through.through("databases.global", call).await
+            }
+            async fn reboot_with_failover(&self, region: Option<&str>, id: &str) -> Result<(), CallError> {
+                let call = self.inner.reboot_with_failover(region, id);
+                self.$through
+                    .through("databases.reboot_with_failover", call)
+                    .await
+            }
+            async fn fail_over_cluster(&self, region: Option<&str>, id: &str, writer: &str) -> Result<(), CallError> {
+                let call = self.inner.fail_over_cluster(region, id, writer);
+                self.$through.through("databases.fail_over_cluster", call).await
+            }
+            async fn switch_over_global(&self, region: Option<&str>, id: &str, arn: &str) -> Result<(), CallError> {
+                let call = self.inner.switch_over_global(region, id, arn);
+                self.$through.through("databases.switch_over_global", call).await
+            }
+            async fn fail_over_global(&self, region: Option<&str>, id: &str, arn: &str) -> Result<(), CallError> {
+                let call = self.inner.fail_over_global(region, id, arn);
+                self.$through.through("databases.fail_over_global", call).await
+            }
+            async fn promote(&self, region: Option<&str>, id: &str) -> Result<(), CallError> {
+                let call = self.inner.promote(region, id);
+                self.$through.through("databases.promote", call).await
+            }
+            async fn set_security_groups(
+                &self,
+                region: Option<&str>,
+                id: &str,
+                groups: &[String],
+            ) -> Result<(), CallError> {
+                let call = self.inner.set_security_groups(region, id, groups);
+                self.$through.through("databases.set_security_groups", call).await
+            }
+        }
+
+        #[async_trait]
+        impl<T: Metrics> Metrics for $way<T> {
+            async fn newest(
+                &self,
+                region: Option<&str>,
+                metrics: &[MetricQuery],
+                since: Timestamp,
+            ) -> Result<Vec<Option<Datapoint>>, CallError> {
+                let call = self.inner.newest(region, metrics, since);
+                self.$through.through("metrics.newest", call).await
+            }
+        }
+    };
+}
+
+ways!(Wired, sandbox);
+ways!(Gated, gate);
