@@ -54,6 +54,24 @@ pub struct ExecutorPorts {
     pub alarms: Arc<dyn Alarms>,
 }
 
+impl ExecutorPorts {
+    /// Typed items over the table.
+    pub fn store(&self) -> Store {
+        Store::new(self.table.clone(), self.clock.clone(), self.random.clone())
+    }
+
+    /// What drivers of steps need of them.
+    pub fn steps(&self, store: &Store) -> StepPorts {
+        StepPorts {
+            traffic: self.traffic.clone(),
+            dns: self.dns.clone(),
+            alarms: self.alarms.clone(),
+            clock: self.clock.clone(),
+            store: store.clone(),
+        }
+    }
+}
+
 /// An invocation that did not do its work: whoever invoked it should try again.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
@@ -76,14 +94,8 @@ pub struct Executor {
 impl Executor {
     /// An executor over these ports, which runs in this Region.
     pub fn new(ports: ExecutorPorts, region: String) -> Self {
-        let store = Store::new(ports.table.clone(), ports.clock.clone(), ports.random.clone());
-        let steps = StepPorts {
-            traffic: ports.traffic.clone(),
-            dns: ports.dns.clone(),
-            alarms: ports.alarms.clone(),
-            clock: ports.clock.clone(),
-            store: store.clone(),
-        };
+        let store = ports.store();
+        let steps = ports.steps(&store);
         Self {
             ports,
             store,
