@@ -100,6 +100,7 @@ impl FakeCloud {
         operation: &'static str,
         id: &str,
         as_state: fn(&DatabaseInstance) -> ResourceState,
+        expected: impl FnOnce(&DatabaseInstance) -> bool + Send,
         change: impl FnOnce(&mut DatabaseInstance, Option<&String>) -> Result<(), CallError> + Send,
     ) -> Result<(), CallError> {
         let reply = self.reach(operation).await?;
@@ -112,6 +113,10 @@ impl FakeCloud {
                 .ok_or_else(|| not_found("DB instance", id))?;
             let before = found.real.clone();
             busy("DB instance", id, &before.status)?;
+            if !expected(&before) {
+                drop(state);
+                return Err(self.unexpected(operation, id, as_state(&before)));
+            }
             let mut after = before.clone();
             change(&mut after, state.data.standby_zones.get(id))?;
             let old_zone = (before.zone != after.zone).then(|| before.zone.clone());
@@ -129,7 +134,19 @@ impl FakeCloud {
         reply.give(operation, ())
     }
 
-    async fn move_global(&self, operation: &'static str, id: &str, cluster: &str) -> Result<(), CallError> {
+    fn unexpected(&self, operation: &'static str, id: &str, found: ResourceState) -> CallError {
+        let message = format!("{id} is not as expected: {}; nothing was changed", found.sentence());
+        self.record(operation, id, found.clone(), found, false);
+        CallError::new(CallErrorKind::Conflict, message)
+    }
+
+    async fn move_global(
+        &self,
+        operation: &'static str,
+        id: &str,
+        expected: Option<&str>,
+        cluster: &str,
+    ) -> Result<(), CallError> {
         let reply = self.reach(operation).await?;
         let (before, mut after) = {
             let state = lock(&self.state);
@@ -141,10 +158,13 @@ impl FakeCloud {
             busy("global database", id, &found.real.status)?;
             (found.real.clone(), found.real.clone())
         };
-        after.writer = Some(cluster.to_owned());
         let as_state = |global: &GlobalDatabase| ResourceState::DbWriter {
             writer: global.writer.clone(),
         };
+        if before.writer.as_deref() != expected {
+            return Err(self.unexpected(operation, id, as_state(&before)));
+        }
+        after.writer = Some(cluster.to_owned());
         self.record(operation, id, as_state(&before), as_state(&after), true);
         if let Some(found) = lock(&self.state).data.globals.get_mut(id) {
             found.set(after, seen_after(&reply));
@@ -185,18 +205,31 @@ impl DatabaseFailover for FakeCloud {
             .ok_or_else(|| not_found("global database", id))?;
         reply.give("databases.global", found.read())
     }
-    async fn reboot_with_failover(&self, _region: Option<&str>, id: &str) -> Result<(), CallError> {
+    async fn reboot_with_failover(&self, _region: Option<&str>, id: &str, expected: &str) -> Result<(), CallError> {
         let as_state = |instance: &DatabaseInstance| ResourceState::DbZone {
             zone: instance.zone.clone(),
         };
-        self.change_instance("databases.reboot_with_failover", id, as_state, |instance, standby| {
-            let standby = standby.filter(|_| instance.multi_az);
-            instance.zone = standby.cloned().ok_or_else(|| not_found("standby of", id))?;
-            Ok(())
-        })
+        let same = |instance: &DatabaseInstance| instance.zone == expected;
+        self.change_instance(
+            "databases.reboot_with_failover",
+            id,
+            as_state,
+            same,
+            |instance, standby| {
+                let standby = standby.filter(|_| instance.multi_az);
+                instance.zone = standby.cloned().ok_or_else(|| not_found("standby of", id))?;
+                Ok(())
+            },
+        )
         .await
     }
-    async fn fail_over_cluster(&self, _region: Option<&str>, id: &str, writer: &str) -> Result<(), CallError> {
+    async fn fail_over_cluster(
+        &self,
+        _region: Option<&str>,
+        id: &str,
+        expected: Option<&str>,
+        writer: &str,
+    ) -> Result<(), CallError> {
         let reply = self.reach("databases.fail_over_cluster").await?;
         let (before, mut after) = {
             let state = lock(&self.state);
@@ -204,10 +237,13 @@ impl DatabaseFailover for FakeCloud {
             busy("DB cluster", id, &found.real.status)?;
             (found.real.clone(), found.real.clone())
         };
-        after.writer = Some(writer.to_owned());
         let as_state = |cluster: &DatabaseCluster| ResourceState::DbWriter {
             writer: cluster.writer.clone(),
         };
+        if before.writer.as_deref() != expected {
+            return Err(self.unexpected("databases.fail_over_cluster", id, as_state(&before)));
+        }
+        after.writer = Some(writer.to_owned());
         self.record(
             "databases.fail_over_cluster",
             id,
@@ -220,17 +256,32 @@ impl DatabaseFailover for FakeCloud {
         }
         reply.give("databases.fail_over_cluster", ())
     }
-    async fn switch_over_global(&self, _region: Option<&str>, id: &str, cluster_arn: &str) -> Result<(), CallError> {
-        self.move_global("databases.switch_over_global", id, cluster_arn).await
+    async fn switch_over_global(
+        &self,
+        _region: Option<&str>,
+        id: &str,
+        expected: Option<&str>,
+        cluster_arn: &str,
+    ) -> Result<(), CallError> {
+        self.move_global("databases.switch_over_global", id, expected, cluster_arn)
+            .await
     }
-    async fn fail_over_global(&self, _region: Option<&str>, id: &str, cluster_arn: &str) -> Result<(), CallError> {
-        self.move_global("databases.fail_over_global", id, cluster_arn).await
+    async fn fail_over_global(
+        &self,
+        _region: Option<&str>,
+        id: &str,
+        expected: Option<&str>,
+        cluster_arn: &str,
+    ) -> Result<(), CallError> {
+        self.move_global("databases.fail_over_global", id, expected, cluster_arn)
+            .await
     }
-    async fn promote(&self, _region: Option<&str>, id: &str) -> Result<(), CallError> {
+    async fn promote(&self, _region: Option<&str>, id: &str, expected: Option<&str>) -> Result<(), CallError> {
         let as_state = |instance: &DatabaseInstance| ResourceState::DbReplica {
             replica_of: instance.replica_of.clone(),
         };
-        self.change_instance("databases.promote", id, as_state, |instance, _| {
+        let same = |instance: &DatabaseInstance| instance.replica_of.as_deref() == expected;
+        self.change_instance("databases.promote", id, as_state, same, |instance, _| {
             if instance.replica_of.take().is_none() {
                 let message = format!("DB instance {id} is not a read replica");
                 return Err(CallError::new(CallErrorKind::Refused, message));
@@ -239,11 +290,18 @@ impl DatabaseFailover for FakeCloud {
         })
         .await
     }
-    async fn set_security_groups(&self, _region: Option<&str>, id: &str, groups: &[String]) -> Result<(), CallError> {
+    async fn set_security_groups(
+        &self,
+        _region: Option<&str>,
+        id: &str,
+        expected: &[String],
+        groups: &[String],
+    ) -> Result<(), CallError> {
         let as_state = |instance: &DatabaseInstance| ResourceState::DbAccess {
             security_groups: instance.security_groups.clone(),
         };
-        self.change_instance("databases.set_security_groups", id, as_state, |instance, _| {
+        let same = |instance: &DatabaseInstance| instance.security_groups == expected;
+        self.change_instance("databases.set_security_groups", id, as_state, same, |instance, _| {
             instance.security_groups = groups.to_vec();
             Ok(())
         })
@@ -286,35 +344,54 @@ macro_rules! ways {
                 let call = self.inner.global(region, id);
                 self.$through.through("databases.global", call).await
             }
-            async fn reboot_with_failover(&self, region: Option<&str>, id: &str) -> Result<(), CallError> {
-                let call = self.inner.reboot_with_failover(region, id);
+            async fn reboot_with_failover(&self, region: Option<&str>, id: &str, zone: &str) -> Result<(), CallError> {
+                let call = self.inner.reboot_with_failover(region, id, zone);
                 self.$through
                     .through("databases.reboot_with_failover", call)
                     .await
             }
-            async fn fail_over_cluster(&self, region: Option<&str>, id: &str, writer: &str) -> Result<(), CallError> {
-                let call = self.inner.fail_over_cluster(region, id, writer);
+            async fn fail_over_cluster(
+                &self,
+                region: Option<&str>,
+                id: &str,
+                expected: Option<&str>,
+                writer: &str,
+            ) -> Result<(), CallError> {
+                let call = self.inner.fail_over_cluster(region, id, expected, writer);
                 self.$through.through("databases.fail_over_cluster", call).await
             }
-            async fn switch_over_global(&self, region: Option<&str>, id: &str, arn: &str) -> Result<(), CallError> {
-                let call = self.inner.switch_over_global(region, id, arn);
+            async fn switch_over_global(
+                &self,
+                region: Option<&str>,
+                id: &str,
+                expected: Option<&str>,
+                arn: &str,
+            ) -> Result<(), CallError> {
+                let call = self.inner.switch_over_global(region, id, expected, arn);
                 self.$through.through("databases.switch_over_global", call).await
             }
-            async fn fail_over_global(&self, region: Option<&str>, id: &str, arn: &str) -> Result<(), CallError> {
-                let call = self.inner.fail_over_global(region, id, arn);
+            async fn fail_over_global(
+                &self,
+                region: Option<&str>,
+                id: &str,
+                expected: Option<&str>,
+                arn: &str,
+            ) -> Result<(), CallError> {
+                let call = self.inner.fail_over_global(region, id, expected, arn);
                 self.$through.through("databases.fail_over_global", call).await
             }
-            async fn promote(&self, region: Option<&str>, id: &str) -> Result<(), CallError> {
-                let call = self.inner.promote(region, id);
+            async fn promote(&self, region: Option<&str>, id: &str, expected: Option<&str>) -> Result<(), CallError> {
+                let call = self.inner.promote(region, id, expected);
                 self.$through.through("databases.promote", call).await
             }
             async fn set_security_groups(
                 &self,
                 region: Option<&str>,
                 id: &str,
+                expected: &[String],
                 groups: &[String],
             ) -> Result<(), CallError> {
-                let call = self.inner.set_security_groups(region, id, groups);
+                let call = self.inner.set_security_groups(region, id, expected, groups);
                 self.$through.through("databases.set_security_groups", call).await
             }
         }

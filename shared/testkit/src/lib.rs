@@ -5,6 +5,7 @@
 //! - [`clock`] is time that nobody waits for; [`faults`] is what goes wrong, and where an invocation dies.
 //! - [`world`] puts the handler bodies of the three functions over all of this, and [`world_oracle`] says what must
 //!   hold in every such world.
+//! - [`step_proof`] asks of every kind of step the same questions: what it makes of errors, lost replies, deaths and others.
 //! - [`sim`] lets a seed decide what happens next in such a world, thousands of times, and checks the invariants after
 //!   every step.
 //! - [`proxy`] stands between real SDKs and emulators and records what passes.
@@ -19,6 +20,7 @@ pub mod memory;
 pub mod memory_stream;
 pub mod proxy;
 pub mod sim;
+pub mod step_proof;
 pub mod world;
 pub mod world_oracle;
 pub mod world_plan;

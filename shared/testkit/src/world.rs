@@ -19,8 +19,12 @@ use std::sync::{Arc, Mutex};
 use understudy_core::control::{Control, Wake};
 use understudy_engine::decision::{DecisionMaker, DecisionPorts};
 use understudy_engine::executor::{Executor, ExecutorPorts, HandlerError};
-use understudy_engine::ports::{CallError, CallErrorKind, Clock, Invocation};
+use understudy_engine::ports::{
+    Alarms, CallError, CallErrorKind, Clock, Compute, Database, DatabaseFailover, Dns, Invocation, Metrics, Notifier,
+    Random, Table, Traffic,
+};
 use understudy_engine::probe::{Probe, ProbePorts};
+use understudy_engine::steps::StepPorts;
 
 /// The Region of the world's functions.
 const HOME: &str = "eu-west-1";
@@ -155,24 +159,18 @@ impl World {
             inner: self.cloud.clone(),
             sandbox: sandbox.clone(),
         });
-        let ports = ExecutorPorts {
-            table,
-            clock: self.clock.clone(),
-            random: self.random.clone(),
-            traffic: cloud.clone(),
-            dns: cloud.clone(),
-            notifier: cloud.clone(),
-            compute: cloud.clone(),
-            database: cloud.clone(),
-            databases: cloud.clone(),
-            metrics: cloud.clone(),
-            alarms: cloud,
-        };
+        let ports = executor_ports(table, self.clock.clone(), self.random.clone(), &cloud);
         let executor = Executor::new(ports, self.executor_region.clone());
         self.run(&sandbox, 60, async |invocation: Invocation| {
             executor.handle(payload, &invocation).await
         })
         .await
+    }
+
+    /// What drivers of steps need of the world, with nothing in between.
+    pub(crate) fn step_ports(&self) -> StepPorts {
+        let ports = executor_ports(self.table.clone(), self.clock.clone(), self.random.clone(), &self.cloud);
+        ports.steps(&ports.store())
     }
 
     /// Invokes decision.
@@ -373,6 +371,31 @@ impl World {
     }
 }
 
+/// The executor's ports, all of AWS served by one cloud.
+pub(crate) fn executor_ports<C>(
+    table: Arc<dyn Table>,
+    clock: Arc<dyn Clock>,
+    random: Arc<dyn Random>,
+    cloud: &Arc<C>,
+) -> ExecutorPorts
+where
+    C: Traffic + Dns + Notifier + Compute + Database + DatabaseFailover + Metrics + Alarms + 'static,
+{
+    ExecutorPorts {
+        table,
+        clock,
+        random,
+        traffic: cloud.clone(),
+        dns: cloud.clone(),
+        notifier: cloud.clone(),
+        compute: cloud.clone(),
+        database: cloud.clone(),
+        databases: cloud.clone(),
+        metrics: cloud.clone(),
+        alarms: cloud.clone(),
+    }
+}
+
 /// The executor that decision asks, invoked synchronously and read-only.
 pub(crate) fn answer_questions(
     clock: &Arc<TestClock>,
@@ -395,19 +418,7 @@ pub(crate) fn answer_questions(
                     .checked_add(SignedDuration::from_secs(60))
                     .unwrap_or(Timestamp::MAX),
             };
-            let ports = ExecutorPorts {
-                table,
-                clock,
-                random,
-                traffic: cloud.clone(),
-                dns: cloud.clone(),
-                notifier: cloud.clone(),
-                compute: cloud.clone(),
-                database: cloud.clone(),
-                databases: cloud.clone(),
-                metrics: cloud.clone(),
-                alarms: cloud,
-            };
+            let ports = executor_ports(table, clock, random, &cloud);
             let answer = Executor::new(ports, HOME.to_owned())
                 .handle(question, &invocation)
                 .await;

@@ -74,7 +74,7 @@ pub fn intents(world: &World) -> Vec<String> {
                     execution.steps.iter().enumerate().any(|(index, run)| {
                         execution
                             .step(index)
-                            .is_some_and(|step| step.as_kind().shared_resources().contains(&change.resource.as_str()))
+                            .is_some_and(|step| step.names(&change.resource, &execution.plan.sites))
                             && is_ready(execution, run)
                     })
                 })

@@ -43,6 +43,15 @@ impl RdsFailover {
     }
 }
 
+/// RDS compares nothing: what a call expects is looked at just before it.
+fn expect<T: PartialEq + std::fmt::Debug>(doing: &str, found: &T, expected: &T) -> Result<(), CallError> {
+    if found == expected {
+        return Ok(());
+    }
+    let message = format!("{doing}: expected {expected:?}, found {found:?}; nothing was changed");
+    Err(CallError::new(CallErrorKind::Conflict, message))
+}
+
 fn absent(doing: &str) -> CallError {
     CallError::new(CallErrorKind::NotFound, format!("{doing}: there is no such database"))
 }
@@ -132,8 +141,10 @@ impl DatabaseFailover for RdsFailover {
         })
     }
 
-    async fn reboot_with_failover(&self, region: Option<&str>, id: &str) -> Result<(), CallError> {
+    async fn reboot_with_failover(&self, region: Option<&str>, id: &str, expected: &str) -> Result<(), CallError> {
         let doing = format!("rebooting DB instance {id} with failover");
+        let found = self.instance(region, id).await?;
+        expect(&doing, &found.zone.as_str(), &expected)?;
         let call = self.changing.client(region).reboot_db_instance();
         call.db_instance_identifier(id)
             .force_failover(true)
@@ -143,8 +154,16 @@ impl DatabaseFailover for RdsFailover {
             .map_err(|error| explain(&doing, Effect::Changes, CODES, &error))
     }
 
-    async fn fail_over_cluster(&self, region: Option<&str>, id: &str, writer: &str) -> Result<(), CallError> {
+    async fn fail_over_cluster(
+        &self,
+        region: Option<&str>,
+        id: &str,
+        expected: Option<&str>,
+        writer: &str,
+    ) -> Result<(), CallError> {
         let doing = format!("failing DB cluster {id} over to {writer}");
+        let found = self.cluster(region, id).await?;
+        expect(&doing, &found.writer.as_deref(), &expected)?;
         let call = self.changing.client(region).failover_db_cluster();
         call.db_cluster_identifier(id)
             .target_db_instance_identifier(writer)
@@ -154,8 +173,16 @@ impl DatabaseFailover for RdsFailover {
             .map_err(|error| explain(&doing, Effect::Changes, CODES, &error))
     }
 
-    async fn switch_over_global(&self, region: Option<&str>, id: &str, cluster_arn: &str) -> Result<(), CallError> {
+    async fn switch_over_global(
+        &self,
+        region: Option<&str>,
+        id: &str,
+        expected: Option<&str>,
+        cluster_arn: &str,
+    ) -> Result<(), CallError> {
         let doing = format!("switching global database {id} over to {cluster_arn}");
+        let found = self.global(region, id).await?;
+        expect(&doing, &found.writer.as_deref(), &expected)?;
         let call = self.changing.client(region).switchover_global_cluster();
         call.global_cluster_identifier(id)
             .target_db_cluster_identifier(cluster_arn)
@@ -165,8 +192,16 @@ impl DatabaseFailover for RdsFailover {
             .map_err(|error| explain(&doing, Effect::Changes, CODES, &error))
     }
 
-    async fn fail_over_global(&self, region: Option<&str>, id: &str, cluster_arn: &str) -> Result<(), CallError> {
+    async fn fail_over_global(
+        &self,
+        region: Option<&str>,
+        id: &str,
+        expected: Option<&str>,
+        cluster_arn: &str,
+    ) -> Result<(), CallError> {
         let doing = format!("failing global database {id} over to {cluster_arn}");
+        let found = self.global(region, id).await?;
+        expect(&doing, &found.writer.as_deref(), &expected)?;
         let call = self.changing.client(region).failover_global_cluster();
         call.global_cluster_identifier(id)
             .target_db_cluster_identifier(cluster_arn)
@@ -178,8 +213,10 @@ impl DatabaseFailover for RdsFailover {
             .map_err(|error| explain(&doing, Effect::Changes, CODES, &error))
     }
 
-    async fn promote(&self, region: Option<&str>, id: &str) -> Result<(), CallError> {
+    async fn promote(&self, region: Option<&str>, id: &str, expected: Option<&str>) -> Result<(), CallError> {
         let doing = format!("promoting read replica {id}");
+        let found = self.instance(region, id).await?;
+        expect(&doing, &found.replica_of.as_deref(), &expected)?;
         let call = self.changing.client(region).promote_read_replica();
         call.db_instance_identifier(id)
             .send()
@@ -188,8 +225,16 @@ impl DatabaseFailover for RdsFailover {
             .map_err(|error| explain(&doing, Effect::Changes, CODES, &error))
     }
 
-    async fn set_security_groups(&self, region: Option<&str>, id: &str, groups: &[String]) -> Result<(), CallError> {
+    async fn set_security_groups(
+        &self,
+        region: Option<&str>,
+        id: &str,
+        expected: &[String],
+        groups: &[String],
+    ) -> Result<(), CallError> {
         let doing = format!("giving DB instance {id} the security groups {}", groups.join(", "));
+        let found = self.instance(region, id).await?;
+        expect(&doing, &found.security_groups.as_slice(), &expected)?;
         let call = self.changing.client(region).modify_db_instance();
         call.db_instance_identifier(id)
             .set_vpc_security_group_ids(Some(groups.to_vec()))

@@ -157,7 +157,7 @@ impl Execution {
             None => Next::TurnBack(why),
             Some((_, run)) => Next::Stick(format!(
                 "{why}. Step {} can not be taken back, so nothing was undone: going back would part the traffic from its \
-                 data. Mend what failed and `resolve` it forward, or `resolve` it back and leave that step as it is",
+                 data. Mend what failed and `resolve` it with `retry`; `rollback` undoes all but that step",
                 run.name
             )),
         }

@@ -59,6 +59,26 @@ pub struct ExecutorPorts {
     pub metrics: Arc<dyn Metrics>,
 }
 
+impl ExecutorPorts {
+    /// Typed items over the table.
+    pub fn store(&self) -> Store {
+        Store::new(self.table.clone(), self.clock.clone(), self.random.clone())
+    }
+
+    /// What drivers of steps need of them.
+    pub fn steps(&self, store: &Store) -> StepPorts {
+        StepPorts {
+            traffic: self.traffic.clone(),
+            dns: self.dns.clone(),
+            alarms: self.alarms.clone(),
+            metrics: self.metrics.clone(),
+            databases: self.databases.clone(),
+            clock: self.clock.clone(),
+            store: store.clone(),
+        }
+    }
+}
+
 /// An invocation that did not do its work: whoever invoked it should try again.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
@@ -81,16 +101,8 @@ pub struct Executor {
 impl Executor {
     /// An executor over these ports, which runs in this Region.
     pub fn new(ports: ExecutorPorts, region: String) -> Self {
-        let store = Store::new(ports.table.clone(), ports.clock.clone(), ports.random.clone());
-        let steps = StepPorts {
-            traffic: ports.traffic.clone(),
-            dns: ports.dns.clone(),
-            alarms: ports.alarms.clone(),
-            metrics: ports.metrics.clone(),
-            databases: ports.databases.clone(),
-            clock: ports.clock.clone(),
-            store: store.clone(),
-        };
+        let store = ports.store();
+        let steps = ports.steps(&store);
         Self {
             ports,
             store,

@@ -61,7 +61,8 @@ pub struct GlobalDatabase {
 }
 
 /// RDS, as steps read and change it. Reads answer `NotFound` for what does not exist; a state that forbids a change for
-/// now is `Retryable`.
+/// now is `Retryable`; a change whose resource is not `expected` any more is a `Conflict`, and nothing was called. RDS
+/// itself compares nothing, so between that look and the call lies a moment.
 #[async_trait]
 pub trait DatabaseFailover: Send + Sync {
     /// One instance.
@@ -70,16 +71,42 @@ pub trait DatabaseFailover: Send + Sync {
     async fn cluster(&self, region: Option<&str>, id: &str) -> Result<DatabaseCluster, CallError>;
     /// One global database.
     async fn global(&self, region: Option<&str>, id: &str) -> Result<GlobalDatabase, CallError>;
-    /// Reboots a Multi-AZ instance so that its standby takes over. Doing it twice brings it back.
-    async fn reboot_with_failover(&self, region: Option<&str>, id: &str) -> Result<(), CallError>;
-    /// Makes `writer` the writer of the cluster.
-    async fn fail_over_cluster(&self, region: Option<&str>, id: &str, writer: &str) -> Result<(), CallError>;
-    /// Makes `cluster_arn` the primary without loss. Asked of the Region of the present primary.
-    async fn switch_over_global(&self, region: Option<&str>, id: &str, cluster_arn: &str) -> Result<(), CallError>;
-    /// Makes `cluster_arn` the primary, and loses what has not arrived there. Asked of the Region of that cluster.
-    async fn fail_over_global(&self, region: Option<&str>, id: &str, cluster_arn: &str) -> Result<(), CallError>;
-    /// Makes a read replica a database of its own. It can not be taken back.
-    async fn promote(&self, region: Option<&str>, id: &str) -> Result<(), CallError>;
-    /// Replaces the security groups of an instance, at once.
-    async fn set_security_groups(&self, region: Option<&str>, id: &str, groups: &[String]) -> Result<(), CallError>;
+    /// Reboots a Multi-AZ instance that is in the zone `expected`, so that its standby takes over. Doing it twice brings
+    /// it back.
+    async fn reboot_with_failover(&self, region: Option<&str>, id: &str, expected: &str) -> Result<(), CallError>;
+    /// Makes `writer` the writer of the cluster, whose writer is `expected`.
+    async fn fail_over_cluster(
+        &self,
+        region: Option<&str>,
+        id: &str,
+        expected: Option<&str>,
+        writer: &str,
+    ) -> Result<(), CallError>;
+    /// Makes `cluster_arn` the primary in place of `expected`, without loss. Asked of the Region of the present primary.
+    async fn switch_over_global(
+        &self,
+        region: Option<&str>,
+        id: &str,
+        expected: Option<&str>,
+        cluster_arn: &str,
+    ) -> Result<(), CallError>;
+    /// Makes `cluster_arn` the primary in place of `expected`, and loses what has not arrived there. Asked of the Region
+    /// of that cluster.
+    async fn fail_over_global(
+        &self,
+        region: Option<&str>,
+        id: &str,
+        expected: Option<&str>,
+        cluster_arn: &str,
+    ) -> Result<(), CallError>;
+    /// Makes a read replica of `expected` a database of its own. It can not be taken back.
+    async fn promote(&self, region: Option<&str>, id: &str, expected: Option<&str>) -> Result<(), CallError>;
+    /// Replaces the security groups `expected` of an instance, at once.
+    async fn set_security_groups(
+        &self,
+        region: Option<&str>,
+        id: &str,
+        expected: &[String],
+        groups: &[String],
+    ) -> Result<(), CallError>;
 }

@@ -7,6 +7,7 @@ use super::gate::Gate;
 use super::ports::{Gated, SandboxClock};
 use super::world::Sim;
 use crate::memory::StreamRecord;
+use crate::world::executor_ports;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 use std::pin::Pin;
@@ -15,7 +16,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Wake as StdWake, Waker};
 use understudy_core::control::{Wake, later};
 use understudy_engine::decision::{DecisionMaker, DecisionPorts};
-use understudy_engine::executor::{Executor, ExecutorPorts, HandlerError};
+use understudy_engine::executor::{Executor, HandlerError};
 use understudy_engine::ports::{Clock, Invocation, Random};
 use understudy_engine::probe::{Probe, ProbePorts};
 
@@ -220,19 +221,7 @@ impl Sim {
         let (clock, random) = (Arc::new(SandboxClock(gate.clone())), self.randomness());
         match function {
             Function::Executor => {
-                let ports = ExecutorPorts {
-                    table,
-                    clock,
-                    random,
-                    traffic: cloud.clone(),
-                    dns: cloud.clone(),
-                    notifier: cloud.clone(),
-                    compute: cloud.clone(),
-                    database: cloud.clone(),
-                    databases: cloud.clone(),
-                    metrics: cloud.clone(),
-                    alarms: cloud,
-                };
+                let ports = executor_ports(table, clock, random, &cloud);
                 let executor = Executor::new(ports, super::setup::OBSERVERS[0].to_owned());
                 self.begin(function, origin, gate, None, |invocation| async move {
                     executor.handle(payload, &invocation).await

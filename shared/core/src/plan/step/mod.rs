@@ -18,6 +18,7 @@ pub use dns::{Alias, DNS_PROPAGATION_SECONDS, DNS_SAFE_TIMEOUT_SECONDS, DnsRecor
 pub use elb::ElbWeights;
 pub use gate::WaitHealthy;
 
+use super::Site;
 use crate::execution::Style;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -198,6 +199,15 @@ impl Step {
     /// The kind, as plan files spell it.
     pub fn kind(&self) -> &'static str {
         self.as_kind().kind()
+    }
+
+    /// Whether it names the resource, for the whole plan or for one of its sites.
+    pub fn names(&self, resource: &str, sites: &[Site]) -> bool {
+        let kind = self.as_kind();
+        kind.shared_resources().contains(&resource)
+            || sites
+                .iter()
+                .any(|site| kind.resources_of(&site.name).contains(&resource))
     }
 
     /// Whether it only waits.

@@ -129,6 +129,16 @@ impl Turn<'_> {
             Some(Err(error)) if error.kind == CallErrorKind::Conflict => {
                 self.refused_unseen(control, index, &error).await
             }
+            Some(Err(error)) if !error.may_repeat() => {
+                // An answer that says no is an answer: this call had no effect.
+                *control = self
+                    .commit_execution(|execution, now| {
+                        execution.had_no_effect(index);
+                        execution.fail_step(index, now, &error.message)
+                    })
+                    .await?;
+                Ok(Flow::On)
+            }
             Some(Err(error)) => self.put_off(control, index, &error).await,
         }
     }

@@ -90,16 +90,22 @@ impl Driver for AccessDriver {
 
     async fn change(
         &self,
-        _from: &ResourceState,
+        from: &ResourceState,
         into: &ResourceState,
         _comment: &str,
     ) -> Result<Option<String>, CallError> {
-        let ResourceState::DbAccess { security_groups } = into else {
+        let (
+            ResourceState::DbAccess {
+                security_groups: expected,
+            },
+            ResourceState::DbAccess { security_groups },
+        ) = (from, into)
+        else {
             return Err(foreign_state("fence_source"));
         };
         let (database, region) = self.database()?;
         self.databases
-            .set_security_groups(region, &database.db_instance_identifier, security_groups)
+            .set_security_groups(region, &database.db_instance_identifier, expected, security_groups)
             .await?;
         Ok(None)
     }

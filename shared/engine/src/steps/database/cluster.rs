@@ -59,15 +59,22 @@ impl Driver for ClusterDriver {
 
     async fn change(
         &self,
-        _from: &ResourceState,
+        from: &ResourceState,
         into: &ResourceState,
         _comment: &str,
     ) -> Result<Option<String>, CallError> {
-        let ResourceState::DbWriter { writer: Some(writer) } = into else {
+        let (ResourceState::DbWriter { writer: expected }, ResourceState::DbWriter { writer: Some(writer) }) =
+            (from, into)
+        else {
             return Err(foreign_state("rds_cluster_failover"));
         };
         self.databases
-            .fail_over_cluster(self.region.as_deref(), &self.step.db_cluster_identifier, writer)
+            .fail_over_cluster(
+                self.region.as_deref(),
+                &self.step.db_cluster_identifier,
+                expected.as_deref(),
+                writer,
+            )
             .await?;
         Ok(None)
     }

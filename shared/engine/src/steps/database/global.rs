@@ -101,9 +101,15 @@ impl Driver for GlobalDriver {
         };
         let id = &self.step.global_cluster_identifier;
         match (self.way(wanted), present) {
-            (Way::Failover, _) => self.databases.fail_over_global(region(wanted), id, wanted).await?,
+            (Way::Failover, present) => {
+                let present = present.as_deref();
+                self.databases
+                    .fail_over_global(region(wanted), id, present, wanted)
+                    .await?;
+            }
             (Way::Switchover, Some(present)) => {
-                self.databases.switch_over_global(region(present), id, wanted).await?;
+                let at = region(present);
+                self.databases.switch_over_global(at, id, Some(present), wanted).await?;
             }
             (Way::Switchover, None) => {
                 return Err(CallError::new(

@@ -117,16 +117,21 @@ impl Driver for PromoteDriver {
 
     async fn change(
         &self,
-        _from: &ResourceState,
+        from: &ResourceState,
         into: &ResourceState,
         _comment: &str,
     ) -> Result<Option<String>, CallError> {
-        if *into != (ResourceState::DbReplica { replica_of: None }) {
+        let (ResourceState::DbReplica { replica_of }, ResourceState::DbReplica { replica_of: None }) = (from, into)
+        else {
             return Err(foreign_state("rds_promote_replica"));
-        }
+        };
         let replica = of_site(&self.step.instances, &self.to)?;
         self.databases
-            .promote(self.region_of(replica), &replica.db_instance_identifier)
+            .promote(
+                self.region_of(replica),
+                &replica.db_instance_identifier,
+                replica_of.as_deref(),
+            )
             .await?;
         Ok(None)
     }

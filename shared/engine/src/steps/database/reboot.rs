@@ -62,11 +62,11 @@ impl Driver for RebootDriver {
         into: &ResourceState,
         _comment: &str,
     ) -> Result<Option<String>, CallError> {
-        let (ResourceState::DbZone { .. }, ResourceState::DbZone { .. }) = (from, into) else {
+        let (ResourceState::DbZone { zone }, ResourceState::DbZone { .. }) = (from, into) else {
             return Err(foreign_state("rds_reboot_failover"));
         };
         self.databases
-            .reboot_with_failover(self.region.as_deref(), &self.step.db_instance_identifier)
+            .reboot_with_failover(self.region.as_deref(), &self.step.db_instance_identifier, zone)
             .await?;
         Ok(None)
     }

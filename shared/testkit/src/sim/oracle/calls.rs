@@ -21,7 +21,7 @@ impl Oracle {
                 .plan
                 .steps
                 .iter()
-                .position(|step| step.as_kind().shared_resources().contains(&change.resource.as_str()))?;
+                .position(|step| step.names(&change.resource, &execution.plan.sites))?;
             Some((control.plan.clone(), execution.clone(), control.lease.clone(), step))
         });
         let what = format!("{} by {}", change.operation, running.request_id);

@@ -1,0 +1,407 @@
+//! The proof of one kind of step: what every kind must stand, whatever it is that it changes.
+//!
+//! A [`Proof`] names a step, its world, and what is to be looked at; the questions are the same for all kinds. Each
+//! runs the step inside a whole execution of the sample plan, before its record: with the record refused the execution
+//! goes back, and so the step is undone. Each answers with the violations that it found, as sentences.
+//!
+//! | question | what is asked |
+//! |---|---|
+//! | [`Proof::works`] | it is as wanted, by exactly the calls that were expected |
+//! | [`Proof::is_done_once`] | what is as wanted already is not changed again |
+//! | [`Proof::bears_errors`] | it fails at each read and each call, for a while or for good |
+//! | [`Proof::bears_lost_replies`] | the reply of each call is lost after its effect |
+//! | [`Proof::bears_deaths`] | the executor dies at each of its calls |
+//! | [`Proof::is_undone`] | the pre-state is restored exactly, also where the undoing fails or loses replies |
+//! | [`Proof::leaves_others_alone`] | somebody else changes the resource just before each call |
+
+use crate::cloud::FakeCloud;
+use crate::faults::{Fault, Place};
+use crate::world::World;
+use crate::world_oracle::violations;
+use crate::world_plan::{furnish, sample_plan};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use understudy_core::execution::{Execution, Status, StepState, Style};
+use understudy_engine::ports::CallErrorKind;
+use understudy_engine::steps::{Goal, driver};
+
+/// So many rounds of five seconds any of these executions may take.
+const MOST_ROUNDS: u32 = 120;
+
+/// One kind of step, and how to look at it. The plan is `shop`: blue carries it, and it moves to green.
+pub struct Proof {
+    /// The step, as plan files state it.
+    pub step: Value,
+    /// In which style the plan moves.
+    pub style: Style,
+    /// Puts the step's resources there, as they are while blue carries the plan.
+    pub furnish: fn(&FakeCloud),
+    /// All that undoing restores, and all that the step must leave alone.
+    pub snapshot: fn(&FakeCloud) -> Value,
+    /// Whether the resource is as it shall be while green carries the plan.
+    pub moved: fn(&FakeCloud) -> bool,
+    /// The reads, as [`FakeCloud::faults`] spells them.
+    pub reads: &'static [&'static str],
+    /// The mutating calls of the way there, in order.
+    pub calls: &'static [&'static str],
+    /// Those of the way back.
+    pub undo_calls: &'static [&'static str],
+    /// Changes the resource as somebody else would.
+    pub disturb: fn(&FakeCloud),
+    /// Whether that is still so.
+    pub is_disturbed: fn(&FakeCloud) -> bool,
+}
+
+impl Proof {
+    /// All questions but [`Proof::bears_deaths`], which takes its time.
+    pub async fn violations(&self) -> Vec<String> {
+        let mut found = self.works().await;
+        if !found.is_empty() {
+            // All else would only be its echo.
+            return found;
+        }
+        found.extend(self.is_done_once().await);
+        found.extend(self.bears_errors().await);
+        found.extend(self.bears_lost_replies().await);
+        found.extend(self.is_undone().await);
+        found.extend(self.leaves_others_alone().await);
+        found
+    }
+
+    /// It moves, by the calls that were expected and no others.
+    pub async fn works(&self) -> Vec<String> {
+        let world = self.world().await;
+        let execution = self.run(&world).await;
+        self.is_moved("at rest", &world, execution)
+    }
+
+    /// What is as wanted already is seen to be so, and not changed again, nor undone.
+    pub async fn is_done_once(&self) -> Vec<String> {
+        let mut found = Vec::new();
+        for refused in [false, true] {
+            let when = if refused {
+                "done already, and turned back"
+            } else {
+                "done already"
+            };
+            let world = self.world().await;
+            if let Err(why) = self.drive(&world).await {
+                return vec![format!("{when}: {why}")];
+            }
+            let (snapshot, made) = ((self.snapshot)(&world.cloud), self.made(&world).len());
+            if refused {
+                refuse_record(&world);
+            }
+            let Some(execution) = self.run(&world).await else {
+                return vec![format!("{when}: no execution came to rest")];
+            };
+            let state = execution.steps.first().map(|run| run.state);
+            if state != Some(StepState::Satisfied) {
+                found.push(format!("{when}: the step is {state:?}, not satisfied: {execution:#?}"));
+            }
+            if self.made(&world).len() != made || (self.snapshot)(&world.cloud) != snapshot {
+                found.push(format!("{when}: it was changed again: {:?}", self.made(&world)));
+            }
+        }
+        found
+    }
+
+    /// Errors that pass are outlasted; for good, they leave nothing behind.
+    pub async fn bears_errors(&self) -> Vec<String> {
+        let mut found = Vec::new();
+        for (operation, nth) in self.points().await {
+            for kind in [CallErrorKind::Retryable, CallErrorKind::Lost] {
+                let world = self.world().await;
+                world.cloud.faults.nth(operation, nth, Fault::Before(kind));
+                let execution = self.run(&world).await;
+                found.extend(self.is_moved(&format!("{operation} {nth} fails: {kind:?}"), &world, execution));
+            }
+            let world = self.world().await;
+            let before = (self.snapshot)(&world.cloud);
+            let refused = Fault::Before(CallErrorKind::Refused);
+            world.cloud.faults.nth(operation, nth, refused);
+            let execution = self.run(&world).await;
+            let when = format!("{operation} {nth} is refused");
+            found.extend(self.is_restored(&when, &world, execution, &before));
+        }
+        found
+    }
+
+    /// A call whose reply is lost had its effect: it is seen, and nothing is done twice.
+    pub async fn bears_lost_replies(&self) -> Vec<String> {
+        let mut found = Vec::new();
+        for (operation, nth) in ordinals(self.calls) {
+            let world = self.world().await;
+            world.cloud.faults.nth(operation, nth, Fault::ReplyLost);
+            let execution = self.run(&world).await;
+            found.extend(self.is_moved(&format!("the reply of {operation} {nth} is lost"), &world, execution));
+        }
+        found
+    }
+
+    /// Executors that die leave it to the next one, who goes on from where it is, or goes back from there.
+    pub async fn bears_deaths(&self) -> Vec<String> {
+        let mut found = Vec::new();
+        for refused in [false, true] {
+            let counting = self.world().await;
+            let before = counting.executor_wire.calls().len();
+            if refused {
+                refuse_record(&counting);
+            }
+            self.run(&counting).await;
+            let mut calls: BTreeMap<String, u32> = BTreeMap::new();
+            for call in counting.executor_wire.calls().into_iter().skip(before) {
+                *calls.entry(call.request_id).or_default() += 1;
+            }
+            for place in Place::ALL {
+                for nth in 1..=calls.values().copied().max().unwrap_or_default() {
+                    let world = self.world().await;
+                    let before = (self.snapshot)(&world.cloud);
+                    if refused {
+                        refuse_record(&world);
+                    }
+                    world.executor_wire.kill_at(nth, place);
+                    let execution = self.run(&world).await;
+                    let when = format!("killed at call {nth} {place:?}, refused: {refused}");
+                    // Killed before it heard the refusal, the next executor's call goes through: that is as right.
+                    let restored = execution
+                        .as_ref()
+                        .is_some_and(|execution| execution.status == Status::RolledBack);
+                    found.extend(if restored && refused {
+                        self.is_restored(&when, &world, execution, &before)
+                    } else {
+                        self.is_moved(&when, &world, execution)
+                    });
+                }
+            }
+        }
+        found
+    }
+
+    /// Undone, it is exactly as before, by the calls that were expected; undone twice, too.
+    pub async fn is_undone(&self) -> Vec<String> {
+        let world = self.world().await;
+        let before = (self.snapshot)(&world.cloud);
+        refuse_record(&world);
+        let execution = self.run(&world).await;
+        let mut found = self.is_restored("undone", &world, execution, &before);
+        let there_and_back: Vec<&'static str> = self.calls.iter().chain(self.undo_calls).copied().collect();
+        if self.made(&world) != there_and_back {
+            found.push(format!(
+                "undone: {:?} was called, not {there_and_back:?}",
+                self.made(&world)
+            ));
+        }
+        for (operation, nth) in ordinals(&there_and_back).into_iter().skip(self.calls.len()) {
+            for fault in [
+                Fault::ReplyLost,
+                Fault::Before(CallErrorKind::Retryable),
+                Fault::Before(CallErrorKind::Lost),
+            ] {
+                let when = format!(
+                    "undoing, {operation} {nth} {}",
+                    match &fault {
+                        Fault::ReplyLost => "loses its reply".to_owned(),
+                        Fault::Before(kind) => format!("fails: {kind:?}"),
+                        _ => String::new(),
+                    }
+                );
+                let world = self.world().await;
+                let before = (self.snapshot)(&world.cloud);
+                refuse_record(&world);
+                world.cloud.faults.nth(operation, nth, fault);
+                let execution = self.run(&world).await;
+                found.extend(self.is_restored(&when, &world, execution, &before));
+                if self.made(&world) != there_and_back {
+                    found.push(format!("{when}: {:?} was called", self.made(&world)));
+                }
+            }
+        }
+        found
+    }
+
+    /// What somebody else makes of the resource, just before a call, is not overwritten.
+    pub async fn leaves_others_alone(&self) -> Vec<String> {
+        let mut found = Vec::new();
+        let there_and_back: Vec<&'static str> = self.calls.iter().chain(self.undo_calls).copied().collect();
+        for (operation, nth) in ordinals(&there_and_back) {
+            let world = self.world().await;
+            refuse_record(&world);
+            world
+                .cloud
+                .faults
+                .nth(operation, nth, Fault::Outside(Box::new(self.disturb)));
+            let execution = self.run(&world).await;
+            let when = format!("somebody else is quicker than {operation} {nth}");
+            if !(self.is_disturbed)(&world.cloud) {
+                let now = (self.snapshot)(&world.cloud);
+                found.push(format!(
+                    "{when}: what they made was overwritten: {now:#}; {execution:#?}"
+                ));
+            }
+            if execution.is_none() {
+                found.push(format!("{when}: no execution came to rest"));
+            }
+            found.extend(violations(&world).iter().map(|found| format!("{when}: {found}")));
+        }
+        found
+    }
+
+    async fn world(&self) -> World {
+        let mut plan = sample_plan("shop");
+        plan["steps"] = json!([self.step, plan["steps"][2]]);
+        plan["policy"]["max_duration_seconds"] = json!(3600);
+        let world = World::new(17);
+        furnish(&world.cloud);
+        (self.furnish)(&world.cloud);
+        world.put_plan(plan).await;
+        world.run_rounds(6).await;
+        world
+    }
+
+    // Moves the plan and waits until its execution has ended, or a person must look.
+    async fn run(&self, world: &World) -> Option<Execution> {
+        let command = json!({
+            "command": "failover", "plan": "shop", "operator": "mia", "reason": "a proof", "style": self.style,
+            "accept_data_loss": true,
+        });
+        let answer = world.command(command).await;
+        if answer["ok"] != json!(true) {
+            return None;
+        }
+        world.deliver().await;
+        let at_rest = |world: &World| {
+            let control = world.table.control("shop");
+            let execution = control.and_then(|control| control.execution);
+            execution.is_none_or(|execution| execution.status == Status::Stuck)
+        };
+        if !world.run_until(MOST_ROUNDS, at_rest).await {
+            return None;
+        }
+        let running = world.table.control("shop").and_then(|control| control.execution);
+        running.or_else(|| {
+            let history = world.table.peek_all("shop", "execution#");
+            serde_json::from_value(history.last()?.body.clone()).ok()
+        })
+    }
+
+    // The step alone, without an execution.
+    async fn drive(&self, world: &World) -> Result<(), String> {
+        let ports = world.step_ports();
+        let control = world.table.control("shop").ok_or("the plan was refused")?;
+        let plan = ports.store.plan_of(&control).await.map_err(|error| error.message)?;
+        let step = plan.steps.first().ok_or("the plan has no step")?;
+        let goal = Goal {
+            from: "blue".into(),
+            to: "green".into(),
+            style: self.style,
+            run: None,
+        };
+        let driver = driver(&ports, &plan, step, &goal);
+        for _ in 0..100 {
+            let reading = driver.read(&goal).await.map_err(|error| error.message)?;
+            if reading.is_satisfied() {
+                return Ok(());
+            }
+            if !reading.current.same_as(&reading.wanted) {
+                let called = driver.change(&reading.current, &reading.wanted, "a proof").await;
+                called.map_err(|error| error.message)?;
+            }
+        }
+        Err("it never became as wanted".into())
+    }
+
+    // Every point at which one clean run of the step could fail: each operation, each time.
+    async fn points(&self) -> Vec<(&'static str, u32)> {
+        let world = self.world().await;
+        let before = world.executor_wire.calls().len();
+        self.run(&world).await;
+        let mut counts: BTreeMap<&'static str, u32> = BTreeMap::new();
+        for call in world.executor_wire.calls().into_iter().skip(before) {
+            let known = self
+                .reads
+                .iter()
+                .chain(self.calls)
+                .find(|known| **known == call.operation);
+            if let Some(operation) = known {
+                *counts.entry(operation).or_default() += 1;
+            }
+        }
+        let points = counts.into_iter();
+        points
+            .flat_map(|(operation, count)| (1..=count.min(6)).map(move |nth| (operation, nth)))
+            .collect()
+    }
+
+    // The step's own calls that changed something, in order.
+    fn made(&self, world: &World) -> Vec<&'static str> {
+        let changes = world.cloud.effective_changes().into_iter();
+        changes
+            .map(|change| change.operation)
+            .filter(|operation| self.calls.contains(operation) || self.undo_calls.contains(operation))
+            .collect()
+    }
+
+    fn is_moved(&self, when: &str, world: &World, execution: Option<Execution>) -> Vec<String> {
+        let mut found: Vec<String> = violations(world)
+            .iter()
+            .map(|found| format!("{when}: {found}"))
+            .collect();
+        let Some(execution) = execution else {
+            found.push(format!("{when}: no execution came to rest"));
+            return found;
+        };
+        if execution.status != Status::Completed {
+            found.push(format!("{when}: the execution is {}: {execution:#?}", execution.status));
+        }
+        if !(self.moved)(&world.cloud) {
+            found.push(format!("{when}: it is {:#}", (self.snapshot)(&world.cloud)));
+        }
+        if self.made(world) != self.calls {
+            found.push(format!(
+                "{when}: {:?} was called, not {:?}",
+                self.made(world),
+                self.calls
+            ));
+        }
+        found
+    }
+
+    fn is_restored(&self, when: &str, world: &World, execution: Option<Execution>, before: &Value) -> Vec<String> {
+        let mut found: Vec<String> = violations(world)
+            .iter()
+            .map(|found| format!("{when}: {found}"))
+            .collect();
+        let Some(execution) = execution else {
+            found.push(format!("{when}: no execution came to rest"));
+            return found;
+        };
+        if execution.status != Status::RolledBack {
+            found.push(format!("{when}: the execution is {}: {execution:#?}", execution.status));
+        }
+        let now = (self.snapshot)(&world.cloud);
+        if now != *before {
+            found.push(format!("{when}: it was {before:#}, it is {now:#}"));
+        }
+        found
+    }
+}
+
+// The record comes after the step: refused, the execution turns back.
+fn refuse_record(world: &World) {
+    let refused = Fault::Before(CallErrorKind::Refused);
+    world.cloud.faults.next("dns.change_records", refused);
+}
+
+// Each operation with how often it has been named: what a rule of faults counts by.
+fn ordinals(operations: &[&'static str]) -> Vec<(&'static str, u32)> {
+    let mut counts: BTreeMap<&'static str, u32> = BTreeMap::new();
+    operations
+        .iter()
+        .map(|operation| {
+            let count = counts.entry(operation).or_default();
+            *count += 1;
+            (*operation, *count)
+        })
+        .collect()
+}

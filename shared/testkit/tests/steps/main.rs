@@ -1,0 +1,11 @@
+//! Every kind of step stands the same proof, a module for each service.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod databases;
+mod promotion;
+mod traffic;
+
+/// Asserts that nothing was found, and prints what was.
+fn assert_none(found: &[String]) {
+    assert!(found.is_empty(), "{} violations:\n{}", found.len(), found.join("\n"));
+}
