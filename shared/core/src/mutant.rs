@@ -61,6 +61,8 @@ mutants! {
     ObservationWakeDropped "a heartbeat forgets the wake that nobody has taken",
     HistoryNotWritten "an ended execution leaves the control item without its copy",
     TimerForgotten "a hold that is not over sets no timer",
+    ConsentIgnored "a move that can lose data asks nobody",
+    LagOfDyingSource "the lag that is measured on a dying source counts",
 }
 
 /// Whether a mutant lives here.

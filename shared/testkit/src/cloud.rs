@@ -88,7 +88,7 @@ impl<T: Clone> Lagging<T> {
         self.real.clone()
     }
 
-    fn settle(&mut self) {
+    pub(crate) fn settle(&mut self) {
         self.reads_left = 0;
     }
 
@@ -248,6 +248,7 @@ impl FakeCloud {
         let mut state = lock(&self.state);
         state.weights.values_mut().for_each(Lagging::settle);
         state.zones.values_mut().for_each(Lagging::settle);
+        state.data.settle();
     }
 
     /// What a host answers now.

@@ -28,6 +28,15 @@ pub(crate) struct Databases {
     metrics: BTreeMap<(String, Vec<(String, String)>), Datapoint>,
 }
 
+impl Databases {
+    /// Every change so far is seen by everybody.
+    pub(crate) fn settle(&mut self) {
+        self.instances.values_mut().for_each(Lagging::settle);
+        self.clusters.values_mut().for_each(Lagging::settle);
+        self.globals.values_mut().for_each(Lagging::settle);
+    }
+}
+
 impl FakeCloud {
     /// Puts a DB instance there, or changes it as somebody else would.
     pub fn put_db_instance(&self, id: &str, instance: DatabaseInstance) {

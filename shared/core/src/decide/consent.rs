@@ -5,6 +5,7 @@
 
 use crate::execution::Style;
 use crate::guard::{Guard, Verdict};
+use crate::mutant::{Mutant, active};
 use crate::plan::{Consent, Plan};
 use crate::report::clock;
 use jiff::{SignedDuration, Timestamp};
@@ -61,7 +62,7 @@ pub fn consequences(
 ) -> Vec<Verdict> {
     let policy = &plan.policy.consent;
     let mut verdicts = Vec::new();
-    if styles.iter().any(|style| plan.is_lossy(*style)) {
+    if styles.iter().any(|style| plan.is_lossy(*style)) && !active(Mutant::ConsentIgnored) {
         verdicts.extend(consent(now, policy, lags.get(to), accepted.data_loss));
     }
     let irreversible: BTreeSet<&str> = styles

@@ -12,6 +12,7 @@ use std::sync::Arc;
 use understudy_core::control::later;
 use understudy_core::decide::{LagRecord, Lags};
 use understudy_core::health::{Health, SiteHealth, assess};
+use understudy_core::mutant::{Mutant, active};
 use understudy_core::plan::{LagSource, Plan};
 
 /// How old the newest datapoint may be: CloudWatch has one a minute, some two minutes late.
@@ -54,7 +55,13 @@ impl Probe {
             .into_iter()
             .map(|(_, seen)| seen)
             .collect();
-        let active = assess(now, plan, &observations, &[]).remove(&control.active_site);
+        // One bad answer does not make a site unhealthy yet, but what is measured after it may flatter already.
+        let failing = observations
+            .iter()
+            .any(|seen| seen.site == control.active_site && seen.failing_since.is_some());
+        let site = assess(now, plan, &observations, &[])
+            .remove(&control.active_site)
+            .filter(|_| !failing || active(Mutant::LagOfDyingSource));
         let mut measured = Lags::new();
         for (region, sources) in by_region {
             let queries: Vec<MetricQuery> = sources.iter().map(|source| query(source)).collect();
@@ -63,7 +70,7 @@ impl Probe {
                 self.ports.metrics.newest(region, &queries, later(now, -OLDEST)).await?
             };
             for (source, point) in sources.iter().zip(found) {
-                let Some(record) = point.and_then(|point| record(source, point, active.as_ref())) else {
+                let Some(record) = point.and_then(|point| record(source, point, site.as_ref())) else {
                     continue;
                 };
                 // Two copies at one site, or two steps: the one that is further behind is what would be lost.
@@ -95,20 +102,21 @@ fn query(source: &LagSource) -> MetricQuery {
 }
 
 // A negative value says that nothing replicates, which is no lag that anybody could rely on.
-fn record(source: &LagSource, point: Datapoint, active: Option<&SiteHealth>) -> Option<LagRecord> {
+fn record(source: &LagSource, point: Datapoint, site: Option<&SiteHealth>) -> Option<LagRecord> {
     if !point.value.is_finite() || point.value < 0.0 {
         return None;
     }
     let seconds = (point.value / f64::from(source.units_a_second))
         .ceil()
         .min(f64::from(u32::MAX));
-    let healthy_since = active
+    let healthy_since = site
         .filter(|site| site.health == Health::Healthy)
         .and_then(|site| site.since);
+    let well = healthy_since.is_some_and(|since| since <= point.at) || active(Mutant::LagOfDyingSource);
     Some(LagRecord {
         // Finite and not negative, and no larger than fits.
         seconds: seconds as u32,
         measured_at: point.at,
-        source_healthy: healthy_since.is_some_and(|since| since <= point.at),
+        source_healthy: well,
     })
 }

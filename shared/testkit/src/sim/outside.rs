@@ -2,7 +2,7 @@
 
 use super::history::Action;
 use super::sandbox::{Function, Origin, Told};
-use super::setup::{alarm, group, host, listener, zone};
+use super::setup::{alarm, cluster, group, host, listener, zone};
 use super::world::Sim;
 use crate::world::World;
 use crate::world_plan::a_record;
@@ -94,6 +94,28 @@ impl Sim {
         true
     }
 
+    /// CloudWatch has a new figure of every lag. A source that dies sends nothing more, which is no lag to a copy.
+    pub(crate) fn show_lags(&mut self) {
+        if self.setup.data.is_none() {
+            return;
+        }
+        let now = self.clock.now();
+        for name in self.setup.names() {
+            for (from, to) in [("blue", "green"), ("green", "blue")] {
+                let well = self.cloud.health_of(&host(name, from)) == Some(Health::Healthy);
+                let seconds = if well { self.setup.lag_seconds } else { 0 };
+                let arn = |site: &str| cluster(name, site);
+                let (copy, source) = (arn(to), arn(from));
+                let part = |arn: &str, index: usize| arn.split(':').nth(index).unwrap_or_default().to_owned();
+                let (id, region) = (part(&copy, 6), part(&source, 3));
+                let dimensions = [("DBClusterIdentifier", id.as_str()), ("SourceRegion", region.as_str())];
+                self.cloud
+                    .put_metric("AuroraGlobalDBReplicationLag", &dimensions, f64::from(seconds * 1000));
+                self.oracle.lag_shown(name, now, seconds);
+            }
+        }
+    }
+
     /// An alarm's event: one, a storm of copies, late, or of yesterday; true to the alarm, or not.
     pub(crate) fn alarm(&mut self, a: u16, b: u16, c: u16) -> bool {
         let plan = self.plan_name(a);
@@ -140,6 +162,10 @@ impl Sim {
             0..=3 => {
                 let wait_seconds = if c.is_multiple_of(4) { 20 } else { 0 };
                 let mut more = json!({"force": c.is_multiple_of(3), "wait_seconds": wait_seconds});
+                if let (true, Some(more)) = (self.setup.data.is_some() && c % 5 == 1, more.as_object_mut()) {
+                    more.insert("style".into(), json!("unplanned"));
+                    more.insert("accept_data_loss".into(), json!(c.is_multiple_of(2)));
+                }
                 if let (true, Some(more)) = (c % 5 == 4, more.as_object_mut()) {
                     more.insert("to".into(), json!("blue"));
                 }
@@ -190,6 +216,7 @@ impl Sim {
         self.trace.note(self.clock.now(), || {
             format!("mia says {word} {plan}{}", if dry_run { ", dry" } else { "" })
         });
-        self.invoke(Function::Decision, command, Origin::Person { word, dry_run });
+        let lossy = command["accept_data_loss"] == true;
+        self.invoke(Function::Decision, command, Origin::Person { word, dry_run, lossy });
     }
 }

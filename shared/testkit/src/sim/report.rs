@@ -159,6 +159,22 @@ const HUNTED: &[Point] = &[
     RARE[1],
     RARE[2],
     (Function::Decision, "table.put revision"),
+    DATA[0],
+    DATA[1],
+    DATA[2],
+    DATA[3],
+    DATA[4],
+    DATA[5],
+];
+
+/// Calls that only plans with a database make.
+pub(crate) const DATA: [Point; 6] = [
+    (Function::Executor, "databases.global"),
+    (Function::Executor, "databases.switch_over_global"),
+    (Function::Executor, "databases.fail_over_global"),
+    (Function::Probe, "metrics.newest"),
+    (Function::Probe, "table.put lag"),
+    (Function::Decision, "table.get lag"),
 ];
 
 /// Calls that are made only after something else has happened, which a history that hunts them brings about.

@@ -195,6 +195,8 @@ impl Sim {
             && answers(&control.active_site) == Some(Health::Unhealthy)
             && answers(other) == Some(Health::Healthy)
             && !self.setup.manual
+            // Consent to losing data depends on what was measured, and when.
+            && self.setup.data.is_none()
             && control.paused.is_none()
             && control.latch.as_ref().is_none_or(|latch| latch.until <= now)
             && spent.count() < plan.policy.automatic_failovers_per_hour as usize

@@ -85,7 +85,14 @@ pub(crate) enum Origin {
     /// The schedule.
     Schedule,
     /// A person, synchronously.
-    Person { word: &'static str, dry_run: bool },
+    Person {
+        /// The command.
+        word: &'static str,
+        /// It only asks.
+        dry_run: bool,
+        /// It says `accept_data_loss`.
+        lossy: bool,
+    },
 }
 
 /// What is flagged when a future can go on.
@@ -245,6 +252,7 @@ impl Sim {
 
     /// Runs the schedule: a minute of the probe, in a warm sandbox if one waits.
     pub(crate) fn invoke_probe(&mut self, observer: usize) {
+        self.show_lags();
         let warm = self.warm.get_mut(observer).and_then(Option::take);
         let (probe, gate) = match warm {
             Some(warm) => (warm.probe, warm.gate),

@@ -1,7 +1,7 @@
 //! What stands at the beginning of a history: the plans, the sites, and who looks.
 
 use super::history::Dice;
-use super::report::{RARE, hunted};
+use super::report::{DATA, RARE, hunted};
 use crate::cloud::FakeCloud;
 use crate::memory::MemoryTable;
 use crate::world_plan::{a_record, sample_plan};
@@ -11,7 +11,7 @@ use understudy_core::SCHEMA_VERSION;
 use understudy_core::control::Control;
 use understudy_core::health::{AlarmState, Health, Observation, Streak, slot};
 use understudy_core::plan::{Plan, parse};
-use understudy_engine::ports::{Item, Key};
+use understudy_engine::ports::{GlobalDatabase, Item, Key};
 use understudy_engine::store::{CONTROL, NEVER, REVISION, observation_key};
 
 /// How a history opens.
@@ -56,6 +56,10 @@ pub struct Setup {
     pub fleet_limit: u32,
     /// How often a change of DNS is asked about before it has settled.
     pub polls: u32,
+    /// Whether the plans move a global database too, and whether their policy allows that it loses data.
+    pub data: Option<bool>,
+    /// How far the copies of its data are behind, in seconds, while the source is well. A dying one says 0.
+    pub lag_seconds: u32,
     /// How it opens.
     pub opening: Opening,
     /// A place where an invocation ends: the `.1`th call to the `.0`th of the points that this history meets, at
@@ -67,6 +71,10 @@ pub struct Setup {
 pub const MAX_DURATION_SECONDS: u32 = 300;
 /// `policy.failback.stability_seconds`.
 pub const STABILITY_SECONDS: u32 = 30;
+/// `policy.consent.max_lag_seconds`.
+pub const MAX_LAG_SECONDS: u32 = 5;
+/// `policy.consent.max_lag_age_seconds`.
+pub const MAX_LAG_AGE_SECONDS: u32 = 300;
 /// `policy.max_event_age_seconds`.
 pub const EVENT_AGE_SECONDS: u32 = 120;
 
@@ -102,12 +110,24 @@ impl Setup {
                 let [point, nth, place, _] = dice.words();
                 (point, nth % 6, place % 3)
             }),
+            data: dice.pick(&[None, None, Some(true), Some(true), Some(false)]).flatten(),
+            lag_seconds: dice.pick(&[1, 1, 20]).unwrap_or(1),
         };
+        if setup.hunts_data() {
+            setup.data = Some(true);
+            setup.lag_seconds = 1;
+            setup.step_seconds = 60;
+        }
         if let Some((_, nth, _)) = setup.rare_hunt() {
             *nth = 0;
             setup.opening = Opening::Move;
         }
         setup
+    }
+
+    // Whether the hunted call is one that only plans with a database make.
+    fn hunts_data(&self) -> bool {
+        self.hunt.is_some_and(|(point, ..)| DATA.contains(&hunted(point)))
     }
 
     // The hunt, if it is one for a call that seldom comes.
@@ -132,6 +152,8 @@ impl Setup {
             halts: false,
             fleet_limit: 5,
             polls: 0,
+            data: None,
+            lag_seconds: 1,
             opening: Opening::Move,
             hunt: None,
         }
@@ -162,7 +184,21 @@ impl Setup {
         if self.halts {
             plan["steps"][2]["on_failure"] = json!("halt");
         }
+        if self.data.is_some()
+            && let Some(steps) = plan["steps"].as_array_mut()
+        {
+            let data = json!({
+                "kind": "rds_global", "name": "data", "global_cluster_identifier": global(name),
+                "timeout_seconds": self.step_seconds,
+                "clusters": {"blue": cluster(name, "blue"), "green": cluster(name, "green")},
+            });
+            steps.insert(1, data);
+        }
         plan["policy"] = json!({
+            "consent": {
+                "allow_data_loss": self.data == Some(true), "max_lag_seconds": MAX_LAG_SECONDS,
+                "max_lag_age_seconds": MAX_LAG_AGE_SECONDS,
+            },
             "mode": if self.manual { "manual" } else { "automatic" },
             "hold_seconds": self.hold_seconds + u32::from(revised), "cooldown_seconds": self.cooldown_seconds,
             "automatic_failovers_per_hour": self.budget, "max_event_age_seconds": EVENT_AGE_SECONDS,
@@ -195,6 +231,15 @@ impl Setup {
                     a_record("other.example.com.", "198.51.100.9"),
                 ],
             );
+            if self.data.is_some() {
+                let global_database = GlobalDatabase {
+                    status: "available".into(),
+                    is_moving: false,
+                    writer: Some(cluster(name, "blue")),
+                    members: vec![cluster(name, "blue"), cluster(name, "green")],
+                };
+                cloud.put_global_database(&global(name), global_database);
+            }
             cloud.put_alarm(&alarm(name), AlarmState::Ok);
             for site in ["blue", "green"] {
                 cloud.answer(&host(name, site), Health::Healthy, "HTTP 200");
@@ -276,6 +321,17 @@ pub fn listener(plan: &str) -> String {
 /// The target group of a plan's site.
 pub fn group(plan: &str, site: &str) -> String {
     format!("arn:aws:elasticloadbalancing:eu-west-1:000000000000:targetgroup/{plan}-{site}/0123456789abcdef")
+}
+
+/// The global database of a plan.
+pub fn global(plan: &str) -> String {
+    format!("{plan}-data")
+}
+
+/// The cluster of a plan's site, each in a Region of its own.
+pub fn cluster(plan: &str, site: &str) -> String {
+    let region = if site == "blue" { "eu-west-1" } else { "eu-central-1" };
+    format!("arn:aws:rds:{region}:000000000000:cluster:{plan}-{site}")
 }
 
 /// The hosted zone of a plan.

@@ -44,6 +44,9 @@ enum NotTaken {
     /// Another executor acts.
     #[error(transparent)]
     Held(LeaseHeld),
+    /// Somebody else did it meanwhile: a lease that nobody needs would lie there if its holder died.
+    #[error("nothing to do any more")]
+    Idle,
     /// Executors of other Regions go first.
     #[error(transparent)]
     StandsBack(StandsBack),
@@ -119,6 +122,9 @@ pub(super) async fn run(executor: &Executor, plan: &str, invocation: &Invocation
         .store
         .change(plan, |control| {
             let now = executor.ports.clock.now();
+            if !has_work(control, now) {
+                return Err(NotTaken::Idle);
+            }
             match control.stands_back(now, &executor.region) {
                 Some(stands_back) => Err(NotTaken::StandsBack(stands_back)),
                 None => control.take_lease(now, &holder).map_err(NotTaken::Held),

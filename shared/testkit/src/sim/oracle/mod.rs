@@ -10,7 +10,7 @@
 //! | 2 the old holder is harmless | `control`: who may write what under which lease; `calls`: whose lease a call is made under |
 //! | 3 intent before call | `calls`: intent, pre-state and attempt stand in the table when a call has its effect |
 //! | 4, 5 evidence | `evidence`: what decision had read when it opened an automatic move |
-//! | 6 consent to data loss | nothing yet: no kind of step loses data |
+//! | 6 consent to data loss | `consent`: who allowed it, and every figure of the lag that was ever shown |
 //! | 7 budget, latch, fleet | `moves`: counted here, apart from the plan's own counts |
 //! | 8 progress | `rest`: when faults have stopped; deadlines in `control` |
 //! | 9 no table, no call | `calls`: every accepted call has an attempt of its own in the table |
@@ -20,6 +20,7 @@
 //! | 13 one effect | `calls`: one effective change a step and direction; `moves`: events too old |
 
 mod calls;
+mod consent;
 mod control;
 mod evidence;
 mod moves;
@@ -78,6 +79,8 @@ pub(crate) struct Oracle {
     /// Automatic failovers: plan, when, cooldown in seconds.
     automatic: Vec<(String, Timestamp, i64)>,
     acknowledged: BTreeMap<String, Timestamp>,
+    /// Every figure of a plan's lag.
+    lags: BTreeMap<String, Vec<consent::Figure>>,
     /// When somebody else changed a resource last.
     outside: BTreeMap<String, Timestamp>,
     fleet_limit: usize,
@@ -102,6 +105,7 @@ impl Oracle {
             published: BTreeSet::new(),
             automatic: Vec::new(),
             acknowledged: BTreeMap::new(),
+            lags: BTreeMap::new(),
             outside: BTreeMap::new(),
             fleet_limit: setup.fleet_limit as usize,
         }
@@ -139,7 +143,13 @@ impl Oracle {
         sent: Timestamp,
         table: &MemoryTable,
     ) {
-        if matches!(point, "traffic.set_weights" | "dns.change_records") {
+        let changes = [
+            "traffic.set_weights",
+            "dns.change_records",
+            "databases.switch_over_global",
+            "databases.fail_over_global",
+        ];
+        if changes.contains(&point) {
             self.fits_the_lease(running, point, sent);
         }
         if running.function == Function::Decision && point == "table.query observation" {
@@ -178,7 +188,10 @@ impl Oracle {
                 ),
             );
         }
-        if let Origin::Person { dry_run: true, word } = &running.origin {
+        if let Origin::Person {
+            dry_run: true, word, ..
+        } = &running.origin
+        {
             self.violate(13, format!("a dry run of {word} wrote {name} of {}", write.key.plan));
         }
         if name == CONTROL {

@@ -40,11 +40,13 @@ impl Oracle {
                     &running.origin,
                     Origin::Person {
                         word: "failover" | "failback",
-                        dry_run: false
+                        dry_run: false,
+                        ..
                     }
                 ) {
                     self.violate(13, format!("{what} was opened although nobody asked"));
                 }
+                self.consented(running, opened, None, now, &what);
                 return;
             }
             TriggerKind::Automatic => {}
@@ -63,6 +65,7 @@ impl Oracle {
         };
         let source = evidence::word(&items, &plan, &opened.from, looked_at);
         let target = evidence::word(&items, &plan, &opened.to, looked_at);
+        self.consented(running, opened, source.since, now, &what);
         if !target.healthy {
             self.violate(
                 4,
@@ -204,6 +207,9 @@ fn real(cloud: &FakeCloud, step: &Step, resource: &str) -> ResourceState {
         },
         Step::DnsRecords(_) => ResourceState::DnsRecords {
             records: cloud.zone(resource),
+        },
+        Step::RdsGlobal(_) => ResourceState::DbWriter {
+            writer: cloud.db_writer(resource),
         },
         _ => ResourceState::Gate,
     }
