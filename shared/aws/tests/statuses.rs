@@ -6,11 +6,13 @@
 mod common;
 
 use common::{Answer, Script, says};
-use understudy_aws::cloudwatch::CloudWatchAlarms;
+use understudy_aws::cloudwatch::{CloudWatchAlarms, CloudWatchMetrics};
 use understudy_aws::ec2::Ec2Compute;
 use understudy_aws::rds::RdsDatabase;
 use understudy_core::health::AlarmState;
-use understudy_engine::ports::{Alarms, CallErrorKind, Compute, Database, DatabaseStatus, InstanceStatus};
+use understudy_engine::ports::{
+    Alarms, CallErrorKind, Compute, Database, DatabaseStatus, InstanceStatus, MetricQuery, Metrics,
+};
 
 fn ids(ids: &[&str]) -> Vec<String> {
     ids.iter().map(|id| (*id).to_owned()).collect()
@@ -285,4 +287,39 @@ async fn what_a_failed_alarm_read_means() {
             .unwrap_err();
         assert_eq!(error.kind, kind, "{error}");
     }
+}
+
+#[tokio::test]
+async fn the_newest_datapoint_of_each_metric_is_found_on_whichever_page_it_is() {
+    let float = |value: f64| [vec![0xfb], value.to_be_bytes().to_vec()].concat();
+    let result = |id: &str, points: &[(f64, f64)]| {
+        let times: Vec<Vec<u8>> = points.iter().map(|(at, _)| time(*at)).collect();
+        let values: Vec<Vec<u8>> = points.iter().map(|(_, value)| float(*value)).collect();
+        map(&[
+            ("Id", text(id)),
+            ("Timestamps", list(&times)),
+            ("Values", list(&values)),
+        ])
+    };
+    let first = result("m1", &[(1_700_000_060.0, 3.0), (1_700_000_000.0, 9.0)]);
+    let second = result("m1", &[(1_700_000_120.0, 5.0)]);
+    let page = |results: &[Vec<u8>], token: Option<&str>| {
+        let mut entries = vec![("MetricDataResults", list(results))];
+        entries.extend(token.map(|token| ("NextToken", text(token))));
+        cbor(200, map(&entries))
+    };
+    let script = Script::new([page(&[first], Some("n")), page(&[second, result("m0", &[])], None)]);
+    let query = |name: &str| MetricQuery {
+        namespace: "AWS/RDS".into(),
+        name: name.into(),
+        dimensions: vec![("DBInstanceIdentifier".into(), "shop".into())],
+    };
+    let since = jiff::Timestamp::from_second(1_700_000_000).unwrap();
+    let found = CloudWatchMetrics::new(&script.config())
+        .newest(None, &[query("CPUUtilization"), query("ReplicaLag")], since)
+        .await
+        .unwrap();
+    assert_eq!(found[0], None);
+    let newest = found[1].unwrap();
+    assert_eq!((newest.at.as_second(), newest.value), (1_700_000_120, 5.0));
 }

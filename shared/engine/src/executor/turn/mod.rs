@@ -22,6 +22,9 @@ use understudy_core::regions::{MAX_CONNECTION_ERRORS, StandsBack};
 use understudy_core::report::{EventKind, about_execution};
 use understudy_core::state::ResourceState;
 
+/// How long before Lambda ends the process a turn begins nothing new.
+const MARGIN: SignedDuration = SignedDuration::from_secs(5);
+
 /// Why a turn ends before its work does.
 enum Stop {
     /// Another executor took over: call nothing more.
@@ -47,6 +50,9 @@ enum NotTaken {
     /// Somebody else did it meanwhile: a lease that nobody needs would lie there if its holder died.
     #[error("nothing to do any more")]
     Idle,
+    /// The invocation, frozen on its way, has no time left to do anything with it.
+    #[error("no time is left in this invocation")]
+    NoTime,
     /// Executors of other Regions go first.
     #[error(transparent)]
     StandsBack(StandsBack),
@@ -125,6 +131,9 @@ pub(super) async fn run(executor: &Executor, plan: &str, invocation: &Invocation
             if !has_work(control, now) {
                 return Err(NotTaken::Idle);
             }
+            if later(invocation.deadline, -MARGIN) <= now {
+                return Err(NotTaken::NoTime);
+            }
             match control.stands_back(now, &executor.region) {
                 Some(stands_back) => Err(NotTaken::StandsBack(stands_back)),
                 None => control.take_lease(now, &holder).map_err(NotTaken::Held),
@@ -142,7 +151,7 @@ pub(super) async fn run(executor: &Executor, plan: &str, invocation: &Invocation
         .as_ref()
         .map(|execution| execution.id.clone())
         .unwrap_or_default();
-    let ends_at = later(now, TURN).min(later(invocation.deadline, -SignedDuration::from_secs(5)));
+    let ends_at = later(now, TURN).min(later(invocation.deadline, -MARGIN));
     let mut turn = Turn {
         executor,
         plan: plan.to_owned(),

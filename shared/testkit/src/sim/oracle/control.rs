@@ -51,8 +51,9 @@ impl Oracle {
             if execution.status.is_final() && was.is_some_and(|old| !old.status.is_final()) {
                 self.finished(&before, &after, execution, cloud);
             }
-            // A lease is taken first, and then it is seen that the time is over.
-            self.has_deadlines(running, execution, now, after.epoch != before.epoch);
+            // A lease is taken first, and then it is seen that the time is over; who sees that gives it back.
+            let untouched = before.execution.as_ref() == Some(execution);
+            self.has_deadlines(running, execution, now, after.epoch != before.epoch || untouched);
         }
         if before.latch.is_some()
             && after.latch.is_none()
