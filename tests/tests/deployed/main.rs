@@ -11,6 +11,7 @@
 //! | [`events`] | two alarms, six events, five copies each, shuffled: one effect; an event a day old is recorded |
 //! | [`operators`] | sixty-four at once; refusals; `put-plan` races; missing resources; the resource form |
 //! | [`resume`] | the executor is killed in the middle, and the next one finishes |
+//! | [`two_regions`] | a second stack in another Region on a replica of the table: both observe, both execute |
 //! | [`hostile`] | malformed, huge and unknown payloads: a clear answer, nothing written |
 //! | [`bad_network`] | the story, the alarm, sixty-four and the killed executor once more, with 30 % of the functions' calls throttled, 10 % met by server errors and 5 % without a reply: every move ends right |
 //!
@@ -25,11 +26,12 @@ mod hostile;
 mod operators;
 mod resume;
 mod story;
+mod two_regions;
 
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 use understudy_testkit::proxy::{Fault, Mark};
-use understudy_tests::local_cloud::CloudError;
+use understudy_tests::local_cloud::{CloudError, Deployment};
 use understudy_tests::story::{Quiet, Stage, StageOptions, Weather};
 
 /// The calls by which the plans of the scenarios move: once each a move.
@@ -180,6 +182,7 @@ async fn play(part: Part, mut stage: Stage) {
 }
 
 async fn run(part: Part, stage: &mut Stage) -> Result<(), CloudError> {
+    let mut second = None;
     match part {
         Part::Fair => {
             story::the_whole_story(stage).await?;
@@ -192,6 +195,9 @@ async fn run(part: Part, stage: &mut Stage) -> Result<(), CloudError> {
             events::an_event_of_yesterday_is_recorded_and_moves_nothing(stage).await;
             events::copies_in_any_order_move_the_plan_once(stage).await;
             resume::a_killed_executor_is_finished_by_the_next(stage).await;
+            let deployed = two_regions::a_second_stack_stands_on_the_first_ones_table(stage).await;
+            two_regions::two_regions_watch_and_move_one_plan(stage, &deployed).await;
+            second = Some(deployed);
         }
         Part::ByItself => {
             stage.everything_is_well(&mut Quiet).await?;
@@ -216,24 +222,28 @@ async fn run(part: Part, stage: &mut Stage) -> Result<(), CloudError> {
     if stage.weather == Weather::Foul {
         bad_network::ends(stage);
     }
-    nothing_was_denied(stage).await
+    nothing_was_denied(stage, second.as_ref()).await
 }
 
-async fn nothing_was_denied(stage: &Stage) -> Result<(), CloudError> {
+async fn nothing_was_denied(stage: &Stage, second: Option<&Deployment>) -> Result<(), CloudError> {
     let refused = stage.cloud.access_denied_calls();
     assert!(
         refused.is_empty(),
         "calls were refused for want of a permission: {refused:#?}"
     );
-    let grants = stage.cloud.check_grants(&stage.deployment).await?;
-    assert!(
-        grants.checked > 0,
-        "no call of a deployed role to the emulator that does not enforce was found"
-    );
-    assert!(
-        grants.denied.is_empty(),
-        "the deployed roles do not grant what the functions called: {:#?}",
-        grants.denied
-    );
+    for deployment in [Some(&stage.deployment), second].into_iter().flatten() {
+        let grants = stage.cloud.check_grants(deployment).await?;
+        assert!(
+            grants.checked > 0,
+            "no call of a deployed role of {} to the emulator that does not enforce was found",
+            deployment.stack
+        );
+        assert!(
+            grants.denied.is_empty(),
+            "the roles of {} do not grant what the functions called: {:#?}",
+            deployment.stack,
+            grants.denied
+        );
+    }
     Ok(())
 }
