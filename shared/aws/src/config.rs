@@ -11,6 +11,7 @@
 
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
+use aws_smithy_runtime::client::retries::{RetryPartition, TokenBucket};
 use aws_smithy_runtime_api::client::connector_metadata::ConnectorMetadata;
 use aws_smithy_runtime_api::client::http::{HttpClient, HttpConnectorSettings, SharedHttpClient, SharedHttpConnector};
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
@@ -110,6 +111,22 @@ impl AwsConfig {
         }
         builder.build()
     }
+}
+
+/// What pays for the repetitions of a client that a move depends on: nothing but its attempts and its time.
+///
+/// The SDK also keeps an account of tokens for each service, shared by all calls of a warm process: every repetition
+/// takes some, and only the last one of a call gives them back. On a bad day of some minutes it runs dry, and from then
+/// on each call is sent once, in that process, for as long as the day is bad. That spares a service many clients with
+/// many calls; these are few, and a turn that ends at its first refused read keeps a lease for nothing.
+#[cfg_attr(
+    not(any(feature = "dynamodb", feature = "elbv2", feature = "route53")),
+    allow(dead_code)
+)]
+pub(crate) fn attempts_alone() -> RetryPartition {
+    RetryPartition::custom("attempts-alone")
+        .token_bucket(TokenBucket::unlimited())
+        .build()
 }
 
 /// The clients of one service for one usage, by Region. Each is made when it is first asked for.

@@ -14,10 +14,11 @@
 //! repeat it: whoever is refused sees by the `write_id` whether it was refused by itself. Nothing here needs
 //! transactions or local indexes, so the table may be a strongly consistent global one.
 
-use crate::config::{AwsConfig, Regional, Usage};
+use crate::config::{AwsConfig, Regional, Usage, attempts_alone};
 use crate::failure::{Codes, Effect, explain};
 use async_trait::async_trait;
 use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::config::Builder;
 use aws_sdk_dynamodb::operation::delete_item::DeleteItemError;
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValuesOnConditionCheckFailure};
@@ -57,7 +58,9 @@ impl DynamoTable {
     /// The table of this name, in the process's Region.
     pub fn new(config: &AwsConfig, table: impl Into<String>) -> Self {
         Self {
-            clients: Regional::new(config, Usage::Reads, Client::new),
+            clients: Regional::new(config, Usage::Reads, |sdk| {
+                Client::from_conf(Builder::from(sdk).retry_partition(attempts_alone()).build())
+            }),
             table: table.into(),
         }
     }

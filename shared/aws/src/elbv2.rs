@@ -10,10 +10,11 @@
 //! - an action of a kind that this SDK does not know: its configuration can not be written back, so nothing
 //!   is written at all.
 
-use crate::config::{AwsConfig, MUTATING_CALL_TIMEOUT_SECONDS, Regional, Usage};
+use crate::config::{AwsConfig, MUTATING_CALL_TIMEOUT_SECONDS, Regional, Usage, attempts_alone};
 use crate::failure::{Codes, Effect, explain};
 use async_trait::async_trait;
 use aws_sdk_elasticloadbalancingv2::Client;
+use aws_sdk_elasticloadbalancingv2::config::Builder;
 use aws_sdk_elasticloadbalancingv2::types::{Action, ActionTypeEnum, ForwardActionConfig, TargetGroupTuple};
 use std::time::Duration;
 use understudy_core::state::TargetWeight;
@@ -39,7 +40,9 @@ impl ElbTraffic {
     /// Load balancers of every Region that this configuration reaches.
     pub fn new(config: &AwsConfig) -> Self {
         Self {
-            reading: Regional::new(config, Usage::Reads, Client::new),
+            reading: Regional::new(config, Usage::Reads, |sdk| {
+                Client::from_conf(Builder::from(sdk).retry_partition(attempts_alone()).build())
+            }),
             changing: Regional::new(config, Usage::Changes, Client::new),
         }
     }

@@ -6,10 +6,11 @@
 //! Names come back in lower case, with a dot at the end and with escape codes (`\052` is `*`); they are
 //! compared and sent without the codes.
 
-use crate::config::{AwsConfig, Regional, Usage};
+use crate::config::{AwsConfig, Regional, Usage, attempts_alone};
 use crate::failure::{Codes, Effect, explain};
 use async_trait::async_trait;
 use aws_sdk_route53::Client;
+use aws_sdk_route53::config::Builder;
 use aws_sdk_route53::error::BuildError;
 use aws_sdk_route53::operation::change_resource_record_sets::ChangeResourceRecordSetsError;
 use aws_sdk_route53::types::{
@@ -46,7 +47,9 @@ impl Route53Dns {
     /// The hosted zones of the account.
     pub fn new(config: &AwsConfig) -> Self {
         Self {
-            reading: Regional::new(config, Usage::Reads, Client::new),
+            reading: Regional::new(config, Usage::Reads, |sdk| {
+                Client::from_conf(Builder::from(sdk).retry_partition(attempts_alone()).build())
+            }),
             changing: Regional::new(config, Usage::Changes, Client::new),
         }
     }

@@ -7,6 +7,8 @@ mod common;
 
 use common::{Answer, Script, says};
 use serde_json::{Value, json};
+use std::sync::Arc;
+use tokio::task::JoinSet;
 use understudy_aws::dynamodb::DynamoTable;
 use understudy_core::control::Wake;
 use understudy_core::{SCHEMA_VERSION, Timestamp};
@@ -250,4 +252,28 @@ async fn a_delete_takes_only_the_version_it_knows() {
         script.sent()[0].json()["ConditionExpression"],
         "attribute_not_exists(#plan) OR #version = :expected"
     );
+}
+
+#[tokio::test]
+async fn on_a_long_bad_day_each_call_still_has_all_its_attempts() {
+    // The SDK opens an account of tokens for a service, which pays for some dozens of repetitions. Once it is empty,
+    // calls are sent once. These are made at the same time: each is repeated before any can give its tokens back.
+    const CALLS: usize = 80;
+    let refusals = (0..CALLS).map(|_| says(500, failed("InternalServerError").to_string()));
+    let replies = (0..CALLS).map(|_| says(200, "{}"));
+    let script = Script::new(refusals.chain(replies));
+    let table = Arc::new(DynamoTable::new(&script.config().with_read_attempts(5), "plans"));
+    let mut calls = JoinSet::new();
+    for _ in 0..CALLS {
+        let table = Arc::clone(&table);
+        calls.spawn(async move { table.get(&key()).await });
+    }
+    let failed: Vec<String> = calls
+        .join_all()
+        .await
+        .into_iter()
+        .filter_map(|answer| Some(answer.err()?.message))
+        .collect();
+    assert_eq!(failed.len(), 0, "of {CALLS} calls: {failed:#?}");
+    assert_eq!(script.sent().len(), 2 * CALLS);
 }

@@ -5,6 +5,8 @@ use serde_json::json;
 use understudy_core::execution::{Kind, Status, TriggerKind};
 use understudy_core::health::Health;
 use understudy_core::report::EventKind;
+use understudy_engine::ports::CallErrorKind;
+use understudy_testkit::faults::Fault;
 use understudy_testkit::world_oracle::violations;
 use understudy_testkit::world_plan::{BLUE_HOST, TOPIC, really_at, shop};
 
@@ -174,6 +176,27 @@ async fn a_waiting_command_answers_with_the_end_of_what_it_started() {
     let (answer, ()) = tokio::join!(world.command(command), deliver);
     assert_eq!(answer["status"], "completed", "{answer:#}");
     assert_eq!(answer["waited_for"]["to"], "green");
+}
+
+#[tokio::test]
+async fn a_waiting_command_names_what_it_started_although_the_table_is_away_while_it_waits() {
+    let world = shop(4).await;
+    let mut command = understudy_testkit::world_plan::failover("patch day");
+    command["wait_seconds"] = json!(5);
+    let lose_the_table = async {
+        understudy_engine::ports::Clock::sleep(&*world.clock, jiff::SignedDuration::from_millis(200)).await;
+        world
+            .table
+            .faults
+            .always("table.*", Fault::Before(CallErrorKind::Retryable));
+    };
+    let (answer, ()) = tokio::join!(world.command(command), lose_the_table);
+    assert_eq!(answer["ok"], true, "the move has been started: {answer:#}");
+    assert_eq!(answer["status"], "pending", "{answer:#}");
+    world.table.faults.clear();
+    let control = world.control("shop");
+    let running = control.execution.expect("the move goes on");
+    assert_eq!(answer["execution"], running.id, "{answer:#}");
 }
 
 #[tokio::test]

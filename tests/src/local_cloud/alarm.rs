@@ -103,7 +103,17 @@ impl LocalCloud {
         state: &str,
         reason: &str,
     ) -> Result<Value, CloudError> {
-        let before = self.read_alarm(alarm).await?;
+        let event = self.change_alarm(alarm, state, reason).await?;
+        self.deliver_event(deployment, &event).await?;
+        Ok(event)
+    }
+
+    /// Sets an alarm's state and returns the event of it, which nobody has got yet.
+    ///
+    /// # Errors
+    /// When the alarm does not exist.
+    pub async fn change_alarm(&self, alarm: &str, state: &str, reason: &str) -> Result<Value, CloudError> {
+        let before = self.alarm(alarm).await?;
         self.clients()
             .cloudwatch
             .set_alarm_state()
@@ -113,7 +123,7 @@ impl LocalCloud {
             .send()
             .await
             .map_err(CloudError::call(format!("SetAlarmState of {alarm}")))?;
-        let after = self.read_alarm(alarm).await?;
+        let after = self.alarm(alarm).await?;
         let at = |alarm: &MetricAlarm| {
             let seconds = alarm.state_updated_timestamp().map(|time| time.secs());
             seconds.and_then(|seconds| Timestamp::from_second(seconds).ok())
@@ -127,9 +137,7 @@ impl LocalCloud {
             changed_at: at(&after).unwrap_or(now),
             previous_changed_at: at(&before).unwrap_or(now),
         };
-        let event = alarm_state_change_event(&after, &change);
-        self.deliver_event(deployment, &event).await?;
-        Ok(event)
+        Ok(alarm_state_change_event(&after, &change))
     }
 
     /// Delivers any event to the Lambda targets of every deployed rule whose pattern matches;
@@ -185,7 +193,11 @@ impl LocalCloud {
         raw::json(self.ministack_endpoint(), "events", &target, &body).await
     }
 
-    async fn read_alarm(&self, name: &str) -> Result<MetricAlarm, CloudError> {
+    /// An alarm as CloudWatch describes it now.
+    ///
+    /// # Errors
+    /// When there is none of this name.
+    pub async fn alarm(&self, name: &str) -> Result<MetricAlarm, CloudError> {
         let call = self.clients().cloudwatch.describe_alarms().alarm_names(name).send();
         let found = call
             .await

@@ -15,6 +15,7 @@ use tokio::process::Command;
 use understudy_testkit::proxy::function_access_key;
 
 use super::error::{CloudError, tail};
+use super::functions::in_region_of;
 use super::stack::{self, Outputs};
 use super::{ACCOUNT, LocalCloud, REGION, checkout, raw, tool};
 
@@ -35,6 +36,8 @@ exec 3<&0
 pub struct DeployOptions {
     /// The stack's name.
     pub stack: String,
+    /// The Region that it is deployed in.
+    pub region: String,
     /// `ParameterKey` and value, handed to `--parameter-overrides`.
     pub parameters: Vec<(String, String)>,
     /// Run `sam build` first. Without it, what was built last is deployed.
@@ -45,6 +48,7 @@ impl Default for DeployOptions {
     fn default() -> Self {
         Self {
             stack: "understudy".to_owned(),
+            region: REGION.to_owned(),
             parameters: Vec::new(),
             build: true,
         }
@@ -163,7 +167,7 @@ impl LocalCloud {
             "--stack-name".to_owned(),
             options.stack.clone(),
             "--region".to_owned(),
-            REGION.to_owned(),
+            options.region.clone(),
         ];
         if !options.parameters.is_empty() {
             arguments.push("--parameter-overrides".to_owned());
@@ -171,21 +175,22 @@ impl LocalCloud {
             arguments.extend(pairs.map(|(key, value)| format!("{key}={value}")));
         }
         self.sam("deploy", &arguments, progress).await?;
-        self.deployment(&options.stack).await
+        self.deployment(&options.region, &options.stack).await
     }
 
     /// Reads what a deployed stack consists of, and names its functions' roles to the proxy.
     ///
     /// # Errors
     /// When the stack does not exist or one of its functions cannot be read.
-    pub async fn deployment(&self, stack: &str) -> Result<Deployment, CloudError> {
+    pub async fn deployment(&self, region: &str, stack: &str) -> Result<Deployment, CloudError> {
         let endpoint = self.ministack_endpoint();
-        let outputs = stack::outputs(endpoint, stack).await?;
-        let resources = stack::resources(endpoint, stack).await?;
+        let outputs = stack::outputs(endpoint, region, stack).await?;
+        let resources = stack::resources(endpoint, region, stack).await?;
         let mut functions = BTreeMap::new();
         for (logical, (kind, id)) in &resources {
             if kind == "AWS::Lambda::Function" {
-                functions.insert(logical.clone(), self.read_function(id).await?);
+                let arn = format!("arn:aws:lambda:{region}:{ACCOUNT}:function:{id}");
+                functions.insert(logical.clone(), self.read_function(&arn).await?);
             }
         }
         Ok(Deployment {
@@ -196,14 +201,16 @@ impl LocalCloud {
         })
     }
 
-    async fn read_function(&self, name: &str) -> Result<Function, CloudError> {
+    async fn read_function(&self, named: &str) -> Result<Function, CloudError> {
         let read = self
             .clients()
             .lambda
             .get_function_configuration()
-            .function_name(name)
+            .function_name(named)
+            .customize()
+            .config_override(in_region_of(named))
             .send();
-        let what = format!("GetFunctionConfiguration of {name}");
+        let what = format!("GetFunctionConfiguration of {named}");
         let found = read.await.map_err(CloudError::call(what))?;
         let arn = found.function_arn().unwrap_or_default().to_owned();
         let role_arn = found.role().unwrap_or_default().to_owned();
@@ -211,7 +218,7 @@ impl LocalCloud {
         self.proxy()
             .callers()
             .name(function_access_key(&arn, &role_arn), role_name.clone());
-        let name = found.function_name().unwrap_or(name).to_owned();
+        let name = found.function_name().unwrap_or(named).to_owned();
         Ok(Function {
             name,
             arn,

@@ -2,12 +2,13 @@
 
 use std::process::Command;
 
+use aws_config::Region;
 use aws_sdk_lambda::primitives::Blob;
 use aws_sdk_lambda::types::InvocationType;
 use serde_json::Value;
 
 use super::emulator::processes_of_group;
-use super::{CloudError, LocalCloud};
+use super::{CloudError, LocalCloud, REGION};
 
 /// What a function answered.
 #[derive(Clone, Debug)]
@@ -18,8 +19,17 @@ pub struct Answer {
     pub function_error: Option<String>,
 }
 
+/// What makes a call of Lambda go to the Region of a function: that of its ARN, or [`REGION`] if it is only named.
+pub(super) fn in_region_of(function: &str) -> aws_sdk_lambda::config::Builder {
+    let region = match function.strip_prefix("arn:") {
+        Some(arn) => arn.split(':').nth(2).unwrap_or(REGION),
+        None => REGION,
+    };
+    aws_sdk_lambda::config::Builder::new().region(Region::new(region.to_owned()))
+}
+
 impl LocalCloud {
-    /// Invokes a function and waits for its answer. A failed function is an [`Answer`] too.
+    /// Invokes a function, given by its name or by its ARN, and waits for its answer. A failed function is an [`Answer`] too.
     ///
     /// # Errors
     /// When the invocation itself is refused, or answers something that is not JSON.
@@ -30,6 +40,8 @@ impl LocalCloud {
             .invoke()
             .function_name(function)
             .payload(Blob::new(event.to_string()))
+            .customize()
+            .config_override(in_region_of(function))
             .send()
             .await
             .map_err(CloudError::call(format!("Invoke of {function}")))?;
@@ -48,7 +60,7 @@ impl LocalCloud {
         })
     }
 
-    /// Invokes a function asynchronously: returns when Lambda has taken the event.
+    /// Invokes a function, given by its name or by its ARN, asynchronously: returns when Lambda has taken the event.
     ///
     /// # Errors
     /// When the invocation is refused.
@@ -59,6 +71,8 @@ impl LocalCloud {
             .function_name(function)
             .invocation_type(InvocationType::Event)
             .payload(Blob::new(event.to_string()))
+            .customize()
+            .config_override(in_region_of(function))
             .send()
             .await
             .map_err(CloudError::call(format!("asynchronous Invoke of {function}")))?;

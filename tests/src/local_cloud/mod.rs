@@ -28,6 +28,7 @@ mod functions;
 mod grants;
 mod place;
 mod raw;
+mod replica;
 mod stack;
 
 use std::path::Path;

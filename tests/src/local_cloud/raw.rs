@@ -21,8 +21,20 @@ use super::error::CloudError;
 /// Root access key id and secret of the emulators.
 pub(super) const ROOT: (&str, &str) = ("test", "test");
 
-/// Calls a Query service (`Action=…`) and returns the XML of its answer.
+/// Calls a Query service (`Action=…`) in [`REGION`] and returns the XML of its answer.
 pub(super) async fn query(
+    endpoint: &str,
+    service: &str,
+    version: &str,
+    action: &str,
+    parameters: &[(&str, &str)],
+) -> Result<String, CloudError> {
+    query_in(REGION, endpoint, service, version, action, parameters).await
+}
+
+/// The same in any Region.
+pub(super) async fn query_in(
+    region: &str,
     endpoint: &str,
     service: &str,
     version: &str,
@@ -35,13 +47,13 @@ pub(super) async fn query(
         .extend_pairs(parameters)
         .finish();
     let kind = "application/x-www-form-urlencoded";
-    send(endpoint, service, action, &[("content-type", kind)], body).await
+    send(region, endpoint, service, action, &[("content-type", kind)], body).await
 }
 
 /// Calls a JSON service; `target` is the whole `X-Amz-Target`, for example `AWSEvents.ListRules`.
 pub(super) async fn json(endpoint: &str, service: &str, target: &str, body: &Value) -> Result<Value, CloudError> {
     let headers = [("content-type", "application/x-amz-json-1.1"), ("x-amz-target", target)];
-    let answer = send(endpoint, service, target, &headers, body.to_string()).await?;
+    let answer = send(REGION, endpoint, service, target, &headers, body.to_string()).await?;
     if answer.is_empty() {
         return Ok(Value::Null);
     }
@@ -50,6 +62,7 @@ pub(super) async fn json(endpoint: &str, service: &str, target: &str, body: &Val
 }
 
 async fn send(
+    region: &str,
     endpoint: &str,
     service: &str,
     what: &str,
@@ -71,7 +84,7 @@ async fn send(
     let identity = Credentials::new(ROOT.0, ROOT.1, None, None, "understudy-tests").into();
     let parameters = v4::SigningParams::builder()
         .identity(&identity)
-        .region(REGION)
+        .region(region)
         .name(service)
         .time(SystemTime::now())
         .settings(SigningSettings::default())

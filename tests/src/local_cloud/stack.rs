@@ -8,7 +8,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use super::error::CloudError;
-use super::{LocalCloud, checkout, raw};
+use super::{LocalCloud, REGION, checkout, raw};
 
 /// The API version of CloudFormation's Query protocol.
 const VERSION: &str = "2010-05-15";
@@ -58,20 +58,24 @@ impl LocalCloud {
         let call: Vec<(&str, &str)> = call.iter().map(|(name, value)| (name.as_str(), *value)).collect();
         raw::query(endpoint, "cloudformation", VERSION, "CreateStack", &call).await?;
         wait_until_complete(endpoint, stack, template).await?;
-        outputs(endpoint, stack).await
+        outputs(endpoint, REGION, stack).await
     }
 }
 
 /// The outputs of a stack that is there.
-pub(super) async fn outputs(endpoint: &str, stack: &str) -> Result<Outputs, CloudError> {
-    let xml = ask(endpoint, "DescribeStacks", stack).await?;
+pub(super) async fn outputs(endpoint: &str, region: &str, stack: &str) -> Result<Outputs, CloudError> {
+    let xml = ask(endpoint, region, "DescribeStacks", stack).await?;
     let values = raw::texts(&xml, "OutputValue");
     Ok(raw::texts(&xml, "OutputKey").into_iter().zip(values).collect())
 }
 
 /// Logical id to (type, physical id) of every resource of a stack.
-pub(super) async fn resources(endpoint: &str, stack: &str) -> Result<BTreeMap<String, (String, String)>, CloudError> {
-    let xml = ask(endpoint, "DescribeStackResources", stack).await?;
+pub(super) async fn resources(
+    endpoint: &str,
+    region: &str,
+    stack: &str,
+) -> Result<BTreeMap<String, (String, String)>, CloudError> {
+    let xml = ask(endpoint, region, "DescribeStackResources", stack).await?;
     let kinds = raw::texts(&xml, "ResourceType");
     let physical = raw::texts(&xml, "PhysicalResourceId");
     Ok(raw::texts(&xml, "LogicalResourceId")
@@ -97,7 +101,7 @@ pub fn output<'a>(outputs: &'a Outputs, stack: &str, name: &str) -> Result<&'a s
 async fn wait_until_complete(endpoint: &str, stack: &str, template: &str) -> Result<(), CloudError> {
     let begun = Instant::now();
     loop {
-        let xml = ask(endpoint, "DescribeStacks", stack).await?;
+        let xml = ask(endpoint, REGION, "DescribeStacks", stack).await?;
         let status = raw::texts(&xml, "StackStatus").into_iter().next().unwrap_or_default();
         let under_way = status.ends_with("IN_PROGRESS") && begun.elapsed() < STACK_DEADLINE;
         if status == "CREATE_COMPLETE" {
@@ -105,7 +109,7 @@ async fn wait_until_complete(endpoint: &str, stack: &str, template: &str) -> Res
         }
         if !under_way {
             let mut reasons = raw::texts(&xml, "StackStatusReason");
-            let events = ask(endpoint, "DescribeStackEvents", stack).await?;
+            let events = ask(endpoint, REGION, "DescribeStackEvents", stack).await?;
             reasons.extend(raw::texts(&events, "ResourceStatusReason"));
             return Err(CloudError::missing(
                 format!("the stack {stack} of {template}"),
@@ -116,8 +120,9 @@ async fn wait_until_complete(endpoint: &str, stack: &str, template: &str) -> Res
     }
 }
 
-async fn ask(endpoint: &str, action: &str, stack: &str) -> Result<String, CloudError> {
-    raw::query(endpoint, "cloudformation", VERSION, action, &[("StackName", stack)]).await
+async fn ask(endpoint: &str, region: &str, action: &str, stack: &str) -> Result<String, CloudError> {
+    let named = [("StackName", stack)];
+    raw::query_in(region, endpoint, "cloudformation", VERSION, action, &named).await
 }
 
 fn read(path: &Path) -> Result<String, CloudError> {

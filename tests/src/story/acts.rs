@@ -7,10 +7,9 @@ use crate::local_cloud::CloudError;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
-use std::time::Duration;
 
-/// The longest that any wait of the story takes on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(240);
+/// The name of the plan that the story is about.
+const PLAN: &str = "shop";
 
 /// The seconds of one move.
 #[derive(Clone, Copy, Debug)]
@@ -34,16 +33,11 @@ impl Stage {
         narrator.act("Everything is well");
         self.kick_probe().await?;
         let status = self
-            .wait_until(
-                "the probe to see both sites healthy",
-                PATIENCE,
-                narrator,
-                |status, _| {
-                    ["blue", "green"]
-                        .iter()
-                        .all(|site| text(status, &format!("/sites/{site}/health")) == "healthy")
-                },
-            )
+            .wait_until(PLAN, "the probe to see both sites healthy", narrator, |status, _| {
+                ["blue", "green"]
+                    .iter()
+                    .all(|site| text(status, &format!("/sites/{site}/health")) == "healthy")
+            })
             .await?;
         self.seen.tell(&status, false, narrator);
         narrator.event(&format!("read back: {}", self.expect_everything_at("blue").await?));
@@ -94,11 +88,10 @@ impl Stage {
     /// With the claim that does not hold.
     pub async fn planned_move(&mut self, narrator: &mut dyn Narrator) -> Result<(), CloudError> {
         narrator.act("A planned failover by hand, first as a dry run");
-        let mut asked = json!({"command": "failover", "plan": "shop", "to": "green", "operator": "mia", "reason": "kernel update on blue", "dry_run": true});
+        let mut asked = json!({"command": "failover", "plan": PLAN, "to": "green", "operator": "mia", "reason": "kernel update on blue", "dry_run": true});
         let before = self.really().await?;
         narrator.show(&format!("  to the decision function:\n    {asked}"));
-        let dry = self.command(asked.clone()).await?;
-        self.expect(&dry, "/ok", &json!(true), "the dry run")?;
+        let dry = self.granted(asked.clone()).await?;
         narrator.show(&dry_run_text(&dry));
         if self.really().await? != before || text(&dry, "/changed") != "nothing" {
             return Err(CloudError::missing("the dry run", "it has changed something"));
@@ -110,26 +103,18 @@ impl Stage {
             fields.insert("wait_seconds".into(), json!(45));
         }
         self.timeline.now("mia asks for a planned failover to green");
-        let moved = self.command(asked).await?;
-        self.expect(&moved, "/status", &json!("completed"), "the planned failover")?;
-        tell_steps(moved.pointer("/waited_for").unwrap_or(&Value::Null), narrator);
+        let moved = self.move_by_hand(asked).await?;
+        tell_steps(&moved, narrator);
         narrator.event(&format!("read back: {}", self.expect_everything_at("green").await?));
         self.timeline.now("read back: traffic and name point to green");
-        let moved = moved.pointer("/waited_for").unwrap_or(&Value::Null);
-        self.hear(moved, &["started", "completed"], narrator).await?;
+        self.hear(&moved, &["started", "completed"], narrator).await?;
         narrator.event("mia asks for the way home");
         let home = self
-            .command(json!({"command": "failback", "plan": "shop", "operator": "mia", "reason": "blue is updated", "wait_seconds": 45}))
+            .move_by_hand(json!({"command": "failback", "plan": PLAN, "operator": "mia", "reason": "blue is updated", "wait_seconds": 45}))
             .await?;
-        self.expect(&home, "/status", &json!("completed"), "the planned failback")?;
         narrator.event(&format!("read back: {}", self.expect_everything_at("blue").await?));
         self.timeline.now("home again, by hand");
-        self.hear(
-            home.pointer("/waited_for").unwrap_or(&Value::Null),
-            &["started", "completed"],
-            narrator,
-        )
-        .await
+        self.hear(&home, &["started", "completed"], narrator).await
     }
 
     // Watches the status until a move of this kind has completed, telling what changes on the way.
@@ -140,34 +125,21 @@ impl Stage {
         narrator: &mut dyn Narrator,
     ) -> Result<(Told, Value), CloudError> {
         let mut seen = std::mem::take(&mut self.seen);
-        let last = text(&self.status().await?, "/last_execution/id").to_owned();
+        let last = text(&self.status_of(PLAN).await?, "/last_execution/id").to_owned();
         let waiting = if kind == "failover" {
             "the rounds, the hold time and the move"
         } else {
             "the rounds, the stability window and the move"
         };
-        let status = self
-            .wait_until(waiting, PATIENCE, narrator, |status, narrator| {
-                let ended = text(status, "/last_execution/id");
-                let ended = ended != last && !ended.is_empty();
-                seen.tell(status, ended, narrator);
-                ended
-            })
-            .await?;
+        self.wait_until(PLAN, waiting, narrator, |status, narrator| {
+            let ended = text(status, "/last_execution/id");
+            let ended = ended != last && !ended.is_empty();
+            seen.tell(status, ended, narrator);
+            ended
+        })
+        .await?;
         self.seen = seen;
-        let id = text(&status, "/last_execution/id").to_owned();
-        let history = self
-            .command(json!({"command": "history", "plan": "shop", "limit": 5}))
-            .await?;
-        let executions = history
-            .pointer("/executions")
-            .and_then(Value::as_array)
-            .cloned()
-            .unwrap_or_default();
-        let execution = executions
-            .into_iter()
-            .find(|execution| text(execution, "/id") == id)
-            .unwrap_or_default();
+        let execution = self.ended_execution(PLAN).await?;
         self.expect(&execution, "/kind", &json!(kind), "the move")?;
         self.expect(&execution, "/status", &json!("completed"), "the move")?;
         tell_reasons(&execution, narrator);
@@ -216,7 +188,7 @@ impl Stage {
         let mut heard: BTreeSet<String> = BTreeSet::new();
         let begun = std::time::Instant::now();
         while !events.iter().all(|event| heard.contains(*event)) {
-            if begun.elapsed() > Duration::from_secs(90) {
+            if begun.elapsed() > self.weather.patience() {
                 return Err(CloudError::missing(
                     format!("the messages {} about execution {id}", events.join(", ")),
                     format!("the subscriber has got {heard:?}"),

@@ -9,11 +9,13 @@
 //! does not hold ends the story with a [`crate::local_cloud::CloudError`] that says what was found instead.
 
 mod acts;
+mod asking;
 mod stage;
 mod telling;
 mod timeline;
 
 pub use acts::Told;
+pub use asking::Weather;
 pub use stage::{Stage, StageOptions, plan_text};
 pub use timeline::Timeline;
 

@@ -1,12 +1,11 @@
 //! The stage: a cloud with the deployed stack, a world, two sites and a stored plan.
 
 use super::telling::Seen;
-use super::{Narrator, Timeline, text};
+use super::{Narrator, Timeline, Weather, text};
 use crate::local_cloud::{Answer, CloudError, DeployOptions, Deployment, LocalCloud, Sam};
 use crate::sites::Site;
 use crate::world::{ALARM, World};
 use serde_json::{Value, json};
-use std::time::Duration;
 
 /// How the stage is set.
 #[derive(Clone, Debug)]
@@ -15,6 +14,8 @@ pub struct StageOptions {
     pub build: bool,
     /// Whether the probe's schedule is on. Off, rounds are asked for one by one.
     pub scheduled: bool,
+    /// Further parameters of the stack, by name.
+    pub parameters: Vec<(String, String)>,
 }
 
 impl Default for StageOptions {
@@ -22,6 +23,7 @@ impl Default for StageOptions {
         Self {
             build: true,
             scheduled: true,
+            parameters: Vec::new(),
         }
     }
 }
@@ -41,6 +43,8 @@ pub struct Stage {
     pub green: Site,
     /// What happened when.
     pub timeline: Timeline,
+    /// How the calls of the functions fare: whoever lets them meet faults says so here.
+    pub weather: Weather,
     pub(super) seen: Seen,
 }
 
@@ -90,15 +94,15 @@ impl Stage {
             cloud.endpoint_url()
         ));
         narrator.event("sam build and sam deploy of template.yaml; the first time, this compiles for minutes");
+        let schedule = if options.scheduled { "ENABLED" } else { "DISABLED" };
+        let mut parameters = vec![
+            ("DeletionProtection".to_owned(), "false".to_owned()),
+            ("ProbeScheduleState".to_owned(), schedule.to_owned()),
+        ];
+        parameters.extend(options.parameters.iter().cloned());
         let deploy = DeployOptions {
             build: options.build,
-            parameters: vec![
-                ("DeletionProtection".into(), "false".into()),
-                (
-                    "ProbeScheduleState".into(),
-                    if options.scheduled { "ENABLED" } else { "DISABLED" }.into(),
-                ),
-            ],
+            parameters,
             ..DeployOptions::default()
         };
         let deployment = cloud
@@ -129,52 +133,29 @@ impl Stage {
             blue,
             green,
             timeline: Timeline::default(),
+            weather: Weather::Fair,
             seen: Seen::default(),
         };
         stage.store_plan(narrator).await?;
         Ok(stage)
     }
 
-    async fn store_plan(&mut self, narrator: &mut dyn Narrator) -> Result<(), CloudError> {
+    /// Stores the demo's plan: the story begins, or begins anew.
+    ///
+    /// # Errors
+    /// The plan is not valid, or was not stored.
+    pub async fn store_plan(&mut self, narrator: &mut dyn Narrator) -> Result<(), CloudError> {
+        self.timeline = Timeline::default();
+        self.seen = Seen::default();
         let plan = plan_text(&self.world, &self.blue, &self.green)?;
-        let valid = self.command(json!({"command": "validate", "plan": plan})).await?;
-        self.expect(&valid, "/ok", &json!(true), "the answer of `validate`")?;
+        let valid = self.granted(json!({"command": "validate", "plan": plan})).await?;
         narrator.event(&format!("validate: {}", text(&valid, "/summary")));
         let stored = self
-            .command(json!({"command": "put-plan", "plan": plan, "operator": "demo", "reason": "the first revision"}))
+            .granted(json!({"command": "put-plan", "plan": plan, "operator": "demo", "reason": "the first revision"}))
             .await?;
-        self.expect(&stored, "/ok", &json!(true), "the answer of `put-plan`")?;
         narrator.event(&format!("put-plan: {}", text(&stored, "/summary")));
         self.timeline.now("the plan is stored; blue is active");
         Ok(())
-    }
-
-    /// Sends the decision function a command and returns its answer.
-    ///
-    /// # Errors
-    /// The function failed instead of answering.
-    pub async fn command(&self, command: Value) -> Result<Value, CloudError> {
-        let word = text(&command, "/command").to_owned();
-        let function = &self.deployment.function("decision")?.name;
-        let Answer {
-            payload,
-            function_error,
-        } = self.cloud.invoke(function, &command).await?;
-        match function_error {
-            None => Ok(payload),
-            Some(error) => Err(CloudError::missing(
-                format!("the answer of `{word}`"),
-                format!("{error}: {payload}"),
-            )),
-        }
-    }
-
-    /// The status of the demo's plan.
-    ///
-    /// # Errors
-    /// As for [`Stage::command`].
-    pub async fn status(&self) -> Result<Value, CloudError> {
-        self.command(json!({"command": "status", "plan": "shop"})).await
     }
 
     /// Invokes the probe without waiting: besides its schedule, as a person may. A slot counts once all the same.
@@ -206,52 +187,6 @@ impl Stage {
                 format!("{error}: {payload}"),
             )),
         }
-    }
-
-    /// Looks at the status about once a second until `done` says so.
-    ///
-    /// # Errors
-    /// It does not come to it within `patience`; the error shows the last status.
-    pub async fn wait_until(
-        &self,
-        for_what: &str,
-        patience: Duration,
-        narrator: &mut dyn Narrator,
-        mut done: impl FnMut(&Value, &mut dyn Narrator) -> bool + Send,
-    ) -> Result<Value, CloudError> {
-        let begun = std::time::Instant::now();
-        loop {
-            let status = self.status().await?;
-            if done(&status, narrator) {
-                return Ok(status);
-            }
-            if begun.elapsed() > patience {
-                let found = serde_json::to_string_pretty(&status).unwrap_or_default();
-                let what = format!(
-                    "{for_what} (waited for {} s; logs in {})",
-                    patience.as_secs(),
-                    self.cloud.folder().display()
-                );
-                return Err(CloudError::missing(what, found));
-            }
-            narrator.waiting(for_what, begun.elapsed().as_secs());
-            tokio::time::sleep(Duration::from_millis(700)).await;
-        }
-    }
-
-    /// A claim about an answer.
-    ///
-    /// # Errors
-    /// It does not hold.
-    pub fn expect(&self, answer: &Value, pointer: &str, expected: &Value, what: &str) -> Result<(), CloudError> {
-        if answer.pointer(pointer) == Some(expected) {
-            return Ok(());
-        }
-        let answer = serde_json::to_string_pretty(answer).unwrap_or_default();
-        Err(CloudError::missing(
-            format!("{what}: {pointer}"),
-            format!("{expected} was expected in {answer}"),
-        ))
     }
 
     /// Where traffic and name really point, by the cloud's own APIs: the blue and green weights and the record.

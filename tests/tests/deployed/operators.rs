@@ -1,15 +1,8 @@
 //! What people ask for, also all at once.
 
-use super::{forget, plan_named, put, status};
+use super::{NO_GATE, effective, forget, go_home, plan_named, put, put_once};
 use serde_json::{Value, json};
-use std::time::Duration;
-use understudy_tests::story::Stage;
-
-// A gate would wait for observations that these scenarios do not need.
-const NO_GATE: (&str, &str) = (
-    "  - name: standby-is-well\n    kind: wait_healthy\n    timeout_seconds: 60\n",
-    "",
-);
+use understudy_tests::story::{Quiet, Stage, Weather};
 
 pub async fn a_plan_that_names_a_missing_resource_is_refused_by_its_name(stage: &Stage) {
     let missing = "arn:aws:elasticloadbalancing:us-east-1:123456789012:targetgroup/nowhere/0123456789abcdef";
@@ -25,7 +18,7 @@ pub async fn a_plan_that_names_a_missing_resource_is_refused_by_its_name(stage: 
 
 pub async fn two_put_plans_at_once_one_wins_and_the_other_is_told(stage: &Stage) {
     let plan = plan_named(stage, "raced", &[]);
-    let (left, right) = tokio::join!(put(stage, &plan), put(stage, &plan));
+    let (left, right) = tokio::join!(put_once(stage, &plan), put_once(stage, &plan));
     let listed = stage.command(json!({"command": "list"})).await.expect("an answer");
     assert!(listed["plans"].to_string().contains("raced"), "{listed:#}");
     let stored: Vec<&Value> = [&left, &right]
@@ -58,15 +51,20 @@ pub async fn two_put_plans_at_once_one_wins_and_the_other_is_told(stage: &Stage)
     forget(stage, "raced").await;
 }
 
-pub async fn sixty_four_failovers_at_once_open_one_execution(stage: &Stage) {
-    let plan = plan_named(stage, "rush", &[NO_GATE, ("mode: automatic", "mode: manual")]);
-    assert_eq!(put(stage, &plan).await["ok"], true);
+pub async fn sixty_four_failovers_at_once_open_one_execution(stage: &mut Stage) {
+    let name = "rush";
+    let plan = plan_named(stage, name, &[NO_GATE, ("mode: automatic", "mode: manual")]);
+    put(stage, &plan).await;
     let mark = stage.cloud.proxy().mark();
-    let asked = json!({"command": "failover", "plan": "rush", "to": "green", "operator": "test", "reason": "all at once", "force": true});
+    let asked = json!({"command": "failover", "plan": name, "to": "green", "operator": "test", "reason": "all at once", "force": true});
     let answers = futures_util::future::join_all((0..64).map(|_| stage.command(asked.clone()))).await;
     let answers: Vec<Value> = answers.into_iter().map(|answer| answer.expect("an answer")).collect();
-    let opened: Vec<&Value> = answers.iter().filter(|answer| answer["ok"] == true).collect();
-    assert_eq!(opened.len(), 1, "{} executions were opened", opened.len());
+    let opened = answers.iter().filter(|answer| answer["ok"] == true).count();
+    match stage.weather {
+        Weather::Fair => assert_eq!(opened, 1, "{opened} executions were opened"),
+        // The answer of the one that opened it may have been lost; the history below knows.
+        Weather::Foul => assert!(opened <= 1, "{opened} executions were opened"),
+    }
     for refused in answers.iter().filter(|answer| answer["ok"] != true) {
         let guards: Vec<&str> = refused["verdicts"]
             .as_array()
@@ -80,32 +78,25 @@ pub async fn sixty_four_failovers_at_once_open_one_execution(stage: &Stage) {
             .any(|guard| ["no_execution_in_progress", "target_differs"].contains(guard));
         assert!(clear, "a refusal without its guard: {refused:#}");
     }
-    let id = opened[0]["execution"].as_str().unwrap_or_default().to_owned();
-    let mut now = status(stage, "rush").await;
-    for _ in 0..90 {
-        if now["last_execution"]["id"] == id.as_str() {
-            break;
-        }
-        tokio::time::sleep(Duration::from_secs(1)).await;
-        now = status(stage, "rush").await;
-    }
-    assert_eq!(now["last_execution"]["status"], "completed", "{now:#}");
-    let calls = stage.cloud.proxy().calls_since(mark);
-    assert_eq!(
-        calls.iter().filter(|call| call.operation == "ModifyListener").count(),
-        1
-    );
-    let home = stage
-        .command(json!({"command": "failback", "plan": "rush", "operator": "test", "reason": "home", "force": true, "wait_seconds": 45}))
+    let now = stage
+        .wait_until(name, "the one move", &mut Quiet, |now, _| {
+            now["execution"].is_null() && !now["last_execution"].is_null()
+        })
         .await
-        .expect("an answer");
-    assert_eq!(home["status"], "completed", "{home:#}");
-    forget(stage, "rush").await;
+        .expect("an end");
+    assert_eq!(now["last_execution"]["status"], "completed", "{now:#}");
+    assert_eq!(effective(stage, mark, "ModifyListener"), 1);
+    let history = stage
+        .command(json!({"command": "history", "plan": name}))
+        .await
+        .expect("a history");
+    assert_eq!(history["executions"].as_array().map(Vec::len), Some(1), "{history:#}");
+    go_home(stage, name).await;
 }
 
 pub async fn the_resource_form_finds_its_plan(stage: &Stage) {
     let plan = plan_named(stage, "by-resource", &[NO_GATE, ("mode: automatic", "mode: manual")]);
-    assert_eq!(put(stage, &plan).await["ok"], true);
+    put(stage, &plan).await;
     let request = json!({
         "source_resource": stage.world.blue_instance_id,
         "target_resource": stage.world.green_instance_id,

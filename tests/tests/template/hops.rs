@@ -14,7 +14,7 @@ fn assert_mapping(function: &str, queue: &str, wake: &str) {
     for (property, wanted, why) in [
         (
             "Stream",
-            json!("Table.StreamArn"),
+            json!(["OwnsTable", "Table.StreamArn", "ExistingTableStreamArn"]),
             "the stream of the one table is the bus",
         ),
         (

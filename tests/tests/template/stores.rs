@@ -1,6 +1,6 @@
 //! What is kept: the table and its protections, logs with an end, encrypted queues and topic.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{FUNCTIONS, at, resource, resources_of, template};
 
@@ -52,6 +52,50 @@ fn the_table_has_the_keys_the_stream_and_the_sparse_index_of_the_protocol() {
         properties["TimeToLiveSpecification"].is_null(),
         "a strongly consistent global table has no time to live"
     );
+}
+
+#[test]
+fn a_stack_that_is_given_a_replica_makes_no_table_and_means_the_replica_everywhere() {
+    // Every place that means the table, with what is around it.
+    fn mentions<'a>(value: &'a Value, around: &'a Value, found: &mut Vec<&'a Value>) {
+        match value {
+            Value::String(text) if text == "Table" || text.starts_with("Table.") || text.contains("${Table") => {
+                found.push(around);
+            }
+            Value::Array(items) => items.iter().for_each(|item| mentions(item, value, found)),
+            Value::Object(fields) => fields
+                .iter()
+                .filter(|(name, _)| *name != "Sid")
+                .for_each(|(_, field)| mentions(field, value, found)),
+            _ => {}
+        }
+    }
+    let template = template();
+    assert_eq!(resource("Table")["Condition"], "OwnsTable");
+    assert_eq!(
+        at(&template, "/Conditions/OwnsTable", "template.yaml"),
+        &json!(["ExistingTableStreamArn", ""])
+    );
+    assert_eq!(
+        at(&template, "/Parameters/ExistingTableStreamArn/Default", "template.yaml"),
+        ""
+    );
+    let mut found = Vec::new();
+    for part in ["/Globals", "/Resources", "/Outputs"] {
+        let part = at(&template, part, "template.yaml");
+        mentions(part, part, &mut found);
+    }
+    assert!(found.len() > 10, "the walk finds too little: {found:#?}");
+    for around in found {
+        let choice = around.as_array().filter(|choice| choice.len() == 3);
+        let choice = choice.unwrap_or_else(|| panic!("not a choice between table and replica: {around}"));
+        assert_eq!(choice[0], "OwnsTable", "{around}");
+        let replica = choice[2].to_string();
+        assert!(
+            replica.contains("ExistingTableStreamArn"),
+            "{around} does not say which replica"
+        );
+    }
 }
 
 #[test]

@@ -52,7 +52,7 @@ pub async fn keep(stage: &mut Stage, terminal: &mut Terminal) -> Result<(), Clou
                 None => terminal.text("  there are two sites: blue and green"),
             },
             ["status"] => {
-                let status = stage.status().await?;
+                let status = stage.status_of("shop").await?;
                 terminal.event(status["summary"].as_str().unwrap_or_default());
             }
             _ => terminal.text("  not understood; here are: kill blue, start blue, status, and Enter alone to stop"),

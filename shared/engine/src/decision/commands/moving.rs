@@ -123,7 +123,7 @@ impl DecisionMaker {
         let outcome = if wait_seconds == 0 {
             None
         } else {
-            self.wait_for(&plan, &id, until).await?
+            self.wait_for(&plan, &id, until).await
         };
         if let Some(fields) = answer.as_object_mut() {
             fields.insert(
@@ -141,34 +141,40 @@ impl DecisionMaker {
         Ok(answer)
     }
 
-    // The execution, as it stands when it has ended or the time is over.
-    async fn wait_for(&self, plan: &str, id: &str, until: Timestamp) -> Result<Option<Execution>, CallError> {
+    // The execution, as it stands when it has ended or the time is over. It has been started, so that a table which can
+    // not be read for a while is no answer: it is looked at again.
+    async fn wait_for(&self, plan: &str, id: &str, until: Timestamp) -> Option<Execution> {
         let mut newest = None;
         loop {
-            let Some(control) = self.store.control(plan).await? else {
-                return Ok(newest);
-            };
-            match control.execution {
-                Some(execution) if execution.id == id => {
-                    let stuck = execution.status == Status::Stuck;
+            match self.look_at(plan, id).await {
+                Ok(Some((execution, settled))) => {
                     newest = Some(execution);
-                    if stuck {
-                        return Ok(newest);
+                    if settled {
+                        return newest;
                     }
                 }
-                _ => {
-                    let key = Key {
-                        plan: plan.to_owned(),
-                        item: format!("{EXECUTION}{id}"),
-                    };
-                    return Ok(self.store.read(&key).await?.or(newest));
-                }
+                Ok(None) => return newest,
+                Err(error) => tracing::warn!(plan, execution = id, error = error.message, "waiting, unseen"),
             }
             if self.ports.clock.now() >= until {
-                return Ok(newest);
+                return newest;
             }
             self.ports.clock.sleep(LOOK_EVERY).await;
         }
+    }
+
+    // An execution, and whether nothing more comes of it by itself; none if the table does not know it any more.
+    async fn look_at(&self, plan: &str, id: &str) -> Result<Option<(Execution, bool)>, CallError> {
+        let control = self.store.control(plan).await?;
+        if let Some(execution) = control.and_then(|control| control.execution).filter(|it| it.id == id) {
+            let stuck = execution.status == Status::Stuck;
+            return Ok(Some((execution, stuck)));
+        }
+        let key = Key {
+            plan: plan.to_owned(),
+            item: format!("{EXECUTION}{id}"),
+        };
+        Ok(self.store.read(&key).await?.map(|ended| (ended, true)))
     }
 
     pub(super) async fn dry_run(&self, name: &str, trigger: &Trigger) -> Result<Value, CallError> {
