@@ -12,7 +12,9 @@
 
 pub mod clock;
 pub mod cloud;
+mod cloud_compute;
 mod cloud_ports;
+mod cloud_traffic;
 pub mod faults;
 mod faults_wire;
 pub mod memory;

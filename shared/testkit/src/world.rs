@@ -20,7 +20,8 @@ use understudy_core::control::{Control, Wake};
 use understudy_engine::decision::{DecisionMaker, DecisionPorts};
 use understudy_engine::executor::{Executor, ExecutorPorts, HandlerError};
 use understudy_engine::ports::{
-    Alarms, CallError, CallErrorKind, Clock, Compute, Database, Dns, Invocation, Notifier, Random, Table, Traffic,
+    Alarms, CallError, CallErrorKind, Clock, Compute, Database, Dns, Groups, Invocation, Notifier, Random, Table,
+    Traffic,
 };
 use understudy_engine::probe::{Probe, ProbePorts};
 use understudy_engine::steps::StepPorts;
@@ -214,6 +215,7 @@ impl World {
             endpoint: cloud.clone(),
             traffic: cloud.clone(),
             compute: cloud.clone(),
+            groups: cloud.clone(),
             database: cloud.clone(),
             alarms: cloud.clone(),
             functions: cloud,
@@ -377,7 +379,7 @@ pub(crate) fn executor_ports<C>(
     cloud: &Arc<C>,
 ) -> ExecutorPorts
 where
-    C: Traffic + Dns + Notifier + Compute + Database + Alarms + 'static,
+    C: Traffic + Dns + Notifier + Compute + Groups + Database + Alarms + 'static,
 {
     ExecutorPorts {
         table,
@@ -387,6 +389,7 @@ where
         dns: cloud.clone(),
         notifier: cloud.clone(),
         compute: cloud.clone(),
+        groups: cloud.clone(),
         database: cloud.clone(),
         alarms: cloud.clone(),
     }

@@ -21,14 +21,15 @@ pub use policy::{
     Approval, Consent, Failback, FailbackMode, Mode, Objectives, Observers, OnExpiry, Policy, UnhealthyRule,
 };
 pub use probe::{
-    AlarmProbe, Ec2Probe, EndpointProbe, Method, Probe, ProbeCommon, Protocol, RdsInstanceProbe, StatusRange,
-    TargetGroupProbe,
+    AlarmProbe, AutoScalingGroupProbe, Ec2Probe, EndpointProbe, Method, Probe, ProbeCommon, Protocol, RdsInstanceProbe,
+    StatusRange, TargetGroupProbe,
 };
 pub use schema::json_schema;
 pub use step::{
     Alias, DNS_PROPAGATION_SECONDS, DNS_SAFE_TIMEOUT_SECONDS, DnsRecord, DnsRecords, DnsSite, ElbWeights, OnFailure,
     RecordType, Reversibility, Step, StepCommon, StepKind, WaitHealthy, When,
 };
+pub use step::{AsgCapacity, AsgZones, Ec2Instance, ElasticIp, ElbTargets, InstanceAction, TargetId};
 
 use crate::execution::Style;
 use schemars::JsonSchema;

@@ -3,11 +3,21 @@
 //! [`ResourceState`] is recorded as the *pre-state* before the first call of a step. Restoring it exactly is
 //! what rolling back means, so it holds all that a restoring call needs and nothing that may differ by then.
 
+mod compute;
 mod traffic;
 
-pub use traffic::{RecordChange, RecordSet, TargetWeight, absolute, record_changes, wanted_records, wanted_weights};
+pub use compute::{
+    Association, GroupSize, Power, SourceCount, WantedSize, wanted_association, wanted_power, wanted_size,
+    wanted_subnets,
+};
+pub use traffic::{
+    RecordChange, RecordSet, TargetWeight, absolute, record_changes, wanted_records, wanted_targets, wanted_weights,
+};
+
+use crate::plan::TargetId;
 
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// What a step found, or wants to find.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -22,6 +32,37 @@ pub enum ResourceState {
     DnsRecords {
         /// The sets that the step is about. A set that does not exist is not listed.
         records: Vec<RecordSet>,
+    },
+    /// The targets of a target group.
+    ElbTargets {
+        /// Those of the plan that are registered, in order. One that drains is not.
+        targets: Vec<TargetId>,
+    },
+    /// The size of an Auto Scaling group.
+    AsgCapacity {
+        /// The site whose group it is.
+        site: String,
+        /// Its bounds and its desired capacity.
+        size: GroupSize,
+        /// Whether a larger desired capacity is as good. A wanted one is a floor, beyond which a scaling policy may go
+        /// at any time; one that was found is exact.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        at_least: bool,
+    },
+    /// The subnets of an Auto Scaling group.
+    AsgZones {
+        /// All of them, in order.
+        subnets: Vec<String>,
+    },
+    /// The power of instances.
+    Ec2Instance {
+        /// Each by its id.
+        instances: BTreeMap<String, Power>,
+    },
+    /// The place of an address.
+    ElasticIp {
+        /// What it is associated with, if anything.
+        association: Option<Association>,
     },
     /// A gate has none.
     Gate,
@@ -44,6 +85,19 @@ impl ResourceState {
                 .join(" "),
             Self::DnsRecords { records } if records.is_empty() => "no record".into(),
             Self::DnsRecords { records } => records.iter().map(RecordSet::sentence).collect::<Vec<_>>().join(", "),
+            Self::ElbTargets { targets } if targets.is_empty() => "no target of the plan".into(),
+            Self::ElbTargets { targets } => {
+                joined(targets.iter().map(|target| format!("{}:{}", target.id, target.port)))
+            }
+            Self::AsgCapacity { site, size, at_least } => format!("{site}: {}", size.sentence(*at_least)),
+            Self::AsgZones { subnets } => joined(subnets.iter().cloned()),
+            Self::Ec2Instance { instances } => {
+                joined(instances.iter().map(|(id, power)| format!("{id} {}", power.as_str())))
+            }
+            Self::ElasticIp { association: None } => "associated with nothing".into(),
+            Self::ElasticIp {
+                association: Some(association),
+            } => format!("associated with {}", association.sentence()),
             Self::Gate => "a gate".into(),
         }
     }
@@ -60,7 +114,31 @@ impl ResourceState {
                         .iter()
                         .all(|record| right.iter().any(|other| traffic::same_record(record, other)))
             }
+            (
+                Self::AsgCapacity { size, at_least, .. },
+                Self::AsgCapacity {
+                    size: other,
+                    at_least: other_at_least,
+                    ..
+                },
+            ) => {
+                let enough =
+                    (*other_at_least && size.desired >= other.desired) || (*at_least && other.desired >= size.desired);
+                size.has_bounds_of(*other) && (size.desired == other.desired || enough)
+            }
+            (
+                Self::ElasticIp {
+                    association: Some(left),
+                },
+                Self::ElasticIp {
+                    association: Some(right),
+                },
+            ) => left.same_as(right),
             (left, right) => left == right,
         }
     }
+}
+
+fn joined(words: impl Iterator<Item = String>) -> String {
+    words.collect::<Vec<_>>().join(", ")
 }

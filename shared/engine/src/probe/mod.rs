@@ -22,7 +22,7 @@ mod touch;
 
 use crate::executor::HandlerError;
 use crate::ports::{
-    Alarms, CallError, Clock, Compute, Database, Endpoint, Functions, Invocation, Key, Random, Table, Traffic,
+    Alarms, CallError, Clock, Compute, Database, Endpoint, Functions, Groups, Invocation, Key, Random, Table, Traffic,
 };
 use crate::store::Store;
 use check::{Check, checks};
@@ -69,6 +69,8 @@ pub struct ProbePorts {
     pub traffic: Arc<dyn Traffic>,
     /// EC2.
     pub compute: Arc<dyn Compute>,
+    /// EC2 Auto Scaling.
+    pub groups: Arc<dyn Groups>,
     /// RDS.
     pub database: Arc<dyn Database>,
     /// CloudWatch.

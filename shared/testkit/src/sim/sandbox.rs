@@ -258,6 +258,7 @@ impl Sim {
                     endpoint: cloud.clone(),
                     traffic: cloud.clone(),
                     compute: cloud.clone(),
+                    groups: cloud.clone(),
                     database: cloud.clone(),
                     alarms: cloud.clone(),
                     functions: cloud,

@@ -1,6 +1,8 @@
 //! Every kind of step stands the same proof, a module for each service.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod compute;
+mod groups;
 mod traffic;
 
 /// Asserts that nothing was found, and prints what was.
