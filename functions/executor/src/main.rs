@@ -1,6 +1,7 @@
 //! The executor function: settings, clients, wiring. What it does is in `understudy_engine::executor`.
 
 use std::sync::Arc;
+use understudy_aws::autoscaling::AutoScalingGroups;
 use understudy_aws::clock::{SystemClock, SystemRandom};
 use understudy_aws::cloudwatch::{CloudWatchAlarms, CloudWatchMetrics};
 use understudy_aws::dynamodb::DynamoTable;
@@ -27,6 +28,7 @@ async fn main() -> Result<(), lambda_runtime::Error> {
         dns: Arc::new(Route53Dns::new(&config)),
         notifier: Arc::new(SnsNotifier::new(&config, settings.topic_arn)),
         compute: Arc::new(Ec2Compute::new(&config)),
+        groups: Arc::new(AutoScalingGroups::new(&config)),
         database: Arc::new(RdsDatabase::new(&config)),
         databases: Arc::new(RdsFailover::new(&config)),
         alarms: Arc::new(CloudWatchAlarms::new(&config)),

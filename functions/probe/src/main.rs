@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 use std::sync::Arc;
+use understudy_aws::autoscaling::AutoScalingGroups;
 use understudy_aws::clock::{SystemClock, SystemRandom};
 use understudy_aws::cloudwatch::{CloudWatchAlarms, CloudWatchMetrics};
 use understudy_aws::dynamodb::DynamoTable;
@@ -29,6 +30,7 @@ async fn main() -> Result<(), lambda_runtime::Error> {
         endpoint: Arc::new(NetworkEndpoint::new()),
         traffic: Arc::new(ElbTraffic::new(&config)),
         compute: Arc::new(Ec2Compute::new(&config)),
+        groups: Arc::new(AutoScalingGroups::new(&config)),
         database: Arc::new(RdsDatabase::new(&config)),
         alarms: Arc::new(CloudWatchAlarms::new(&config)),
         metrics: Arc::new(CloudWatchMetrics::new(&config)),

@@ -1,20 +1,36 @@
-//! Status checks on EC2.
+//! EC2: status checks, starting and stopping, and the place of an address.
+//!
+//! `AssociateAddress` takes an address from wherever it is unless `AllowReassociation` is false, which it always is
+//! here: the service itself refuses what somebody else has associated meanwhile. `DisassociateAddress` names one
+//! association, so it can not end another one.
 
 use crate::config::{AwsConfig, Regional, Usage};
-use crate::failure::{Codes, Effect, explain};
+use crate::failure::{Codes, Effect, explain, within_one_call};
 use async_trait::async_trait;
 use aws_sdk_ec2::Client;
-use aws_sdk_ec2::types::InstanceStatusSummary;
-use understudy_engine::ports::{CallError, Compute, InstanceStatus};
+use aws_sdk_ec2::error::ProvideErrorMetadata;
+use aws_sdk_ec2::types::{Address, InstanceStatusSummary};
+use understudy_core::state::Association;
+use understudy_engine::ports::{CallError, CallErrorKind, Compute, InstanceStatus};
 
 const CODES: Codes = Codes {
-    not_found: &["InvalidInstanceID.NotFound", "InvalidInstanceID.Malformed"],
-    retryable: &["Unavailable"],
+    not_found: &[
+        "InvalidInstanceID.NotFound",
+        "InvalidInstanceID.Malformed",
+        "InvalidAllocationID.NotFound",
+        "InvalidNetworkInterfaceID.NotFound",
+    ],
+    // An instance that still stops can not be started yet.
+    retryable: &["Unavailable", "IncorrectInstanceState", "InsufficientInstanceCapacity"],
 };
 
-/// EC2 instances.
+/// What the service answers where somebody else was quicker.
+const CONFLICTS: [&str; 2] = ["Resource.AlreadyAssociated", "InvalidAssociationID.NotFound"];
+
+/// EC2 instances and addresses.
 pub struct Ec2Compute {
     clients: Regional<Client>,
+    changing: Regional<Client>,
 }
 
 impl Ec2Compute {
@@ -22,8 +38,46 @@ impl Ec2Compute {
     pub fn new(config: &AwsConfig) -> Self {
         Self {
             clients: Regional::new(config, Usage::Reads, Client::new),
+            changing: Regional::new(config, Usage::Changes, Client::new),
         }
     }
+
+    async fn address(&self, region: Option<&str>, allocation_id: &str, doing: &str) -> Result<Address, CallError> {
+        let answer = self
+            .clients
+            .client(region)
+            .describe_addresses()
+            .allocation_ids(allocation_id)
+            .send()
+            .await
+            .map_err(|error| explain(doing, Effect::Reads, CODES, &error))?;
+        answer.addresses.unwrap_or_default().pop().ok_or_else(|| {
+            CallError::new(
+                CallErrorKind::NotFound,
+                format!("{doing}: there is no such address; nothing was changed"),
+            )
+        })
+    }
+}
+
+fn association_of(address: &Address) -> Option<Association> {
+    address.association_id()?;
+    Some(Association {
+        instance_id: address.instance_id().filter(|id| !id.is_empty()).map(str::to_owned),
+        network_interface_id: address.network_interface_id().map(str::to_owned),
+        private_ip_address: address.private_ip_address().map(str::to_owned),
+    })
+}
+
+// The service's word that the resource is not as it was read.
+fn conflict_or<E: ProvideErrorMetadata>(error: &E, other: CallError) -> CallError {
+    if error.code().is_some_and(|code| CONFLICTS.contains(&code)) {
+        return CallError {
+            kind: CallErrorKind::Conflict,
+            ..other
+        };
+    }
+    other
 }
 
 #[async_trait]
@@ -69,5 +123,90 @@ impl Compute for Ec2Compute {
                 system_check: word(status.system_status()),
             })
             .collect())
+    }
+
+    async fn start(&self, region: Option<&str>, ids: &[String]) -> Result<(), CallError> {
+        let doing = format!("starting instance(s) {}", ids.join(", "));
+        self.changing
+            .client(region)
+            .start_instances()
+            .set_instance_ids(Some(ids.to_vec()))
+            .send()
+            .await
+            .map(drop)
+            .map_err(|error| explain(&doing, Effect::Changes, CODES, &error))
+    }
+
+    async fn stop(&self, region: Option<&str>, ids: &[String]) -> Result<(), CallError> {
+        let doing = format!("stopping instance(s) {}", ids.join(", "));
+        self.changing
+            .client(region)
+            .stop_instances()
+            .set_instance_ids(Some(ids.to_vec()))
+            .send()
+            .await
+            .map(drop)
+            .map_err(|error| explain(&doing, Effect::Changes, CODES, &error))
+    }
+
+    async fn association(&self, region: Option<&str>, allocation_id: &str) -> Result<Option<Association>, CallError> {
+        let doing = format!("reading address {allocation_id}");
+        self.address(region, allocation_id, &doing)
+            .await
+            .map(|address| association_of(&address))
+    }
+
+    async fn associate(
+        &self,
+        region: Option<&str>,
+        allocation_id: &str,
+        wanted: &Association,
+    ) -> Result<(), CallError> {
+        let doing = format!("associating address {allocation_id} with {}", wanted.sentence());
+        let call = self
+            .changing
+            .client(region)
+            .associate_address()
+            .allocation_id(allocation_id)
+            .allow_reassociation(false);
+        // Either an interface, with its private address, or an instance: both at once are refused.
+        let call = match &wanted.network_interface_id {
+            Some(interface) => call
+                .network_interface_id(interface)
+                .set_private_ip_address(wanted.private_ip_address.clone()),
+            None => call.set_instance_id(wanted.instance_id.clone()),
+        };
+        call.send()
+            .await
+            .map(drop)
+            .map_err(|error| conflict_or(&error, explain(&doing, Effect::Changes, CODES, &error)))
+    }
+
+    async fn disassociate(
+        &self,
+        region: Option<&str>,
+        allocation_id: &str,
+        expected: &Association,
+    ) -> Result<(), CallError> {
+        let doing = format!("disassociating address {allocation_id} from {}", expected.sentence());
+        within_one_call(&doing, async {
+            let address = self.address(region, allocation_id, &doing).await?;
+            let found = association_of(&address).filter(|found| found.same_as(expected));
+            let (Some(_), Some(association_id)) = (found, address.association_id()) else {
+                let message = format!(
+                    "{doing}: it is not associated so any more, so somebody else changed it; nothing was changed"
+                );
+                return Err(CallError::new(CallErrorKind::Conflict, message));
+            };
+            self.changing
+                .client(region)
+                .disassociate_address()
+                .association_id(association_id)
+                .send()
+                .await
+                .map(drop)
+                .map_err(|error| conflict_or(&error, explain(&doing, Effect::Changes, CODES, &error)))
+        })
+        .await
     }
 }

@@ -1,4 +1,4 @@
-//! Traffic on Elastic Load Balancing: the weights of one forward action.
+//! Traffic on Elastic Load Balancing: the weights of one forward action, and the targets of one group.
 //!
 //! The API replaces a listener's or a rule's whole list of actions, and has no version to compare. So
 //! [`Traffic::set_weights`] reads the list, compares the weights with those that its caller expects, edits
@@ -10,13 +10,15 @@
 //! - an action of a kind that this SDK does not know: its configuration can not be written back, so nothing
 //!   is written at all.
 
-use crate::config::{AwsConfig, MUTATING_CALL_TIMEOUT_SECONDS, Regional, Usage, attempts_alone};
-use crate::failure::{Codes, Effect, explain};
+use crate::config::{AwsConfig, Regional, Usage, attempts_alone};
+use crate::failure::{Codes, Effect, explain, within_one_call};
 use async_trait::async_trait;
 use aws_sdk_elasticloadbalancingv2::Client;
 use aws_sdk_elasticloadbalancingv2::config::Builder;
-use aws_sdk_elasticloadbalancingv2::types::{Action, ActionTypeEnum, ForwardActionConfig, TargetGroupTuple};
-use std::time::Duration;
+use aws_sdk_elasticloadbalancingv2::types::{
+    Action, ActionTypeEnum, ForwardActionConfig, TargetDescription, TargetGroupTuple,
+};
+use understudy_core::plan::TargetId;
 use understudy_core::state::TargetWeight;
 use understudy_engine::ports::{CallError, CallErrorKind, ForwardTarget, Target, Traffic};
 
@@ -131,17 +133,11 @@ impl Traffic for ElbTraffic {
         wanted: &[TargetWeight],
     ) -> Result<(), CallError> {
         let doing = format!("setting the weights of {} to {}", name(target), sentence(wanted));
-        // Reading and writing are one call to the executor: together they must end within its time.
-        let whole = Duration::from_secs(MUTATING_CALL_TIMEOUT_SECONDS);
-        tokio::time::timeout(whole, async {
+        within_one_call(&doing, async {
             let actions = edited(self.actions(region, target, &doing).await?, expected, wanted, &doing)?;
             self.write_actions(region, target, actions, &doing).await
         })
         .await
-        .unwrap_or_else(|_| {
-            let lost = format!("{doing}: no answer in time; it is not known whether anything was changed");
-            Err(CallError::new(CallErrorKind::Lost, lost))
-        })
     }
 
     async fn targets(&self, region: Option<&str>, target_group_arn: &str) -> Result<Vec<Target>, CallError> {
@@ -165,6 +161,10 @@ impl Traffic for ElbTraffic {
                         .and_then(|target| target.id())
                         .unwrap_or_default()
                         .to_owned(),
+                    port: described
+                        .target()
+                        .and_then(|target| target.port())
+                        .and_then(|port| u16::try_from(port).ok()),
                     state: health
                         .and_then(|health| health.state())
                         .map_or("unavailable", |state| state.as_str())
@@ -177,6 +177,57 @@ impl Traffic for ElbTraffic {
             })
             .collect())
     }
+
+    async fn register(
+        &self,
+        region: Option<&str>,
+        target_group_arn: &str,
+        targets: &[TargetId],
+    ) -> Result<(), CallError> {
+        let doing = format!("registering {} in {target_group_arn}", listed(targets));
+        self.changing
+            .client(region)
+            .register_targets()
+            .target_group_arn(target_group_arn)
+            .set_targets(Some(targets.iter().map(description).collect()))
+            .send()
+            .await
+            .map(drop)
+            .map_err(|error| explain(&doing, Effect::Changes, CODES, &error))
+    }
+
+    async fn deregister(
+        &self,
+        region: Option<&str>,
+        target_group_arn: &str,
+        targets: &[TargetId],
+    ) -> Result<(), CallError> {
+        let doing = format!("deregistering {} from {target_group_arn}", listed(targets));
+        self.changing
+            .client(region)
+            .deregister_targets()
+            .target_group_arn(target_group_arn)
+            .set_targets(Some(targets.iter().map(description).collect()))
+            .send()
+            .await
+            .map(drop)
+            .map_err(|error| explain(&doing, Effect::Changes, CODES, &error))
+    }
+}
+
+fn description(target: &TargetId) -> TargetDescription {
+    TargetDescription::builder()
+        .id(&target.id)
+        .port(i32::from(target.port))
+        .build()
+}
+
+fn listed(targets: &[TargetId]) -> String {
+    let words: Vec<String> = targets
+        .iter()
+        .map(|target| format!("{}:{}", target.id, target.port))
+        .collect();
+    words.join(", ")
 }
 
 /// The list with its forward action edited, if it is as expected.

@@ -91,6 +91,19 @@ where
     CallError::new(kind, format!("{doing}: {what}; {outcome}"))
 }
 
+/// What the executor counts as one call, reading and comparing included: together they end within its time.
+#[cfg(any(feature = "autoscaling", feature = "ec2", feature = "elbv2", feature = "rds"))]
+pub(crate) async fn within_one_call<T>(
+    doing: &str,
+    call: impl Future<Output = Result<T, CallError>>,
+) -> Result<T, CallError> {
+    let whole = std::time::Duration::from_secs(crate::config::MUTATING_CALL_TIMEOUT_SECONDS);
+    tokio::time::timeout(whole, call).await.unwrap_or_else(|_| {
+        let lost = format!("{doing}: no answer in time; it is not known whether anything was changed");
+        Err(CallError::new(CallErrorKind::Lost, lost))
+    })
+}
+
 fn kind_of(code: &str, status: u16, codes: Codes) -> CallErrorKind {
     if codes.not_found.contains(&code) {
         CallErrorKind::NotFound

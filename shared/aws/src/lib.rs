@@ -26,6 +26,8 @@ pub mod runtime;
 pub mod settings;
 pub mod telemetry;
 
+#[cfg(feature = "autoscaling")]
+pub mod autoscaling;
 #[cfg(feature = "cloudwatch")]
 pub mod cloudwatch;
 #[cfg(feature = "dynamodb")]
@@ -46,6 +48,7 @@ pub mod route53;
 pub mod sns;
 
 #[cfg(any(
+    feature = "autoscaling",
     feature = "cloudwatch",
     feature = "dynamodb",
     feature = "ec2",

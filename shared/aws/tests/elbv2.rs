@@ -274,16 +274,17 @@ async fn targets_come_with_state_and_reason_from_the_region_that_is_asked() {
         .targets(Some("us-east-1"), BLUE)
         .await
         .unwrap();
-    let target = |id: &str, state: &str, reason: &str| Target {
+    let target = |id: &str, port: Option<u16>, state: &str, reason: &str| Target {
         id: id.into(),
+        port,
         state: state.into(),
         reason: reason.into(),
     };
     assert_eq!(
         targets,
         [
-            target("i-0123456789abcdef0", "unhealthy", "Target.Timeout"),
-            target("i-1", "healthy", "")
+            target("i-0123456789abcdef0", Some(80), "unhealthy", "Target.Timeout"),
+            target("i-1", None, "healthy", "")
         ]
     );
     assert!(script.sent()[0].uri.contains("us-east-1"), "{}", script.sent()[0].uri);

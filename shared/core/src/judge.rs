@@ -4,6 +4,7 @@
 //! unhealthy: a state that AWS adds next year moves nothing.
 
 use crate::health::{AlarmReading, AlarmState, Health, Sample};
+use crate::state::GroupSize;
 
 /// Statuses of an RDS instance that serves, as listed under "Viewing Amazon RDS DB instance status" in the
 /// RDS user guide. A backup or a change in progress is not an outage.
@@ -122,6 +123,24 @@ pub fn target_group<'a>(states: impl IntoIterator<Item = &'a str>, minimum_healt
     }
 }
 
+/// An Auto Scaling group by its instances in service, against the size that it shall have and the fewest that carry its
+/// work: the plan's number, or else the group's own minimum, and never none.
+pub fn auto_scaling_group(in_service: u32, size: GroupSize, minimum_in_service: Option<u32>) -> Sample {
+    let needed = minimum_in_service.unwrap_or(size.minimum).max(1);
+    let health = if in_service < needed {
+        Health::Unhealthy
+    } else if in_service < size.desired {
+        Health::Degraded
+    } else {
+        Health::Healthy
+    };
+    let reason = format!(
+        "{in_service} of {} instance(s) in service, {needed} needed",
+        size.desired
+    );
+    Sample::new(health, reason)
+}
+
 /// A CloudWatch alarm by its state. No data is unknown, whatever the alarm treats it as.
 pub fn alarm(reading: &AlarmReading) -> Sample {
     let health = match reading.state {
@@ -138,6 +157,28 @@ pub fn alarm(reading: &AlarmReading) -> Sample {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_group_is_judged_by_its_own_size_or_the_plans_number() {
+        let size = |minimum, desired| GroupSize {
+            minimum,
+            desired,
+            maximum: 9,
+        };
+        for (in_service, size, needed, health) in [
+            (4, size(2, 4), None, Health::Healthy),
+            (5, size(2, 4), None, Health::Healthy),
+            (3, size(2, 4), None, Health::Degraded),
+            (1, size(2, 4), None, Health::Unhealthy),
+            (3, size(2, 4), Some(4), Health::Unhealthy),
+            (1, size(2, 4), Some(1), Health::Degraded),
+            (0, size(0, 0), None, Health::Unhealthy),
+            (1, size(0, 1), None, Health::Healthy),
+        ] {
+            let sample = auto_scaling_group(in_service, size, needed);
+            assert_eq!(sample.health, health, "{in_service} of {size:?}, {needed:?}");
+        }
+    }
 
     #[test]
     fn a_database_that_serves_is_never_unhealthy() {

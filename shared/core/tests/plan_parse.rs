@@ -99,7 +99,7 @@ fn the_kind_selects_what_is_checked() {
     refused(
         with("/probes/0/kind", Value::Null),
         "probes[0].kind",
-        "one of alarm, ec2, endpoint, rds_instance, target_group",
+        "one of alarm, auto_scaling_group, ec2, endpoint, ",
     );
     refused(
         with("/probes/0/kind", json!("end-point")),
@@ -109,7 +109,7 @@ fn the_kind_selects_what_is_checked() {
     refused(
         with("/steps/0/kind", json!("magic")),
         "steps[0].kind",
-        "one of dns_records, elb_weights, wait_healthy",
+        "one of asg_capacity, asg_zones, ",
     );
     refused(
         with("/steps/0/kind", json!(["wait_healthy"])),

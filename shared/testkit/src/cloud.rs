@@ -17,8 +17,8 @@ use std::sync::{Arc, Mutex, OnceLock};
 use understudy_core::control::{Control, Wake};
 use understudy_core::health::{AlarmReading, AlarmState, Health, Sample};
 use understudy_core::report::Announcement;
-use understudy_core::state::{RecordSet, ResourceState, TargetWeight};
-use understudy_engine::ports::{CallError, Clock, DatabaseStatus, ForwardTarget, InstanceStatus, Target};
+use understudy_core::state::{Association, RecordSet, ResourceState, TargetWeight};
+use understudy_engine::ports::{AutoScalingGroup, CallError, Clock, DatabaseStatus, InstanceStatus, Target};
 
 type Answer = Pin<Box<dyn Future<Output = Result<Value, CallError>> + Send>>;
 type Hook = Box<dyn Fn(Value) -> Answer + Send + Sync>;
@@ -28,9 +28,9 @@ type Hook = Box<dyn Fn(Value) -> Answer + Send + Sync>;
 pub struct Change {
     /// When it had its effect.
     pub at: Timestamp,
-    /// `traffic.set_weights` or `dns.change_records`.
+    /// `traffic.set_weights`, `groups.resize`, …
     pub operation: &'static str,
-    /// The listener, rule or zone.
+    /// The listener, the zone, the group, …; of several instances, the first.
     pub resource: String,
     /// The resource before.
     pub before: ResourceState,
@@ -99,6 +99,33 @@ impl<T: Clone> Lagging<T> {
     }
 }
 
+/// What has begun and is not there yet: an instance that starts, a target that drains.
+#[derive(Clone, Debug)]
+pub(crate) struct Maturing<T> {
+    pub(crate) now: T,
+    /// How many reads it is still on its way.
+    pub(crate) reads_left: u32,
+}
+
+impl<T> Maturing<T> {
+    /// There already.
+    pub(crate) fn arrived(now: T) -> Self {
+        Self { now, reads_left: 0 }
+    }
+
+    /// On its way for a few reads.
+    pub(crate) fn on_its_way(now: T) -> Self {
+        Self { now, reads_left: 3 }
+    }
+
+    /// One read more has seen it on its way: whether it arrives with it.
+    pub(crate) fn arrives(&mut self) -> bool {
+        let arrives = self.reads_left == 1;
+        self.reads_left = self.reads_left.saturating_sub(1);
+        arrives
+    }
+}
+
 #[derive(Default)]
 pub(crate) struct State {
     pub(crate) weights: BTreeMap<String, Lagging<Vec<TargetWeight>>>,
@@ -106,8 +133,10 @@ pub(crate) struct State {
     pub(crate) pending_changes: BTreeMap<String, u32>,
     pub(crate) polls_until_in_sync: u32,
     pub(crate) next_change: u32,
-    pub(crate) targets: BTreeMap<String, Vec<Target>>,
-    pub(crate) instances: BTreeMap<String, InstanceStatus>,
+    pub(crate) targets: BTreeMap<String, Vec<Maturing<Target>>>,
+    pub(crate) instances: BTreeMap<String, Maturing<InstanceStatus>>,
+    pub(crate) groups: BTreeMap<String, Maturing<AutoScalingGroup>>,
+    pub(crate) addresses: BTreeMap<String, Lagging<Option<Association>>>,
     pub(crate) databases: BTreeMap<String, DatabaseStatus>,
     pub(crate) data: Databases,
     pub(crate) alarms: BTreeMap<String, AlarmReading>,
@@ -127,9 +156,8 @@ pub struct FakeCloud {
     pub(crate) executor: OnceLock<Hook>,
     /// How long every call takes.
     pub latency: SignedDuration,
-    /// What goes wrong: `traffic.weights`, `traffic.set_weights`, `traffic.targets`, `dns.records`,
-    /// `dns.change_records`, `dns.in_sync`, `compute.instance_statuses`, `database.instance_statuses`,
-    /// `databases.*` (the calls of `DatabaseFailover`), `metrics.newest`, `alarms.readings`, `notifier.publish`, `functions.nudge`, `functions.ask_executor`.
+    /// What goes wrong. Operations are spelled as port and method: `traffic.set_weights`, `dns.in_sync`, `groups.resize`,
+    /// `compute.start`, `alarms.readings`, `notifier.publish`, `functions.nudge`, …
     pub faults: Faults,
 }
 
@@ -144,32 +172,6 @@ impl FakeCloud {
             latency: SignedDuration::from_millis(20),
             faults: Faults::default(),
         }
-    }
-
-    /// Puts a listener or rule there, or changes it as somebody else would.
-    pub fn put_weights(&self, arn: &str, weights: &[(&str, u32)]) {
-        let weights = weights
-            .iter()
-            .map(|(arn, weight)| TargetWeight {
-                target_group_arn: (*arn).to_owned(),
-                weight: *weight,
-            })
-            .collect();
-        lock(&self.state).weights.insert(arn.to_owned(), Lagging::new(weights));
-    }
-
-    /// The weights that really are, as `(target group, weight)`.
-    pub fn weights_of(&self, arn: &str) -> Vec<(String, u32)> {
-        let state = lock(&self.state);
-        let weights = state
-            .weights
-            .get(arn)
-            .map(|found| found.real.clone())
-            .unwrap_or_default();
-        weights
-            .into_iter()
-            .map(|target| (target.target_group_arn, target.weight))
-            .collect()
     }
 
     /// Puts a zone there, or changes it as somebody else would.
@@ -189,31 +191,6 @@ impl FakeCloud {
     /// How often `in_sync` says no before it says yes, for changes from now on.
     pub fn polls_until_in_sync(&self, polls: u32) {
         lock(&self.state).polls_until_in_sync = polls;
-    }
-
-    /// Puts a target group there.
-    pub fn put_targets(&self, arn: &str, states: &[&str]) {
-        let targets = states
-            .iter()
-            .enumerate()
-            .map(|(index, state)| Target {
-                id: format!("i-{index:08x}"),
-                state: (*state).to_owned(),
-                reason: String::new(),
-            })
-            .collect();
-        lock(&self.state).targets.insert(arn.to_owned(), targets);
-    }
-
-    /// Puts an instance there.
-    pub fn put_instance(&self, id: &str, state: &str, check: &str) {
-        let status = InstanceStatus {
-            instance_id: id.to_owned(),
-            state: state.to_owned(),
-            instance_check: check.to_owned(),
-            system_check: check.to_owned(),
-        };
-        lock(&self.state).instances.insert(id.to_owned(), status);
     }
 
     /// Puts a database there.
@@ -323,13 +300,6 @@ impl FakeCloud {
             controls: self.table.controls(),
         };
         lock(&self.state).changes.push(change);
-    }
-}
-
-/// The ARN of a forward target.
-pub(crate) fn arn_of(target: &ForwardTarget) -> &str {
-    match target {
-        ForwardTarget::Listener(arn) | ForwardTarget::Rule(arn) => arn,
     }
 }
 

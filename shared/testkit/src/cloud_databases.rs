@@ -137,7 +137,7 @@ impl FakeCloud {
             state.data.standby_zones.insert(id.to_owned(), zone);
         }
         if let Some(found) = state.data.instances.get_mut(id) {
-            found.set(after, seen_after(&reply));
+            found.set(after, seen_after(reply));
         }
         drop(state);
         reply.give(operation, ())
@@ -176,7 +176,7 @@ impl FakeCloud {
         after.writer = Some(cluster.to_owned());
         self.record(operation, id, as_state(&before), as_state(&after), true);
         if let Some(found) = lock(&self.state).data.globals.get_mut(id) {
-            found.set(after, seen_after(&reply));
+            found.set(after, seen_after(reply));
         }
         reply.give(operation, ())
     }
@@ -261,7 +261,7 @@ impl DatabaseFailover for FakeCloud {
             true,
         );
         if let Some(found) = lock(&self.state).data.clusters.get_mut(id) {
-            found.set(after, seen_after(&reply));
+            found.set(after, seen_after(reply));
         }
         reply.give("databases.fail_over_cluster", ())
     }

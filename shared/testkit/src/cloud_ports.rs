@@ -1,7 +1,7 @@
-//! The ports of [`FakeCloud`].
+//! The ports of [`FakeCloud`], but those of load balancers and of machines.
 
 use crate::clock::lock;
-use crate::cloud::{FakeCloud, Published, arn_of, not_found};
+use crate::cloud::{FakeCloud, Published, not_found};
 use crate::faults::Reply;
 use async_trait::async_trait;
 use serde_json::Value;
@@ -9,10 +9,9 @@ use understudy_core::control::Wake;
 use understudy_core::health::{AlarmReading, Health, Sample};
 use understudy_core::plan::EndpointProbe;
 use understudy_core::report::Announcement;
-use understudy_core::state::{RecordChange, RecordSet, ResourceState, TargetWeight};
+use understudy_core::state::{RecordChange, RecordSet, ResourceState};
 use understudy_engine::ports::{
-    Alarms, CallError, CallErrorKind, Clock, Compute, Database, DatabaseStatus, Dns, Endpoint, ForwardTarget,
-    Functions, InstanceStatus, Notifier, Target, Traffic,
+    Alarms, CallError, CallErrorKind, Clock, Database, DatabaseStatus, Dns, Endpoint, Functions, Notifier,
 };
 
 impl FakeCloud {
@@ -22,68 +21,15 @@ impl FakeCloud {
     }
 }
 
-pub(crate) fn seen_after(reply: &Reply) -> u32 {
+pub(crate) fn seen_after(reply: Reply) -> u32 {
     match reply {
-        Reply::SeenAfter(reads) => *reads,
+        Reply::SeenAfter(reads) => reads,
         _ => 0,
     }
 }
 
-fn conflict(what: String) -> CallError {
+pub(crate) fn conflict(what: String) -> CallError {
     CallError::new(CallErrorKind::Conflict, what)
-}
-
-#[async_trait]
-impl Traffic for FakeCloud {
-    async fn weights(&self, _region: Option<&str>, target: &ForwardTarget) -> Result<Vec<TargetWeight>, CallError> {
-        let reply = self.reach("traffic.weights").await?;
-        let mut state = lock(&self.state);
-        let found = state
-            .weights
-            .get_mut(arn_of(target))
-            .ok_or_else(|| not_found("listener or rule", arn_of(target)))?;
-        reply.give("traffic.weights", found.read())
-    }
-
-    async fn set_weights(
-        &self,
-        _region: Option<&str>,
-        target: &ForwardTarget,
-        expected: &[TargetWeight],
-        wanted: &[TargetWeight],
-    ) -> Result<(), CallError> {
-        let reply = self.reach("traffic.set_weights").await?;
-        let arn = arn_of(target);
-        let as_state = |weights: &[TargetWeight]| ResourceState::ElbWeights {
-            weights: weights.to_vec(),
-        };
-        let before = {
-            let state = lock(&self.state);
-            state
-                .weights
-                .get(arn)
-                .map(|found| as_state(&found.real))
-                .ok_or_else(|| not_found("listener or rule", arn))?
-        };
-        let accepted = before.same_as(&as_state(expected));
-        self.record("traffic.set_weights", arn, before, as_state(wanted), accepted);
-        if !accepted {
-            return Err(conflict(format!("{arn} is not as expected; nothing was changed")));
-        }
-        if let Some(found) = lock(&self.state).weights.get_mut(arn) {
-            found.set(wanted.to_vec(), seen_after(&reply));
-        }
-        reply.give("traffic.set_weights", ())
-    }
-
-    async fn targets(&self, _region: Option<&str>, target_group_arn: &str) -> Result<Vec<Target>, CallError> {
-        let reply = self.reach("traffic.targets").await?;
-        let found = lock(&self.state).targets.get(target_group_arn).cloned();
-        reply.give(
-            "traffic.targets",
-            found.ok_or_else(|| not_found("target group", target_group_arn))?,
-        )
-    }
 }
 
 #[async_trait]
@@ -149,7 +95,7 @@ impl Dns for FakeCloud {
         }
         let mut state = lock(&self.state);
         if let Some(zone) = state.zones.get_mut(hosted_zone_id) {
-            zone.set(after, seen_after(&reply));
+            zone.set(after, seen_after(reply));
         }
         state.next_change += 1;
         let id = format!("C{:08}", state.next_change);
@@ -168,31 +114,6 @@ impl Dns for FakeCloud {
         let done = *polls == 0;
         *polls = polls.saturating_sub(1);
         reply.give("dns.in_sync", done)
-    }
-}
-
-#[async_trait]
-impl Compute for FakeCloud {
-    async fn instance_statuses(&self, _region: Option<&str>, ids: &[String]) -> Result<Vec<InstanceStatus>, CallError> {
-        let reply = self.reach("compute.instance_statuses").await?;
-        if ids.len() > 100 {
-            return Err(CallError::new(
-                CallErrorKind::Refused,
-                "DescribeInstanceStatus takes at most 100 ids",
-            ));
-        }
-        let state = lock(&self.state);
-        let found: Result<Vec<_>, _> = ids
-            .iter()
-            .map(|id| {
-                state
-                    .instances
-                    .get(id)
-                    .cloned()
-                    .ok_or_else(|| not_found("instance", id))
-            })
-            .collect();
-        reply.give("compute.instance_statuses", found?)
     }
 }
 

@@ -10,12 +10,12 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use tokio::sync::Notify;
 use understudy_core::control::Wake;
 use understudy_core::health::{AlarmReading, Sample};
-use understudy_core::plan::EndpointProbe;
+use understudy_core::plan::{EndpointProbe, TargetId};
 use understudy_core::report::Announcement;
-use understudy_core::state::{RecordChange, RecordSet, TargetWeight};
+use understudy_core::state::{Association, GroupSize, RecordChange, RecordSet, TargetWeight};
 use understudy_engine::ports::{
-    Alarms, CallError, Compute, Database, DatabaseStatus, Dns, Due, Endpoint, ForwardTarget, Functions, InstanceStatus,
-    Item, Key, Notifier, Put, Table, Target, Traffic,
+    Alarms, AutoScalingGroup, CallError, Compute, Database, DatabaseStatus, Dns, Due, Endpoint, ForwardTarget,
+    Functions, Groups, InstanceStatus, Item, Key, Notifier, Put, Table, Target, Traffic,
 };
 
 /// The process in which one invocation runs. It can die.
@@ -138,6 +138,24 @@ impl<T: Traffic> Traffic for Wired<T> {
             .through("traffic.targets", self.inner.targets(region, target_group_arn))
             .await
     }
+    async fn register(
+        &self,
+        region: Option<&str>,
+        target_group_arn: &str,
+        targets: &[TargetId],
+    ) -> Result<(), CallError> {
+        let call = self.inner.register(region, target_group_arn, targets);
+        self.sandbox.through("traffic.register", call).await
+    }
+    async fn deregister(
+        &self,
+        region: Option<&str>,
+        target_group_arn: &str,
+        targets: &[TargetId],
+    ) -> Result<(), CallError> {
+        let call = self.inner.deregister(region, target_group_arn, targets);
+        self.sandbox.through("traffic.deregister", call).await
+    }
 }
 
 #[async_trait]
@@ -171,6 +189,64 @@ impl<T: Compute> Compute for Wired<T> {
         self.sandbox
             .through("compute.instance_statuses", self.inner.instance_statuses(region, ids))
             .await
+    }
+    async fn start(&self, region: Option<&str>, ids: &[String]) -> Result<(), CallError> {
+        let call = self.inner.start(region, ids);
+        self.sandbox.through("compute.start", call).await
+    }
+    async fn stop(&self, region: Option<&str>, ids: &[String]) -> Result<(), CallError> {
+        let call = self.inner.stop(region, ids);
+        self.sandbox.through("compute.stop", call).await
+    }
+    async fn association(&self, region: Option<&str>, allocation_id: &str) -> Result<Option<Association>, CallError> {
+        let call = self.inner.association(region, allocation_id);
+        self.sandbox.through("compute.association", call).await
+    }
+    async fn associate(
+        &self,
+        region: Option<&str>,
+        allocation_id: &str,
+        wanted: &Association,
+    ) -> Result<(), CallError> {
+        let call = self.inner.associate(region, allocation_id, wanted);
+        self.sandbox.through("compute.associate", call).await
+    }
+    async fn disassociate(
+        &self,
+        region: Option<&str>,
+        allocation_id: &str,
+        expected: &Association,
+    ) -> Result<(), CallError> {
+        let call = self.inner.disassociate(region, allocation_id, expected);
+        self.sandbox.through("compute.disassociate", call).await
+    }
+}
+
+#[async_trait]
+impl<T: Groups> Groups for Wired<T> {
+    async fn groups(&self, region: Option<&str>, names: &[String]) -> Result<Vec<AutoScalingGroup>, CallError> {
+        let call = self.inner.groups(region, names);
+        self.sandbox.through("groups.groups", call).await
+    }
+    async fn resize(
+        &self,
+        region: Option<&str>,
+        name: &str,
+        expected: GroupSize,
+        wanted: GroupSize,
+    ) -> Result<(), CallError> {
+        let call = self.inner.resize(region, name, expected, wanted);
+        self.sandbox.through("groups.resize", call).await
+    }
+    async fn set_subnets(
+        &self,
+        region: Option<&str>,
+        name: &str,
+        expected: &[String],
+        wanted: &[String],
+    ) -> Result<(), CallError> {
+        let call = self.inner.set_subnets(region, name, expected, wanted);
+        self.sandbox.through("groups.set_subnets", call).await
     }
 }
 

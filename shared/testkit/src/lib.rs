@@ -12,8 +12,10 @@
 
 pub mod clock;
 pub mod cloud;
+mod cloud_compute;
 mod cloud_databases;
 mod cloud_ports;
+mod cloud_traffic;
 pub mod faults;
 mod faults_wire;
 pub mod memory;

@@ -10,7 +10,7 @@
 //! | [`Proof::is_done_once`] | what is as wanted already is not changed again |
 //! | [`Proof::bears_errors`] | it fails at each read and each call, for a while or for good |
 //! | [`Proof::bears_lost_replies`] | the reply of each call is lost after its effect |
-//! | [`Proof::bears_deaths`] | the executor dies at each of its calls |
+//! | [`Proof::bears_deaths`] | the executor dies at each of the step's calls |
 //! | [`Proof::is_undone`] | the pre-state is restored exactly, also where the undoing fails or loses replies |
 //! | [`Proof::leaves_others_alone`] | somebody else changes the resource just before each call |
 
@@ -20,13 +20,18 @@ use crate::world::World;
 use crate::world_oracle::violations;
 use crate::world_plan::{furnish, sample_plan};
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use understudy_core::execution::{Execution, Status, StepState, Style};
 use understudy_engine::ports::CallErrorKind;
 use understudy_engine::steps::{Goal, driver};
 
 /// So many rounds of five seconds any of these executions may take.
 const MOST_ROUNDS: u32 = 120;
+
+/// At so many calls of one operation errors are tried: those that follow only wait.
+const MOST_POINTS: u32 = 5;
+/// At so many of the step's calls an executor dies, in either direction.
+const MOST_DEATHS: usize = 12;
 
 /// One kind of step, and how to look at it. The plan is `shop`: blue carries it, and it moves to green.
 pub struct Proof {
@@ -149,12 +154,18 @@ impl Proof {
                 refuse_record(&counting);
             }
             self.run(&counting).await;
+            // What lies between two calls of the step is the table's, and proved once for all kinds.
+            let mut nths: BTreeSet<u32> = BTreeSet::new();
             let mut calls: BTreeMap<String, u32> = BTreeMap::new();
             for call in counting.executor_wire.calls().into_iter().skip(before) {
-                *calls.entry(call.request_id).or_default() += 1;
+                let nth = calls.entry(call.request_id).or_default();
+                *nth += 1;
+                if self.is_ours(call.operation) {
+                    nths.insert(*nth);
+                }
             }
             for place in Place::ALL {
-                for nth in 1..=calls.values().copied().max().unwrap_or_default() {
+                for nth in nths.iter().copied().take(MOST_DEATHS) {
                     let world = self.world().await;
                     let before = (self.snapshot)(&world.cloud);
                     if refused {
@@ -247,6 +258,13 @@ impl Proof {
         found
     }
 
+    /// The world after one move, and the execution that came of it, if one came to rest: for questions of one kind alone.
+    pub async fn run_once(&self) -> (World, Option<Execution>) {
+        let world = self.world().await;
+        let execution = self.run(&world).await;
+        (world, execution)
+    }
+
     async fn world(&self) -> World {
         let mut plan = sample_plan("shop");
         plan["steps"] = json!([self.step, plan["steps"][2]]);
@@ -329,8 +347,13 @@ impl Proof {
         }
         let points = counts.into_iter();
         points
-            .flat_map(|(operation, count)| (1..=count.min(6)).map(move |nth| (operation, nth)))
+            .flat_map(|(operation, count)| (1..=count.min(MOST_POINTS)).map(move |nth| (operation, nth)))
             .collect()
+    }
+
+    fn is_ours(&self, operation: &str) -> bool {
+        let mut known = self.reads.iter().chain(self.calls).chain(self.undo_calls);
+        known.any(|known| *known == operation)
     }
 
     // The step's own calls that changed something, in order.

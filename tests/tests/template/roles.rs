@@ -100,12 +100,35 @@ fn only_the_executor_may_change_workloads() {
     assert_eq!(
         outside("ExecutorRole"),
         [
+            "autoscaling:UpdateAutoScalingGroup",
+            "ec2:AssociateAddress",
+            "ec2:DisassociateAddress",
+            "ec2:StartInstances",
+            "ec2:StopInstances",
+            "elasticloadbalancing:DeregisterTargets",
             "elasticloadbalancing:ModifyListener",
             "elasticloadbalancing:ModifyRule",
+            "elasticloadbalancing:RegisterTargets",
             "route53:ChangeResourceRecordSets",
             "sns:Publish"
         ]
     );
+}
+
+#[test]
+fn machines_and_targets_are_changed_only_where_a_tag_says_so() {
+    let mut scoped = 0;
+    for statement in statements(&resource("ExecutorRole")) {
+        let resources = texts(&statement["Resource"]).join(" ");
+        let changes = texts(&statement["Action"]).iter().any(|action| !reads_only(action));
+        let machines = ["autoScalingGroup:", ":instance/", ":elastic-ip/", ":targetgroup/"];
+        if changes && machines.iter().any(|what| resources.contains(what)) {
+            scoped += 1;
+            let tag = &statement["Condition"]["StringLike"]["aws:ResourceTag/understudy"];
+            assert_eq!(tag, "*", "{statement:#}");
+        }
+    }
+    assert_eq!(scoped, 4, "groups, instances, addresses, target groups");
 }
 
 #[test]

@@ -4,10 +4,11 @@
 //! nearly always because something is under way, so that is for later, not for good. Identifiers are answered in lower
 //! case.
 
-use crate::config::{AwsConfig, Regional, Usage};
-use crate::failure::{Codes, Effect, explain};
+use crate::config::{AwsConfig, Regional, Usage, attempts_alone};
+use crate::failure::{Codes, Effect, explain, within_one_call};
 use async_trait::async_trait;
 use aws_sdk_rds::Client;
+use aws_sdk_rds::config::Builder;
 use understudy_engine::ports::{
     CallError, CallErrorKind, DatabaseCluster, DatabaseFailover, DatabaseInstance, GlobalDatabase,
 };
@@ -37,7 +38,9 @@ impl RdsFailover {
     /// Databases of every Region that this configuration reaches.
     pub fn new(config: &AwsConfig) -> Self {
         Self {
-            reading: Regional::new(config, Usage::Reads, Client::new),
+            reading: Regional::new(config, Usage::Reads, |sdk| {
+                Client::from_conf(Builder::from(sdk).retry_partition(attempts_alone()).build())
+            }),
             changing: Regional::new(config, Usage::Changes, Client::new),
         }
     }
@@ -143,15 +146,18 @@ impl DatabaseFailover for RdsFailover {
 
     async fn reboot_with_failover(&self, region: Option<&str>, id: &str, expected: &str) -> Result<(), CallError> {
         let doing = format!("rebooting DB instance {id} with failover");
-        let found = self.instance(region, id).await?;
-        expect(&doing, &found.zone.as_str(), &expected)?;
-        let call = self.changing.client(region).reboot_db_instance();
-        call.db_instance_identifier(id)
-            .force_failover(true)
-            .send()
-            .await
-            .map(drop)
-            .map_err(|error| explain(&doing, Effect::Changes, CODES, &error))
+        within_one_call(&doing, async {
+            let found = self.instance(region, id).await?;
+            expect(&doing, &found.zone.as_str(), &expected)?;
+            let call = self.changing.client(region).reboot_db_instance();
+            call.db_instance_identifier(id)
+                .force_failover(true)
+                .send()
+                .await
+                .map(drop)
+                .map_err(|error| explain(&doing, Effect::Changes, CODES, &error))
+        })
+        .await
     }
 
     async fn fail_over_cluster(
@@ -162,15 +168,18 @@ impl DatabaseFailover for RdsFailover {
         writer: &str,
     ) -> Result<(), CallError> {
         let doing = format!("failing DB cluster {id} over to {writer}");
-        let found = self.cluster(region, id).await?;
-        expect(&doing, &found.writer.as_deref(), &expected)?;
-        let call = self.changing.client(region).failover_db_cluster();
-        call.db_cluster_identifier(id)
-            .target_db_instance_identifier(writer)
-            .send()
-            .await
-            .map(drop)
-            .map_err(|error| explain(&doing, Effect::Changes, CODES, &error))
+        within_one_call(&doing, async {
+            let found = self.cluster(region, id).await?;
+            expect(&doing, &found.writer.as_deref(), &expected)?;
+            let call = self.changing.client(region).failover_db_cluster();
+            call.db_cluster_identifier(id)
+                .target_db_instance_identifier(writer)
+                .send()
+                .await
+                .map(drop)
+                .map_err(|error| explain(&doing, Effect::Changes, CODES, &error))
+        })
+        .await
     }
 
     async fn switch_over_global(
@@ -181,15 +190,18 @@ impl DatabaseFailover for RdsFailover {
         cluster_arn: &str,
     ) -> Result<(), CallError> {
         let doing = format!("switching global database {id} over to {cluster_arn}");
-        let found = self.global(region, id).await?;
-        expect(&doing, &found.writer.as_deref(), &expected)?;
-        let call = self.changing.client(region).switchover_global_cluster();
-        call.global_cluster_identifier(id)
-            .target_db_cluster_identifier(cluster_arn)
-            .send()
-            .await
-            .map(drop)
-            .map_err(|error| explain(&doing, Effect::Changes, CODES, &error))
+        within_one_call(&doing, async {
+            let found = self.global(region, id).await?;
+            expect(&doing, &found.writer.as_deref(), &expected)?;
+            let call = self.changing.client(region).switchover_global_cluster();
+            call.global_cluster_identifier(id)
+                .target_db_cluster_identifier(cluster_arn)
+                .send()
+                .await
+                .map(drop)
+                .map_err(|error| explain(&doing, Effect::Changes, CODES, &error))
+        })
+        .await
     }
 
     async fn fail_over_global(
@@ -200,29 +212,35 @@ impl DatabaseFailover for RdsFailover {
         cluster_arn: &str,
     ) -> Result<(), CallError> {
         let doing = format!("failing global database {id} over to {cluster_arn}");
-        let found = self.global(region, id).await?;
-        expect(&doing, &found.writer.as_deref(), &expected)?;
-        let call = self.changing.client(region).failover_global_cluster();
-        call.global_cluster_identifier(id)
-            .target_db_cluster_identifier(cluster_arn)
-            // Without it AWS would try a switchover, which a primary that is down can not take part in.
-            .allow_data_loss(true)
-            .send()
-            .await
-            .map(drop)
-            .map_err(|error| explain(&doing, Effect::Changes, CODES, &error))
+        within_one_call(&doing, async {
+            let found = self.global(region, id).await?;
+            expect(&doing, &found.writer.as_deref(), &expected)?;
+            let call = self.changing.client(region).failover_global_cluster();
+            call.global_cluster_identifier(id)
+                .target_db_cluster_identifier(cluster_arn)
+                // Without it AWS would try a switchover, which a primary that is down can not take part in.
+                .allow_data_loss(true)
+                .send()
+                .await
+                .map(drop)
+                .map_err(|error| explain(&doing, Effect::Changes, CODES, &error))
+        })
+        .await
     }
 
     async fn promote(&self, region: Option<&str>, id: &str, expected: Option<&str>) -> Result<(), CallError> {
         let doing = format!("promoting read replica {id}");
-        let found = self.instance(region, id).await?;
-        expect(&doing, &found.replica_of.as_deref(), &expected)?;
-        let call = self.changing.client(region).promote_read_replica();
-        call.db_instance_identifier(id)
-            .send()
-            .await
-            .map(drop)
-            .map_err(|error| explain(&doing, Effect::Changes, CODES, &error))
+        within_one_call(&doing, async {
+            let found = self.instance(region, id).await?;
+            expect(&doing, &found.replica_of.as_deref(), &expected)?;
+            let call = self.changing.client(region).promote_read_replica();
+            call.db_instance_identifier(id)
+                .send()
+                .await
+                .map(drop)
+                .map_err(|error| explain(&doing, Effect::Changes, CODES, &error))
+        })
+        .await
     }
 
     async fn set_security_groups(
@@ -233,15 +251,18 @@ impl DatabaseFailover for RdsFailover {
         groups: &[String],
     ) -> Result<(), CallError> {
         let doing = format!("giving DB instance {id} the security groups {}", groups.join(", "));
-        let found = self.instance(region, id).await?;
-        expect(&doing, &found.security_groups.as_slice(), &expected)?;
-        let call = self.changing.client(region).modify_db_instance();
-        call.db_instance_identifier(id)
-            .set_vpc_security_group_ids(Some(groups.to_vec()))
-            .apply_immediately(true)
-            .send()
-            .await
-            .map(drop)
-            .map_err(|error| explain(&doing, Effect::Changes, CODES, &error))
+        within_one_call(&doing, async {
+            let found = self.instance(region, id).await?;
+            expect(&doing, &found.security_groups.as_slice(), &expected)?;
+            let call = self.changing.client(region).modify_db_instance();
+            call.db_instance_identifier(id)
+                .set_vpc_security_group_ids(Some(groups.to_vec()))
+                .apply_immediately(true)
+                .send()
+                .await
+                .map(drop)
+                .map_err(|error| explain(&doing, Effect::Changes, CODES, &error))
+        })
+        .await
     }
 }

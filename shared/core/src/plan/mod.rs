@@ -23,8 +23,8 @@ pub use policy::{
     Approval, Consent, Failback, FailbackMode, Mode, Objectives, Observers, OnExpiry, Policy, UnhealthyRule,
 };
 pub use probe::{
-    AlarmProbe, Ec2Probe, EndpointProbe, Method, Probe, ProbeCommon, Protocol, RdsInstanceProbe, StatusRange,
-    TargetGroupProbe,
+    AlarmProbe, AutoScalingGroupProbe, Ec2Probe, EndpointProbe, Method, Probe, ProbeCommon, Protocol, RdsInstanceProbe,
+    StatusRange, TargetGroupProbe,
 };
 pub use schema::json_schema;
 pub use step::{
@@ -32,6 +32,7 @@ pub use step::{
     ElbWeights, FenceSource, FencedDatabase, OnFailure, OpenDestination, RdsClusterFailover, RdsGlobal,
     RdsPromoteReplica, RdsRebootFailover, RecordType, Reversibility, Step, StepCommon, StepKind, WaitHealthy, When,
 };
+pub use step::{AsgCapacity, AsgZones, Ec2Instance, ElasticIp, ElbTargets, InstanceAction, TargetId};
 
 use crate::execution::Style;
 use schemars::JsonSchema;

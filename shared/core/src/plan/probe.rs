@@ -15,6 +15,8 @@ pub enum Probe {
     TargetGroup(TargetGroupProbe),
     /// The status of an RDS instance.
     RdsInstance(RdsInstanceProbe),
+    /// The instances in service of an Auto Scaling group.
+    AutoScalingGroup(AutoScalingGroupProbe),
     /// The state of a CloudWatch alarm.
     Alarm(AlarmProbe),
 }
@@ -123,6 +125,23 @@ pub struct RdsInstanceProbe {
     pub db_instance_identifier: String,
 }
 
+/// The instances in service of an Auto Scaling group (`DescribeAutoScalingGroups`): healthy with as many as it shall have,
+/// degraded with fewer, unhealthy below the minimum.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub struct AutoScalingGroupProbe {
+    /// What every probe has.
+    #[serde(flatten)]
+    pub common: ProbeCommon,
+    /// The group's name.
+    #[schemars(length(min = 1, max = 255))]
+    pub auto_scaling_group_name: String,
+    /// How many instances must be in service; without it the group's own minimum, at least one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 10000))]
+    pub minimum_in_service: Option<u32>,
+}
+
 /// The state of a CloudWatch alarm (`DescribeAlarms`): OK is healthy, ALARM unhealthy, no data unknown.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
@@ -220,6 +239,7 @@ impl Probe {
             Self::Ec2(probe) => &probe.common,
             Self::TargetGroup(probe) => &probe.common,
             Self::RdsInstance(probe) => &probe.common,
+            Self::AutoScalingGroup(probe) => &probe.common,
             Self::Alarm(probe) => &probe.common,
         }
     }
@@ -236,6 +256,7 @@ impl Probe {
             Self::Ec2(_) => "ec2",
             Self::TargetGroup(_) => "target_group",
             Self::RdsInstance(_) => "rds_instance",
+            Self::AutoScalingGroup(_) => "auto_scaling_group",
             Self::Alarm(_) => "alarm",
         }
     }
@@ -245,7 +266,7 @@ impl Probe {
     pub fn minimum_interval_seconds(&self) -> u32 {
         match self {
             Self::Endpoint(_) => 5,
-            Self::Ec2(_) | Self::TargetGroup(_) | Self::RdsInstance(_) => 30,
+            Self::Ec2(_) | Self::TargetGroup(_) | Self::RdsInstance(_) | Self::AutoScalingGroup(_) => 30,
             Self::Alarm(_) => 60,
         }
     }
@@ -265,6 +286,7 @@ impl Probe {
             Self::Ec2(probe) => &probe.instance_id,
             Self::TargetGroup(probe) => &probe.target_group_arn,
             Self::RdsInstance(probe) => &probe.db_instance_identifier,
+            Self::AutoScalingGroup(probe) => &probe.auto_scaling_group_name,
             Self::Alarm(probe) => &probe.alarm_name,
         })
     }

@@ -5,11 +5,13 @@
 //! broken elements are `None`: a rule that needs all of them is silent when one is missing, and references are
 //! judged by the names as they were written, so that no problem is only the echo of another.
 
+mod compute;
 mod database;
 mod dns;
 mod elb;
 mod policy;
 mod probe;
+mod targets;
 mod text;
 
 use super::parse::{Path, Problems};
@@ -92,7 +94,9 @@ pub(super) fn check(draft: &Draft<'_>, problems: &mut Problems) {
         policy::check(policy, &root.key("policy"), problems);
     }
     elb::check(draft, problems);
+    targets::check(draft, problems);
     dns::check(draft, problems);
+    compute::check(draft, problems);
     database::check(draft, problems);
 }
 
@@ -173,6 +177,47 @@ fn every_site<T>(
             path.key(site),
             format!("is missing: {what} for this site, or the plan can not move there"),
         );
+    }
+}
+
+/// Refuses what two sites share: moving between them would change nothing.
+fn of_one_site<'a>(given: impl Iterator<Item = (&'a str, &'a str)>, path: &Path, what: &str, problems: &mut Problems) {
+    let mut first: BTreeMap<&str, &str> = BTreeMap::new();
+    for (site, resource) in given {
+        match first.get(resource) {
+            Some(other) if *other == site => {
+                problems.add(path.key(site), format!("names {} twice", text::quoted(resource)));
+            }
+            Some(other) => {
+                let resource = text::quoted(resource);
+                let message = format!("{resource} is {what} of {other} too: moving between them would change nothing");
+                problems.add(path.key(site), message);
+            }
+            None => {
+                first.insert(resource, site);
+            }
+        }
+    }
+}
+
+/// Refuses a second step that changes the same resource: the first of those that it names, with where it names it.
+/// `seen` is kept from step to step.
+fn by_one_step(
+    seen: &mut BTreeMap<String, Path>,
+    named: impl IntoIterator<Item = (String, Path)>,
+    step: &Path,
+    problems: &mut Problems,
+) {
+    let named: Vec<(String, Path)> = named.into_iter().collect();
+    let taken = named
+        .iter()
+        .find_map(|(resource, path)| Some((seen.get(resource)?, path)));
+    if let Some((other, path)) = taken {
+        let message = format!("{other} changes it already, and the later step would overwrite the earlier one");
+        problems.add(path.clone(), message);
+    }
+    for (resource, _) in named {
+        seen.entry(resource).or_insert_with(|| step.clone());
     }
 }
 

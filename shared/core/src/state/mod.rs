@@ -3,13 +3,23 @@
 //! [`ResourceState`] is recorded as the *pre-state* before the first call of a step. Restoring it exactly is
 //! what rolling back means, so it holds all that a restoring call needs and nothing that may differ by then.
 
+mod compute;
 mod database;
 mod traffic;
 
+pub use compute::{
+    Association, GroupSize, Power, SourceCount, WantedSize, wanted_association, wanted_power, wanted_size,
+    wanted_subnets,
+};
 pub use database::{fenced_groups, open_groups};
-pub use traffic::{RecordChange, RecordSet, TargetWeight, absolute, record_changes, wanted_records, wanted_weights};
+pub use traffic::{
+    RecordChange, RecordSet, TargetWeight, absolute, record_changes, wanted_records, wanted_targets, wanted_weights,
+};
+
+use crate::plan::TargetId;
 
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// What a step found, or wants to find.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -45,6 +55,37 @@ pub enum ResourceState {
         /// Its security groups, in order.
         security_groups: Vec<String>,
     },
+    /// The targets of a target group.
+    ElbTargets {
+        /// Those of the plan that are registered, in order. One that drains is not.
+        targets: Vec<TargetId>,
+    },
+    /// The size of an Auto Scaling group.
+    AsgCapacity {
+        /// The site whose group it is.
+        site: String,
+        /// Its bounds and its desired capacity.
+        size: GroupSize,
+        /// Whether a larger desired capacity is as good. A wanted one is a floor, beyond which a scaling policy may go
+        /// at any time; one that was found is exact.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        at_least: bool,
+    },
+    /// The subnets of an Auto Scaling group.
+    AsgZones {
+        /// All of them, in order.
+        subnets: Vec<String>,
+    },
+    /// The power of instances.
+    Ec2Instance {
+        /// Each by its id.
+        instances: BTreeMap<String, Power>,
+    },
+    /// The place of an address.
+    ElasticIp {
+        /// What it is associated with, if anything.
+        association: Option<Association>,
+    },
     /// A gate has none.
     Gate,
 }
@@ -74,6 +115,19 @@ impl ResourceState {
             } => format!("a replica of {source}"),
             Self::DbReplica { replica_of: None } => "a database of its own".into(),
             Self::DbAccess { security_groups } => format!("lets in {}", security_groups.join(" + ")),
+            Self::ElbTargets { targets } if targets.is_empty() => "no target of the plan".into(),
+            Self::ElbTargets { targets } => {
+                joined(targets.iter().map(|target| format!("{}:{}", target.id, target.port)))
+            }
+            Self::AsgCapacity { site, size, at_least } => format!("{site}: {}", size.sentence(*at_least)),
+            Self::AsgZones { subnets } => joined(subnets.iter().cloned()),
+            Self::Ec2Instance { instances } => {
+                joined(instances.iter().map(|(id, power)| format!("{id} {}", power.as_str())))
+            }
+            Self::ElasticIp { association: None } => "associated with nothing".into(),
+            Self::ElasticIp {
+                association: Some(association),
+            } => format!("associated with {}", association.sentence()),
             Self::Gate => "a gate".into(),
         }
     }
@@ -90,7 +144,31 @@ impl ResourceState {
                         .iter()
                         .all(|record| right.iter().any(|other| traffic::same_record(record, other)))
             }
+            (
+                Self::AsgCapacity { size, at_least, .. },
+                Self::AsgCapacity {
+                    size: other,
+                    at_least: other_at_least,
+                    ..
+                },
+            ) => {
+                let enough =
+                    (*other_at_least && size.desired >= other.desired) || (*at_least && other.desired >= size.desired);
+                size.has_bounds_of(*other) && (size.desired == other.desired || enough)
+            }
+            (
+                Self::ElasticIp {
+                    association: Some(left),
+                },
+                Self::ElasticIp {
+                    association: Some(right),
+                },
+            ) => left.same_as(right),
             (left, right) => left == right,
         }
     }
+}
+
+fn joined(words: impl Iterator<Item = String>) -> String {
+    words.collect::<Vec<_>>().join(", ")
 }

@@ -1,6 +1,6 @@
 //! The weights of forward actions, and the record sets of hosted zones.
 
-use crate::plan::{Alias, DnsRecord, DnsRecords, ElbWeights};
+use crate::plan::{Alias, DnsRecord, DnsRecords, ElbTargets, ElbWeights, TargetId};
 use serde::{Deserialize, Serialize};
 
 /// One target group of a forward action.
@@ -146,6 +146,13 @@ pub fn wanted_weights(step: &ElbWeights, to: &str, current: &[TargetWeight]) -> 
             });
         }
     }
+    wanted
+}
+
+/// The targets of the plan that are registered while `to` is active, in order.
+pub fn wanted_targets(step: &ElbTargets, to: &str) -> Vec<TargetId> {
+    let mut wanted = step.targets.get(to).cloned().unwrap_or_default();
+    wanted.sort();
     wanted
 }
 

@@ -17,8 +17,8 @@ mod turn;
 
 use crate::intake::{self, Incoming, WakeRecord};
 use crate::ports::{
-    Alarms, CallError, CallErrorKind, Clock, Compute, Database, DatabaseFailover, Dns, Invocation, Metrics, Notifier,
-    Random, Table, Traffic,
+    Alarms, CallError, CallErrorKind, Clock, Compute, Database, DatabaseFailover, Dns, Groups, Invocation, Metrics,
+    Notifier, Random, Table, Traffic,
 };
 use crate::steps::StepPorts;
 use crate::store::Store;
@@ -47,8 +47,10 @@ pub struct ExecutorPorts {
     pub dns: Arc<dyn Dns>,
     /// SNS.
     pub notifier: Arc<dyn Notifier>,
-    /// EC2, for validating.
+    /// EC2.
     pub compute: Arc<dyn Compute>,
+    /// EC2 Auto Scaling.
+    pub groups: Arc<dyn Groups>,
     /// RDS, for validating.
     pub database: Arc<dyn Database>,
     /// RDS, for steps.
@@ -70,6 +72,8 @@ impl ExecutorPorts {
         StepPorts {
             traffic: self.traffic.clone(),
             dns: self.dns.clone(),
+            compute: self.compute.clone(),
+            groups: self.groups.clone(),
             alarms: self.alarms.clone(),
             metrics: self.metrics.clone(),
             databases: self.databases.clone(),

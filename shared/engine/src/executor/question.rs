@@ -139,6 +139,11 @@ impl Executor {
                 let found = self.ports.database.instance_statuses(region, &ids).await?;
                 present(!found.is_empty(), "DB instance", &probe.db_instance_identifier)
             }
+            Probe::AutoScalingGroup(probe) => {
+                let names = [probe.auto_scaling_group_name.clone()];
+                let found = self.ports.groups.groups(region, &names).await?;
+                present(!found.is_empty(), "Auto Scaling group", &probe.auto_scaling_group_name)
+            }
             Probe::Alarm(probe) => self.alarm_exists(region, &probe.alarm_name).await,
         }
     }

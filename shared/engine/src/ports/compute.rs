@@ -1,7 +1,8 @@
-//! EC2: the machines.
+//! EC2: the machines, and their addresses.
 
 use super::CallError;
 use async_trait::async_trait;
+use understudy_core::state::Association;
 
 /// The status checks of an EC2 instance.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,4 +22,20 @@ pub struct InstanceStatus {
 pub trait Compute: Send + Sync {
     /// The status of these instances, at most 100. `NotFound` if one of them does not exist.
     async fn instance_statuses(&self, region: Option<&str>, ids: &[String]) -> Result<Vec<InstanceStatus>, CallError>;
+    /// Starts these instances: all or none. One that runs already stays as it is.
+    async fn start(&self, region: Option<&str>, ids: &[String]) -> Result<(), CallError>;
+    /// Stops these instances: all or none. One that is stopped already stays as it is.
+    async fn stop(&self, region: Option<&str>, ids: &[String]) -> Result<(), CallError>;
+    /// What an Elastic IP address is associated with, if anything. `NotFound` if there is no such address.
+    async fn association(&self, region: Option<&str>, allocation_id: &str) -> Result<Option<Association>, CallError>;
+    /// Associates the address; a conflict if it is associated with anything: nothing is ever taken from there.
+    async fn associate(&self, region: Option<&str>, allocation_id: &str, wanted: &Association)
+    -> Result<(), CallError>;
+    /// Ends the association, if it is still `expected`.
+    async fn disassociate(
+        &self,
+        region: Option<&str>,
+        allocation_id: &str,
+        expected: &Association,
+    ) -> Result<(), CallError>;
 }

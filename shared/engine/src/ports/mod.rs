@@ -1,15 +1,17 @@
 //! The ways out of the engine: small traits with our own types.
 //!
 //! An implementation translates and classifies; it decides nothing. Each read may repeat itself; no
-//! mutating call ever does ([`Traffic::set_weights`], [`Dns::change_records`]): only the executor repeats
-//! those, after reading again.
+//! mutating call ever does ([`Traffic::set_weights`], [`Dns::change_records`], [`Groups::resize`], …): only the executor
+//! repeats those, after reading again.
 
 mod compute;
 mod database;
+mod groups;
 mod traffic;
 
 pub use compute::{Compute, InstanceStatus};
 pub use database::{Database, DatabaseCluster, DatabaseFailover, DatabaseInstance, DatabaseStatus, GlobalDatabase};
+pub use groups::{AutoScalingGroup, Groups};
 pub use traffic::{Dns, ForwardTarget, Target, Traffic};
 
 use async_trait::async_trait;

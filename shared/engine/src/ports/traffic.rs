@@ -2,6 +2,7 @@
 
 use super::CallError;
 use async_trait::async_trait;
+use understudy_core::plan::TargetId;
 use understudy_core::state::{RecordChange, RecordSet, TargetWeight};
 
 /// Which forward action is meant.
@@ -16,8 +17,10 @@ pub enum ForwardTarget {
 /// A target of a target group, as `DescribeTargetHealth` says it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Target {
-    /// Its id.
+    /// Its id: an instance, an IP address, …
     pub id: String,
+    /// The port on which it gets requests; none of a Lambda function.
+    pub port: Option<u16>,
     /// `healthy`, `unhealthy`, `initial`, `draining`, `unused`, `unavailable`, …
     pub state: String,
     /// The service's reason, if it gives one.
@@ -39,6 +42,20 @@ pub trait Traffic: Send + Sync {
     ) -> Result<(), CallError>;
     /// The targets of a group.
     async fn targets(&self, region: Option<&str>, target_group_arn: &str) -> Result<Vec<Target>, CallError>;
+    /// Registers targets. One that is registered stays as it is; one that drains is taken back.
+    async fn register(
+        &self,
+        region: Option<&str>,
+        target_group_arn: &str,
+        targets: &[TargetId],
+    ) -> Result<(), CallError>;
+    /// Deregisters targets, which drain first. One that is not registered stays as it is.
+    async fn deregister(
+        &self,
+        region: Option<&str>,
+        target_group_arn: &str,
+        targets: &[TargetId],
+    ) -> Result<(), CallError>;
 }
 
 /// Route 53.

@@ -1,7 +1,7 @@
 //! Checks: one call, for one probe or for a batch of them.
 //!
-//! Batches follow the limits of the services: 100 instance ids, 100 database identifiers and 100 alarm
-//! names a call, one target group a call. A batch that fails because one of its ids does not exist is cut
+//! Batches follow the limits of the services: 100 instance ids, 100 database identifiers, 100 group
+//! names and 100 alarm names a call, one target group a call. A batch that fails because one of its ids does not exist is cut
 //! in halves until that id stands alone, so one bad probe never breaks another.
 
 use super::{Asked, Probe};
@@ -24,6 +24,7 @@ pub(super) enum Check {
     TargetGroup(Asked),
     Instances(Option<String>, Vec<Asked>),
     Databases(Option<String>, Vec<Asked>),
+    Groups(Option<String>, Vec<Asked>),
     Alarms(Option<String>, Vec<Asked>),
 }
 
@@ -44,6 +45,7 @@ pub(super) fn checks(due: Vec<Asked>) -> Vec<Check> {
     let mut checks = Vec::new();
     let mut instances: BTreeMap<Option<String>, Vec<Asked>> = BTreeMap::new();
     let mut databases: BTreeMap<Option<String>, Vec<Asked>> = BTreeMap::new();
+    let mut groups: BTreeMap<Option<String>, Vec<Asked>> = BTreeMap::new();
     let mut alarms: BTreeMap<Option<String>, Vec<Asked>> = BTreeMap::new();
     for asked in due {
         let region = asked.region();
@@ -52,6 +54,7 @@ pub(super) fn checks(due: Vec<Asked>) -> Vec<Check> {
             PlanProbe::TargetGroup(_) => checks.push(Check::TargetGroup(asked)),
             PlanProbe::Ec2(_) => instances.entry(region).or_default().push(asked),
             PlanProbe::RdsInstance(_) => databases.entry(region).or_default().push(asked),
+            PlanProbe::AutoScalingGroup(_) => groups.entry(region).or_default().push(asked),
             PlanProbe::Alarm(_) => alarms.entry(region).or_default().push(asked),
         }
     }
@@ -67,6 +70,7 @@ pub(super) fn checks(due: Vec<Asked>) -> Vec<Check> {
     // First what serves a hundred probes with one call.
     let mut first = batched(instances, Check::Instances);
     first.extend(batched(databases, Check::Databases));
+    first.extend(batched(groups, Check::Groups));
     first.extend(batched(alarms, Check::Alarms));
     first.extend(checks);
     first
@@ -91,6 +95,7 @@ impl Check {
             }
             Self::Instances(region, batch) => instances(probe, region.as_deref(), batch).await,
             Self::Databases(region, batch) => databases(probe, region.as_deref(), batch).await,
+            Self::Groups(region, batch) => groups(probe, region.as_deref(), batch).await,
             Self::Alarms(region, batch) => alarms(probe, region.as_deref(), batch).await,
         };
         let mut done = Done {
@@ -210,6 +215,27 @@ async fn databases(probe: &Probe, region: Option<&str>, batch: Vec<Asked>) -> Ve
                 || does_not_exist("DB instance", &id),
                 |database| judge::database(&database.status),
             )
+    })
+}
+
+async fn groups(probe: &Probe, region: Option<&str>, batch: Vec<Asked>) -> Vec<(Asked, Sample)> {
+    let plan_of = |asked: &Asked| match asked.probe() {
+        PlanProbe::AutoScalingGroup(plan) => (plan.auto_scaling_group_name.clone(), plan.minimum_in_service),
+        _ => (String::new(), None),
+    };
+    let mut names: Vec<String> = batch.iter().map(|asked| plan_of(asked).0).collect();
+    names.sort();
+    names.dedup();
+    let found = {
+        let _place = probe.place_for_describe(region).await;
+        probe.ports.groups.groups(region, &names).await
+    };
+    judge_each(batch, found, |asked, found| {
+        let (name, minimum) = plan_of(asked);
+        found.iter().find(|group| group.name == name).map_or_else(
+            || does_not_exist("Auto Scaling group", &name),
+            |group| judge::auto_scaling_group(group.in_service, group.size, minimum),
+        )
     })
 }
 

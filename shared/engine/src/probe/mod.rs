@@ -23,7 +23,8 @@ mod touch;
 
 use crate::executor::HandlerError;
 use crate::ports::{
-    Alarms, CallError, Clock, Compute, Database, Endpoint, Functions, Invocation, Key, Metrics, Random, Table, Traffic,
+    Alarms, CallError, Clock, Compute, Database, Endpoint, Functions, Groups, Invocation, Key, Metrics, Random, Table,
+    Traffic,
 };
 use crate::store::Store;
 use check::{Check, checks};
@@ -70,6 +71,8 @@ pub struct ProbePorts {
     pub traffic: Arc<dyn Traffic>,
     /// EC2.
     pub compute: Arc<dyn Compute>,
+    /// EC2 Auto Scaling.
+    pub groups: Arc<dyn Groups>,
     /// RDS.
     pub database: Arc<dyn Database>,
     /// CloudWatch.

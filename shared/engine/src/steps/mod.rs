@@ -11,16 +11,22 @@
 //! | what it reads and restores | a variant of `core::state::ResourceState` and a pure `wanted_…` |
 //! | how | a module here, and its arm in [`driver`] |
 
+mod asg_capacity;
+mod asg_zones;
 mod database;
 mod dns_records;
+mod ec2_instance;
+mod elastic_ip;
+mod elb_targets;
 mod elb_weights;
 mod wait_healthy;
 
-use crate::ports::{Alarms, CallError, Clock, DatabaseFailover, Dns, Metrics, Traffic};
+use crate::ports::{Alarms, CallError, Clock, Compute, DatabaseFailover, Dns, Groups, Metrics, Traffic};
 use crate::store::Store;
 use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use understudy_core::execution::Style;
 use understudy_core::plan::{Plan, Step};
@@ -56,7 +62,8 @@ pub struct Reading {
     pub current: ResourceState,
     /// What is wanted.
     pub wanted: ResourceState,
-    /// For a gate: whether it lets go on. Always true for a change.
+    /// For a gate: whether it lets go on. For a change: whether what it brought about can be relied on too (instances
+    /// in service, targets healthy): until then it is verified again.
     pub open: bool,
     /// What was found, for people.
     pub note: String,
@@ -120,6 +127,11 @@ impl Reading {
         }
     }
 
+    /// The same of a change that can not be relied on yet, unless `open`; with what was found, for people.
+    pub fn opened(self, open: bool, note: String) -> Self {
+        Self { open, note, ..self }
+    }
+
     /// The same, which must not begin for this reason.
     pub fn blocked_by(self, why: Option<String>) -> Self {
         Self { blocked: why, ..self }
@@ -167,6 +179,12 @@ pub trait Driver: Send + Sync {
         let _ = (from, into);
         true
     }
+    /// Why the next of several calls has to wait, if it must: the one before has not done its work yet. `back` when the
+    /// calls undo.
+    async fn holds(&self, from: &ResourceState, into: &ResourceState, back: bool) -> Result<Option<String>, CallError> {
+        let _ = (from, into, back);
+        Ok(None)
+    }
     /// For calls that must not be made twice: how long after one that was not seen to work the resource must still read
     /// as before, until it is taken to have had no effect. `None`: a repeat does no harm.
     fn repeat_after(&self) -> Option<SignedDuration> {
@@ -188,6 +206,10 @@ pub struct StepPorts {
     pub traffic: Arc<dyn Traffic>,
     /// Route 53.
     pub dns: Arc<dyn Dns>,
+    /// EC2.
+    pub compute: Arc<dyn Compute>,
+    /// EC2 Auto Scaling.
+    pub groups: Arc<dyn Groups>,
     /// CloudWatch alarms.
     pub alarms: Arc<dyn Alarms>,
     /// CloudWatch metrics.
@@ -209,6 +231,11 @@ pub fn driver(ports: &StepPorts, plan: &Plan, step: &Step, goal: &Goal) -> Box<d
             step.clone(),
             region,
         )),
+        Step::ElbTargets(step) => Box::new(elb_targets::ElbTargetsDriver::new(ports, step.clone(), region)),
+        Step::AsgCapacity(step) => Box::new(asg_capacity::AsgCapacityDriver::new(ports, step.clone(), region)),
+        Step::AsgZones(step) => Box::new(asg_zones::AsgZonesDriver::new(ports, step.clone(), region)),
+        Step::Ec2Instance(step) => Box::new(ec2_instance::Ec2InstanceDriver::new(ports, step.clone(), region)),
+        Step::ElasticIp(step) => Box::new(elastic_ip::ElasticIpDriver::new(ports, step.clone(), region)),
         Step::DnsRecords(step) => Box::new(dns_records::DnsRecordsDriver::new(ports.dns.clone(), step.clone())),
         Step::FenceSource(step) => Box::new(database::AccessDriver::fence(ports, step, goal, region)),
         Step::OpenDestination(step) => Box::new(database::AccessDriver::open(ports, step, goal, region)),
@@ -220,6 +247,18 @@ pub fn driver(ports: &StepPorts, plan: &Plan, step: &Step, goal: &Goal) -> Box<d
         }
         Step::WaitHealthy(step) => Box::new(wait_healthy::WaitHealthyDriver::new(ports, plan.clone(), step.clone())),
     }
+}
+
+// The Region of a site's resource: its own, or the step's.
+fn region_of_site<'a>(regions: &'a BTreeMap<String, String>, site: &str, step: Option<&'a String>) -> Option<&'a str> {
+    regions.get(site).or(step).map(String::as_str)
+}
+
+fn not_found(what: &str, name: &str) -> CallError {
+    CallError::new(
+        crate::ports::CallErrorKind::NotFound,
+        format!("there is no {what} {name} in this account and Region; nothing was changed"),
+    )
 }
 
 /// An error for states of another kind: an item written by hand, or a bug.

@@ -7,12 +7,12 @@ use serde_json::Value;
 use std::sync::Arc;
 use understudy_core::control::Wake;
 use understudy_core::health::{AlarmReading, Sample};
-use understudy_core::plan::EndpointProbe;
+use understudy_core::plan::{EndpointProbe, TargetId};
 use understudy_core::report::Announcement;
-use understudy_core::state::{RecordChange, RecordSet, TargetWeight};
+use understudy_core::state::{Association, GroupSize, RecordChange, RecordSet, TargetWeight};
 use understudy_engine::ports::{
-    Alarms, CallError, Clock, Compute, Database, DatabaseStatus, Dns, Due, Endpoint, ForwardTarget, Functions,
-    InstanceStatus, Item, Key, Notifier, Put, Table, Target, Traffic,
+    Alarms, AutoScalingGroup, CallError, Clock, Compute, Database, DatabaseStatus, Dns, Due, Endpoint, ForwardTarget,
+    Functions, Groups, InstanceStatus, Item, Key, Notifier, Put, Table, Target, Traffic,
 };
 
 /// A fake with a gate in front.
@@ -112,6 +112,24 @@ impl<T: Traffic> Traffic for Gated<T> {
             .through("traffic.targets", self.inner.targets(region, target_group_arn))
             .await
     }
+    async fn register(
+        &self,
+        region: Option<&str>,
+        target_group_arn: &str,
+        targets: &[TargetId],
+    ) -> Result<(), CallError> {
+        let call = self.inner.register(region, target_group_arn, targets);
+        self.gate.through("traffic.register", call).await
+    }
+    async fn deregister(
+        &self,
+        region: Option<&str>,
+        target_group_arn: &str,
+        targets: &[TargetId],
+    ) -> Result<(), CallError> {
+        let call = self.inner.deregister(region, target_group_arn, targets);
+        self.gate.through("traffic.deregister", call).await
+    }
 }
 
 #[async_trait]
@@ -140,6 +158,64 @@ impl<T: Compute> Compute for Gated<T> {
     async fn instance_statuses(&self, region: Option<&str>, ids: &[String]) -> Result<Vec<InstanceStatus>, CallError> {
         let call = self.inner.instance_statuses(region, ids);
         self.gate.through("compute.instance_statuses", call).await
+    }
+    async fn start(&self, region: Option<&str>, ids: &[String]) -> Result<(), CallError> {
+        let call = self.inner.start(region, ids);
+        self.gate.through("compute.start", call).await
+    }
+    async fn stop(&self, region: Option<&str>, ids: &[String]) -> Result<(), CallError> {
+        let call = self.inner.stop(region, ids);
+        self.gate.through("compute.stop", call).await
+    }
+    async fn association(&self, region: Option<&str>, allocation_id: &str) -> Result<Option<Association>, CallError> {
+        let call = self.inner.association(region, allocation_id);
+        self.gate.through("compute.association", call).await
+    }
+    async fn associate(
+        &self,
+        region: Option<&str>,
+        allocation_id: &str,
+        wanted: &Association,
+    ) -> Result<(), CallError> {
+        let call = self.inner.associate(region, allocation_id, wanted);
+        self.gate.through("compute.associate", call).await
+    }
+    async fn disassociate(
+        &self,
+        region: Option<&str>,
+        allocation_id: &str,
+        expected: &Association,
+    ) -> Result<(), CallError> {
+        let call = self.inner.disassociate(region, allocation_id, expected);
+        self.gate.through("compute.disassociate", call).await
+    }
+}
+
+#[async_trait]
+impl<T: Groups> Groups for Gated<T> {
+    async fn groups(&self, region: Option<&str>, names: &[String]) -> Result<Vec<AutoScalingGroup>, CallError> {
+        let call = self.inner.groups(region, names);
+        self.gate.through("groups.groups", call).await
+    }
+    async fn resize(
+        &self,
+        region: Option<&str>,
+        name: &str,
+        expected: GroupSize,
+        wanted: GroupSize,
+    ) -> Result<(), CallError> {
+        let call = self.inner.resize(region, name, expected, wanted);
+        self.gate.through("groups.resize", call).await
+    }
+    async fn set_subnets(
+        &self,
+        region: Option<&str>,
+        name: &str,
+        expected: &[String],
+        wanted: &[String],
+    ) -> Result<(), CallError> {
+        let call = self.inner.set_subnets(region, name, expected, wanted);
+        self.gate.through("groups.set_subnets", call).await
     }
 }
 

@@ -266,6 +266,7 @@ impl Sim {
                     endpoint: cloud.clone(),
                     traffic: cloud.clone(),
                     compute: cloud.clone(),
+                    groups: cloud.clone(),
                     database: cloud.clone(),
                     alarms: cloud.clone(),
                     metrics: cloud.clone(),

@@ -1,7 +1,9 @@
 //! Every kind of step stands the same proof, a module for each service.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod compute;
 mod databases;
+mod groups;
 mod promotion;
 mod traffic;
 

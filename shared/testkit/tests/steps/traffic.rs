@@ -2,7 +2,9 @@
 
 use super::assert_none;
 use serde_json::json;
-use understudy_core::execution::Style;
+use understudy_core::execution::{Status, Style};
+use understudy_engine::ports::CallErrorKind;
+use understudy_testkit::faults::Fault;
 use understudy_testkit::step_proof::Proof;
 use understudy_testkit::world_plan::{BLUE_GROUP, GREEN_GROUP, LISTENER, OTHER_GROUP};
 
@@ -35,4 +37,95 @@ async fn elb_weights_stands_the_proof() {
 #[tokio::test]
 async fn elb_weights_bears_deaths() {
     assert_none(&elb_weights().bears_deaths().await);
+}
+
+#[tokio::test]
+async fn a_proof_finds_what_is_not_as_it_was_told() {
+    let unexpected = Proof {
+        calls: &[],
+        ..elb_weights()
+    };
+    assert!(!unexpected.works().await.is_empty(), "a call that nobody expected");
+    let elsewhere = Proof {
+        moved: |_| false,
+        ..elb_weights()
+    };
+    assert!(!elsewhere.works().await.is_empty(), "a move that did not arrive");
+    let overwritten = Proof {
+        is_disturbed: |_| false,
+        ..elb_weights()
+    };
+    assert!(
+        !overwritten.leaves_others_alone().await.is_empty(),
+        "somebody overwritten"
+    );
+}
+
+const INTO: &str = BLUE_GROUP;
+const BLUE: &str = "i-0000000000000b1e";
+const GREEN: &str = "i-0000000000000bee";
+const OTHER: &str = "i-0000000000000fee";
+
+fn elb_targets() -> Proof {
+    Proof {
+        step: json!({
+            "kind": "elb_targets", "name": "targets", "target_group_arn": INTO,
+            "targets": {"blue": [{"id": BLUE, "port": 80}], "green": [{"id": GREEN, "port": 80}]},
+        }),
+        style: Style::Planned,
+        furnish: |cloud| cloud.put_named_targets(INTO, &[(BLUE, "healthy"), (OTHER, "unhealthy")]),
+        // What drains will be gone.
+        snapshot: |cloud| {
+            let targets = cloud.targets_of(INTO);
+            let names = targets
+                .into_iter()
+                .filter(|(_, state)| state != "draining")
+                .map(|(id, _)| id);
+            json!(names.collect::<Vec<_>>())
+        },
+        moved: |cloud| {
+            let wanted = [(GREEN, "healthy"), (OTHER, "unhealthy")];
+            cloud.targets_of(INTO) == wanted.map(|(id, state)| (id.to_owned(), state.to_owned()))
+        },
+        reads: &["traffic.targets"],
+        calls: &["traffic.register", "traffic.deregister"],
+        undo_calls: &["traffic.register", "traffic.deregister"],
+        disturb: |cloud| cloud.put_named_targets(INTO, &[(OTHER, "healthy")]),
+        // Registering and deregistering are about single targets: what the plan does not name is never touched.
+        is_disturbed: |cloud| {
+            cloud
+                .targets_of(INTO)
+                .contains(&(OTHER.to_owned(), "healthy".to_owned()))
+        },
+    }
+}
+
+#[tokio::test]
+async fn elb_targets_stands_the_proof() {
+    assert_none(&elb_targets().violations().await);
+}
+
+#[tokio::test]
+async fn elb_targets_bears_deaths() {
+    assert_none(&elb_targets().bears_deaths().await);
+}
+
+#[tokio::test]
+async fn the_source_keeps_its_targets_until_those_of_the_destination_are_healthy() {
+    let proof = Proof {
+        furnish: |cloud| {
+            cloud.put_named_targets(INTO, &[(BLUE, "healthy"), (GREEN, "unhealthy")]);
+            // Were anything deregistered, this would be heard of.
+            cloud
+                .faults
+                .always("traffic.deregister", Fault::Before(CallErrorKind::Refused));
+        },
+        moved: |cloud| cloud.targets_of(INTO).len() == 2,
+        ..elb_targets()
+    };
+    let (world, execution) = proof.run_once().await;
+    let execution = execution.unwrap();
+    assert_eq!(execution.status, Status::RolledBack, "{execution:#?}");
+    assert!(world.cloud.changes().is_empty(), "{:#?}", world.cloud.changes());
+    assert!(execution.steps[0].detail.contains("unhealthy") || execution.failure.unwrap().contains("unhealthy"));
 }

@@ -6,7 +6,7 @@ use jsonschema::error::ValidationErrorKind as Kind;
 use serde_json::Value;
 
 /// Every pattern of the schema, and what it wants.
-const PATTERNS: [(&str, &str); 15] = [
+const PATTERNS: &[(&str, &str)] = &[
     (
         r"^[a-z0-9][a-z0-9-]{0,62}$",
         "must be a name: 1 to 63 lower-case letters, digits and hyphens, beginning with a letter or a digit",
@@ -33,6 +33,22 @@ const PATTERNS: [(&str, &str); 15] = [
     (
         r"^i-[0-9a-f]{8,17}$",
         "must be the id of an EC2 instance, such as i-0123456789abcdef0",
+    ),
+    (
+        r"^(i|eni)-[0-9a-f]{8,17}$",
+        "must be the id of an EC2 instance or of a network interface, such as i-0123456789abcdef0 or eni-0123456789abcdef0",
+    ),
+    (
+        r"^(i-[0-9a-f]{8,17}|[0-9]{1,3}(\.[0-9]{1,3}){3}|[0-9a-f:]{2,39})$",
+        "must be the id of an EC2 instance or an IP address, such as i-0123456789abcdef0 or 10.0.0.1",
+    ),
+    (
+        r"^subnet-[0-9a-f]{8,17}$",
+        "must be the id of a subnet, such as subnet-0123456789abcdef0",
+    ),
+    (
+        r"^eipalloc-[0-9a-f]{8,17}$",
+        "must be the allocation id of an Elastic IP address, such as eipalloc-0123456789abcdef0 (not the address itself)",
     ),
     (
         r"^[a-zA-Z][a-zA-Z0-9-]{0,62}$",

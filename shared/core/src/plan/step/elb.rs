@@ -53,3 +53,56 @@ impl StepKind for ElbWeights {
             .collect()
     }
 }
+
+/// The targets of one target group: the destination's are registered, and once they are healthy, the source's are
+/// deregistered. Targets that the plan does not name stay.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub struct ElbTargets {
+    /// What every step has.
+    #[serde(flatten)]
+    pub common: StepCommon,
+    /// The target group.
+    #[schemars(regex(pattern = r"^arn:aws[a-z-]*:elasticloadbalancing:[a-z0-9-]+:[0-9]{12}:targetgroup/.+$"))]
+    pub target_group_arn: String,
+    /// The targets of each site.
+    #[schemars(extend("minProperties" = 2, "additionalProperties" = {
+        "type": "array", "minItems": 1, "maxItems": 100,
+        "items": {
+            "type": "object", "required": ["id", "port"], "additionalProperties": false,
+            "properties": {
+                "id": {"type": "string", "pattern": r"^(i-[0-9a-f]{8,17}|[0-9]{1,3}(\.[0-9]{1,3}){3}|[0-9a-f:]{2,39})$"},
+                "port": {"type": "integer", "minimum": 1, "maximum": 65535}
+            }
+        }
+    }))]
+    pub targets: BTreeMap<String, Vec<TargetId>>,
+}
+
+/// A target of a target group.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+pub struct TargetId {
+    /// The instance, or the IP address within the VPC.
+    pub id: String,
+    /// The port on which it gets requests.
+    pub port: u16,
+}
+
+impl StepKind for ElbTargets {
+    fn kind(&self) -> &'static str {
+        "elb_targets"
+    }
+
+    fn common(&self) -> &StepCommon {
+        &self.common
+    }
+
+    fn resources_of(&self, site: &str) -> Vec<&str> {
+        let targets = self.targets.get(site).into_iter().flatten();
+        targets.map(|target| target.id.as_str()).collect()
+    }
+
+    fn shared_resources(&self) -> Vec<&str> {
+        vec![&self.target_group_arn]
+    }
+}

@@ -5,17 +5,19 @@
 //! [`crate::execution`]. A new kind gets a struct here, its line in `kinds!`, its state there, and one module of the
 //! engine's `steps`.
 
+mod compute;
 mod database;
 mod dns;
 mod elb;
 mod gate;
 
+pub use compute::{AsgCapacity, AsgZones, Ec2Instance, ElasticIp, InstanceAction};
 pub use database::{
     DbInstanceRef, FenceSource, FencedDatabase, OpenDestination, RdsClusterFailover, RdsGlobal, RdsPromoteReplica,
     RdsRebootFailover,
 };
 pub use dns::{Alias, DNS_PROPAGATION_SECONDS, DNS_SAFE_TIMEOUT_SECONDS, DnsRecord, DnsRecords, DnsSite, RecordType};
-pub use elb::ElbWeights;
+pub use elb::{ElbTargets, ElbWeights, TargetId};
 pub use gate::WaitHealthy;
 
 use super::Site;
@@ -167,6 +169,8 @@ macro_rules! kinds {
 kinds! {
     /// Weights of the forward action of a listener or a rule.
     ElbWeights,
+    /// Targets of one target group: the destination's are registered, the source's deregistered.
+    ElbTargets,
     /// Records of a hosted zone, changed by compare-and-set.
     DnsRecords,
     /// Cuts writes to the source's database.
@@ -181,6 +185,14 @@ kinds! {
     RdsGlobal,
     /// A read replica becomes a database of its own.
     RdsPromoteReplica,
+    /// The size of the destination's Auto Scaling group.
+    AsgCapacity,
+    /// The zones of an Auto Scaling group.
+    AsgZones,
+    /// Instances that are started, or stopped.
+    Ec2Instance,
+    /// An Elastic IP address.
+    ElasticIp,
     /// A gate: goes on when the destination is healthy.
     WaitHealthy,
 }

@@ -22,6 +22,10 @@ pub(super) fn check(draft: &Draft<'_>, probe: &Probe, path: &Path, problems: &mu
             text::arn_region(&group.target_group_arn, region, path.key("target_group_arn"), problems);
             text::no_control(&group.target_group_arn, path.key("target_group_arn"), problems);
         }
+        Probe::AutoScalingGroup(group) => {
+            let path = path.key("auto_scaling_group_name");
+            text::no_control(&group.auto_scaling_group_name, path, problems);
+        }
         Probe::Alarm(alarm) => text::no_control(&alarm.alarm_name, path.key("alarm_name"), problems),
         Probe::Ec2(_) | Probe::RdsInstance(_) => {}
     }

@@ -67,7 +67,10 @@ impl Turn<'_> {
                 Err(error) => self.put_off_undo(control, index, &error).await,
             };
         }
-        let ours = reading.current.same_as(&wanted) || driver.is_between(&pre_state, &reading.current, &wanted);
+        // What lies between is of our making only if there was a call that could have made it.
+        let called = run.attempts > run.undo_attempts;
+        let between = called && driver.is_between(&pre_state, &reading.current, &wanted);
+        let ours = between || reading.current.same_as(&wanted);
         if !ours {
             if run.attempts == run.undo_attempts {
                 let detail = format!(
@@ -91,6 +94,11 @@ impl Turn<'_> {
         }
         if let Some(why) = &reading.hold {
             return self.look_again(control, index, why).await;
+        }
+        match driver.holds(&reading.current, &pre_state, true).await {
+            Ok(None) => {}
+            Ok(Some(why)) => return self.look_again(control, index, &why).await,
+            Err(error) => return self.put_off_undo(control, index, &error).await,
         }
         let repeated = run.undo_attempts > 0;
         if let Some(at) = may_repeat_at(driver.as_ref(), execution, index).filter(|at| repeated && *at > self.now()) {

@@ -111,6 +111,11 @@ impl Turn<'_> {
         if let Some(why) = &reading.hold {
             return self.look_again(control, index, why).await;
         }
+        match driver.holds(&reading.current, &wanted, false).await {
+            Ok(None) => {}
+            Ok(Some(why)) => return self.look_again(control, index, &why).await,
+            Err(error) => return self.put_off(control, index, &error).await,
+        }
         if let Some(at) = may_repeat_at(driver.as_ref(), execution, index).filter(|at| *at > self.now()) {
             return self.leave_unsure(control, index, at).await;
         }

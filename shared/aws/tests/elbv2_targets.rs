@@ -1,0 +1,67 @@
+//! Targets come and go, each with its port.
+
+#![cfg(feature = "elbv2")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod common;
+
+use common::{Answer, Script, says};
+use understudy_aws::elbv2::ElbTraffic;
+use understudy_core::plan::TargetId;
+use understudy_engine::ports::{CallErrorKind, Traffic};
+
+const GROUP: &str = "arn:aws:elasticloadbalancing:eu-west-1:123456789012:targetgroup/all/0123";
+
+fn target(id: &str, port: u16) -> TargetId {
+    TargetId { id: id.into(), port }
+}
+
+#[tokio::test]
+async fn targets_are_registered_and_deregistered_by_one_call_each() {
+    let script = Script::new([
+        says(
+            200,
+            "<RegisterTargetsResponse><RegisterTargetsResult/></RegisterTargetsResponse>",
+        ),
+        says(
+            200,
+            "<DeregisterTargetsResponse><DeregisterTargetsResult/></DeregisterTargetsResponse>",
+        ),
+    ]);
+    let traffic = ElbTraffic::new(&script.config());
+    let targets = [target("i-1", 80), target("i-2", 8080)];
+    traffic.register(None, GROUP, &targets).await.unwrap();
+    traffic.deregister(None, GROUP, &targets).await.unwrap();
+    for (sent, action) in script.sent().iter().zip(["RegisterTargets", "DeregisterTargets"]) {
+        assert_eq!(sent.field("Action").as_deref(), Some(action));
+        assert_eq!(sent.field("TargetGroupArn").as_deref(), Some(GROUP));
+        assert_eq!(sent.field("Targets.member.2.Id").as_deref(), Some("i-2"));
+        assert_eq!(sent.field("Targets.member.2.Port").as_deref(), Some("8080"));
+    }
+}
+
+#[tokio::test]
+async fn what_the_service_refuses_is_told_and_sent_once() {
+    let failed = |code: &str| {
+        says(
+            400,
+            format!(
+                "<ErrorResponse><Error><Type>Sender</Type><Code>{code}</Code><Message>as scripted</Message></Error></ErrorResponse>"
+            ),
+        )
+    };
+    for (answer, kind) in [
+        (failed("TargetGroupNotFound"), CallErrorKind::NotFound),
+        (failed("InvalidTarget"), CallErrorKind::Refused),
+        (failed("TooManyTargets"), CallErrorKind::Refused),
+        (failed("Throttling"), CallErrorKind::Retryable),
+        (Answer::Broken, CallErrorKind::Lost),
+    ] {
+        let script = Script::new([answer]);
+        let traffic = ElbTraffic::new(&script.config());
+        let error = traffic.register(None, GROUP, &[target("i-1", 80)]).await.unwrap_err();
+        assert_eq!(error.kind, kind, "{error}");
+        assert!(error.message.contains("i-1:80"), "{error}");
+        assert_eq!(script.sent().len(), 1);
+    }
+}

@@ -1,0 +1,87 @@
+//! `asg_zones`: an Auto Scaling group leaves the subnets of a site, and comes back to them.
+//!
+//! `UpdateAutoScalingGroup` replaces the whole list, so what the plan does not name is written back as it was read.
+//! The group then ends its instances in the subnets that it left and launches others: the step is done when its list
+//! is as wanted and as many instances are in service as its minimum promises.
+
+use super::{Driver, Facts, Goal, Plane, Reading, StepPorts, foreign_state, not_found};
+use crate::ports::{CallError, Groups};
+use async_trait::async_trait;
+use std::sync::Arc;
+use understudy_core::plan::AsgZones;
+use understudy_core::state::{ResourceState, wanted_subnets};
+
+pub(super) struct AsgZonesDriver {
+    groups: Arc<dyn Groups>,
+    step: AsgZones,
+    region: Option<String>,
+}
+
+impl AsgZonesDriver {
+    pub(super) fn new(ports: &StepPorts, step: AsgZones, region: Option<String>) -> Self {
+        Self {
+            groups: ports.groups.clone(),
+            step,
+            region,
+        }
+    }
+}
+
+#[async_trait]
+impl Driver for AsgZonesDriver {
+    fn facts(&self) -> Facts {
+        Facts {
+            plane: Plane::Control,
+            reads: &["autoscaling:DescribeAutoScalingGroups"],
+            changes: &["autoscaling:UpdateAutoScalingGroup"],
+        }
+    }
+
+    async fn read(&self, goal: &Goal) -> Result<Reading, CallError> {
+        let name = &self.step.auto_scaling_group_name;
+        let found = self
+            .groups
+            .groups(self.region.as_deref(), std::slice::from_ref(name))
+            .await?;
+        let group = found
+            .into_iter()
+            .next()
+            .ok_or_else(|| not_found("Auto Scaling group", name))?;
+        let note = format!(
+            "{name} is in {} with {} instance(s) in service, at least {} wanted",
+            group.subnets.join(", "),
+            group.in_service,
+            group.size.minimum
+        );
+        let wanted = ResourceState::AsgZones {
+            subnets: wanted_subnets(&self.step, &goal.to, &group.subnets),
+        };
+        let current = ResourceState::AsgZones { subnets: group.subnets };
+        Ok(Reading::of_change(current, wanted).opened(group.in_service >= group.size.minimum, note))
+    }
+
+    async fn change(
+        &self,
+        from: &ResourceState,
+        into: &ResourceState,
+        _comment: &str,
+    ) -> Result<Option<String>, CallError> {
+        let (ResourceState::AsgZones { subnets: from }, ResourceState::AsgZones { subnets: into }) = (from, into)
+        else {
+            return Err(foreign_state("asg_zones"));
+        };
+        let name = &self.step.auto_scaling_group_name;
+        self.groups
+            .set_subnets(self.region.as_deref(), name, from, into)
+            .await?;
+        Ok(None)
+    }
+
+    fn calls(&self, _from: &ResourceState, into: &ResourceState) -> Vec<String> {
+        vec![format!(
+            "autoscaling:UpdateAutoScalingGroup {} in {}",
+            self.step.auto_scaling_group_name,
+            into.sentence()
+        )]
+    }
+}
