@@ -69,3 +69,23 @@ async fn decision_hears_of_an_executions_end_although_an_operator_spoke_meanwhil
     assert_eq!(ended, [Status::RolledBack, Status::Completed]);
     assert_eq!(world.control("shop").active_site, "green");
 }
+
+/// The reply to the write that opens an execution is lost, and asking what became of it takes so long that the execution
+/// has ended by then. The person used to be told that the move was refused, because the plan was not at home any more.
+#[tokio::test]
+async fn a_move_that_is_over_before_its_command_is_answered_is_not_called_refused() {
+    let world = shop(35).await;
+    world.table.faults.next("table.put", Fault::ReplyLost);
+    // Decision reads the control item, the plan and the fleet before it writes; the fourth read asks what came of that.
+    let long = Fault::Slow(SignedDuration::from_secs(12));
+    world.table.faults.nth("table.get", 4, long);
+    let act = async {
+        world.clock.sleep(SignedDuration::from_secs(1)).await;
+        world.deliver().await;
+    };
+    let (answer, ()) = tokio::join!(world.command(failover("slow")), act);
+    assert_eq!(newest(&world).status, Status::Completed);
+    assert_eq!(answer["ok"], json!(true), "{answer:#}");
+    assert_eq!(answer["execution"], json!(newest(&world).id), "{answer:#}");
+    assert_eq!(violations(&world), Vec::<String>::new());
+}

@@ -6,7 +6,7 @@
 
 use super::{DecisionMaker, sufficient_alarms};
 use crate::ports::{CallError, CallErrorKind, Key};
-use crate::store::DECISION;
+use crate::store::{DECISION, EXECUTION};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -148,7 +148,7 @@ impl DecisionMaker {
                         control.plan_revision,
                         now,
                     );
-                    self.open(control, execution, now).await?
+                    self.open(control, execution, now).await? || self.was_opened(name, &execution_id).await?
                 }
                 None => self.refuse(control, trigger, &decision, &seen, now).await?,
             };
@@ -192,6 +192,24 @@ impl DecisionMaker {
                 "judging plan {name}: {MAX_JUDGEMENTS} tries lost against other writers; nothing was written; try again"
             ),
         ))
+    }
+
+    // A write whose reply was lost is recognised by the item that it made. If others have written since, even carried the
+    // execution to its end, only its id tells: without this look a person would be told that nothing was begun.
+    async fn was_opened(&self, name: &str, id: &str) -> Result<bool, CallError> {
+        let Some(control) = self.store.control(name).await? else {
+            return Ok(false);
+        };
+        let running = control.execution.as_ref().is_some_and(|execution| execution.id == id);
+        let ended = control.last_execution.as_ref().is_some_and(|ended| ended.id == id);
+        if running || ended {
+            return Ok(true);
+        }
+        let key = Key {
+            plan: name.to_owned(),
+            item: format!("{EXECUTION}{id}"),
+        };
+        Ok(self.store.read::<Execution>(&key).await?.is_some())
     }
 
     // Opens an execution over exactly the control item that was judged.
