@@ -247,3 +247,14 @@ fn databases_that_are_the_same_or_fences_that_are_none_are_refused() {
         );
     }
 }
+
+#[test]
+fn a_second_of_lag_is_one_unit_of_a_replica_and_a_thousand_of_a_global_database() {
+    let sources = plan(&[promote(), global()], json!({})).lag_sources("blue");
+    let units: Vec<u32> = sources.iter().map(|source| source.units_a_second).collect();
+    assert_eq!(
+        units,
+        [1, 1000],
+        "ReplicaLag is in seconds, AuroraGlobalDBReplicationLag in milliseconds"
+    );
+}

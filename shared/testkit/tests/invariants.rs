@@ -16,7 +16,7 @@
 //! | 12 exact pre-state | `protocol`: refused at every call; `protocol_back`: killed on the way |
 //! | 13 copies, in any order, late | `bad_days`: doubled, late, out of order |
 //!
-//! Invariant 6 (data loss needs consent) has no subject yet: no kind of step is irreversible or lossy.
+//! Invariant 6 (data loss needs consent) is in `invariant_consent`.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use jiff::SignedDuration;

@@ -65,7 +65,7 @@ impl Plan {
                                     ("DBClusterIdentifier", arn_part(arn, 6)?.to_owned()),
                                     ("SourceRegion", source?.to_owned()),
                                 ],
-                                units_a_second: 10,
+                                units_a_second: 1000,
                             })
                         },
                     ));

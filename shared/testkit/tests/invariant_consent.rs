@@ -1,0 +1,123 @@
+//! Invariant 6 in a whole world: a site dies whose data another Region has a copy of.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use serde_json::{Value, json};
+use understudy_core::execution::Execution;
+use understudy_core::health::Health;
+use understudy_engine::ports::GlobalDatabase;
+use understudy_testkit::world::World;
+use understudy_testkit::world_oracle::violations;
+use understudy_testkit::world_plan::{BLUE_HOST, sample_plan, shop_with};
+
+const BLUE: &str = "arn:aws:rds:eu-west-1:000000000000:cluster:shop-blue";
+const GREEN: &str = "arn:aws:rds:eu-central-1:000000000000:cluster:shop-green";
+
+// The sample plan with a global database behind it, whose copy is so far behind.
+async fn world(consent: Value, lag_seconds: Option<u32>) -> World {
+    let mut plan = sample_plan("shop");
+    plan["policy"]["consent"] = consent;
+    let data = json!({
+        "kind": "rds_global", "name": "data", "global_cluster_identifier": "shop", "timeout_seconds": 120,
+        "clusters": {"blue": BLUE, "green": GREEN},
+    });
+    plan["steps"].as_array_mut().unwrap().insert(1, data);
+    let world = shop_with(6, plan).await;
+    world.cloud.put_global_database(
+        "shop",
+        GlobalDatabase {
+            status: "available".into(),
+            is_moving: false,
+            writer: Some(BLUE.into()),
+            members: vec![BLUE.into(), GREEN.into()],
+        },
+    );
+    if let Some(seconds) = lag_seconds {
+        measure(&world, seconds);
+    }
+    // The probe measures once an invocation.
+    world.run_rounds(24).await;
+    world
+}
+
+fn measure(world: &World, seconds: u32) {
+    let dimensions = [("DBClusterIdentifier", "shop-green"), ("SourceRegion", "eu-west-1")];
+    let milliseconds = f64::from(seconds * 1000);
+    world
+        .cloud
+        .put_metric("AuroraGlobalDBReplicationLag", &dimensions, milliseconds);
+}
+
+async fn blue_dies(world: &World) {
+    world.cloud.answer(BLUE_HOST, Health::Unhealthy, "connection refused");
+    world.run_rounds(24).await;
+    world.settle(60).await;
+}
+
+fn moves(world: &World) -> Vec<Execution> {
+    let history = world.table.peek_all("shop", "execution#");
+    history
+        .iter()
+        .map(|item| serde_json::from_value(item.body.clone()).unwrap())
+        .collect()
+}
+
+fn generous() -> Value {
+    json!({"allow_data_loss": true, "max_lag_seconds": 5, "max_lag_age_seconds": 600})
+}
+
+#[tokio::test]
+async fn invariant_06_with_consent_and_a_known_lag_it_moves_and_says_what_may_be_lost() {
+    let world = world(generous(), Some(2)).await;
+    blue_dies(&world).await;
+    let told: Vec<String> = world
+        .cloud
+        .published()
+        .iter()
+        .map(|told| told.announcement.text.clone())
+        .collect();
+    assert_eq!(world.cloud.db_writer("shop").as_deref(), Some(GREEN), "{told:#?}");
+    let made = world.cloud.effective_changes();
+    assert!(
+        made.iter()
+            .any(|change| change.operation == "databases.fail_over_global")
+    );
+    let loss = moves(&world)[0].loss_estimate_seconds.expect("an estimate");
+    assert!(loss > 2, "the lag and the time since: {loss} s");
+    assert_eq!(violations(&world), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn invariant_06_without_a_policy_or_a_lag_within_its_limit_nothing_moves_and_people_are_told() {
+    let cases = [
+        ("no policy", json!({}), Some(0), "data_loss_allowed"),
+        ("never measured", generous(), None, "lag_known"),
+        ("too far behind", generous(), Some(6), "lag_within_limit"),
+    ];
+    for (case, consent, lag, guard) in cases {
+        let world = world(consent, lag).await;
+        // What a dying source says counts for nothing.
+        world.cloud.answer(BLUE_HOST, Health::Unhealthy, "connection refused");
+        world.run_rounds(4).await;
+        measure(&world, 0);
+        blue_dies(&world).await;
+        assert_eq!(world.cloud.changes().len(), 0, "{case}");
+        let told = world.cloud.published();
+        let said = told.iter().any(|message| message.announcement.text.contains(guard));
+        assert!(said, "{case}: {told:#?}");
+    }
+}
+
+#[tokio::test]
+async fn invariant_06_a_planned_move_switches_over_and_loses_nothing() {
+    let world = world(json!({}), None).await;
+    let command = json!({"command": "failover", "plan": "shop", "operator": "mia", "reason": "practice"});
+    assert_eq!(world.command(command).await["ok"], json!(true));
+    world.deliver().await;
+    assert!(world.settle(60).await);
+    let made = world.cloud.effective_changes();
+    assert!(
+        made.iter()
+            .any(|change| change.operation == "databases.switch_over_global")
+    );
+    assert_eq!(moves(&world)[0].loss_estimate_seconds, None);
+}
