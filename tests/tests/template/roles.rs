@@ -109,6 +109,12 @@ fn only_the_executor_may_change_workloads() {
             "elasticloadbalancing:ModifyListener",
             "elasticloadbalancing:ModifyRule",
             "elasticloadbalancing:RegisterTargets",
+            "rds:FailoverDBCluster",
+            "rds:FailoverGlobalCluster",
+            "rds:ModifyDBInstance",
+            "rds:PromoteReadReplica",
+            "rds:RebootDBInstance",
+            "rds:SwitchoverGlobalCluster",
             "route53:ChangeResourceRecordSets",
             "sns:Publish"
         ]
