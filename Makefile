@@ -101,8 +101,9 @@ soak: ## histories of the simulator, as many as HISTORIES says (from the seed FI
 replay: ## the history of one SEED, shrunk if it fails, step by step in plain words
 	@cargo run -q -p understudy-testkit --bin soak -- replay $(SEED)
 
-schema: ## write docs/plan.schema.json anew from the types
+schema: ## write docs/plan.schema.json and docs/RESOURCES.md anew from the code
 	@cargo run -q -p understudy-core --example schema
+	@cargo run -q -p understudy-testkit --example resources
 
 deploy: $(TOOLS)/sam/.stamp ## build, and deploy into your own AWS account (asks before it changes anything)
 	sam build

@@ -8,6 +8,7 @@
 //! - [`step_proof`] asks of every kind of step the same questions: what it makes of errors, lost replies, deaths and others.
 //! - [`sim`] lets a seed decide what happens next in such a world, thousands of times, and checks the invariants after
 //!   every step.
+//! - [`resources`] is the table of the kinds of steps.
 //! - [`proxy`] stands between real SDKs and emulators and records what passes.
 
 pub mod clock;
@@ -21,6 +22,7 @@ mod faults_wire;
 pub mod memory;
 pub mod memory_stream;
 pub mod proxy;
+pub mod resources;
 pub mod sim;
 pub mod step_proof;
 pub mod world;

@@ -99,26 +99,40 @@ fn only_the_executor_may_change_workloads() {
     );
     assert_eq!(
         outside("ExecutorRole"),
-        [
-            "autoscaling:UpdateAutoScalingGroup",
-            "ec2:AssociateAddress",
-            "ec2:DisassociateAddress",
-            "ec2:StartInstances",
-            "ec2:StopInstances",
-            "elasticloadbalancing:DeregisterTargets",
-            "elasticloadbalancing:ModifyListener",
-            "elasticloadbalancing:ModifyRule",
-            "elasticloadbalancing:RegisterTargets",
-            "rds:FailoverDBCluster",
-            "rds:FailoverGlobalCluster",
-            "rds:ModifyDBInstance",
-            "rds:PromoteReadReplica",
-            "rds:RebootDBInstance",
-            "rds:SwitchoverGlobalCluster",
-            "route53:ChangeResourceRecordSets",
-            "sns:Publish"
-        ]
+        changed_by_steps(),
+        "what steps call, and messages"
     );
+}
+
+/// Every action that a kind of step changes something with, and the publishing of messages.
+fn changed_by_steps() -> Vec<String> {
+    let resources = understudy_testkit::resources::resources().expect("a table of resources");
+    let mut actions: Vec<String> = resources
+        .iter()
+        .flat_map(|resource| resource.facts.changes)
+        .map(|action| (*action).to_owned())
+        .chain(["sns:Publish".to_owned()])
+        .collect();
+    actions.sort();
+    actions.dedup();
+    actions
+}
+
+#[test]
+fn the_executor_may_read_whatever_steps_read() {
+    let granted: Vec<String> = statements(&resource("ExecutorRole"))
+        .iter()
+        .flat_map(|statement| texts(&statement["Action"]))
+        .collect();
+    for resource in understudy_testkit::resources::resources().expect("a table of resources") {
+        for action in resource.facts.reads {
+            assert!(
+                granted.iter().any(|known| known == action),
+                "{}: {action}",
+                resource.kind
+            );
+        }
+    }
 }
 
 #[test]

@@ -91,6 +91,9 @@ impl DecisionMaker {
     /// Reads what the judgement of this control item needs.
     pub(super) async fn look(&self, control: &Control) -> Result<Seen, CallError> {
         let plan = self.store.plan_of(control).await?;
+        // Words are judged by the moment at which they were asked for. A sandbox that is frozen meanwhile would find some of
+        // them stale, those that disagree perhaps, and would not know what has been said since.
+        let asked_at = self.ports.clock.now();
         let observations: Vec<_> = self
             .store
             .observations(&control.plan)
@@ -99,7 +102,7 @@ impl DecisionMaker {
             .map(|(_, observation)| observation)
             .collect();
         let alarms = sufficient_alarms(self.ports.alarms.as_ref(), &plan).await;
-        let sites = assess(self.ports.clock.now(), &plan, &observations, &alarms);
+        let sites = assess(asked_at, &plan, &observations, &alarms);
         let unread = alarms.iter().any(|word| matches!(word, AlarmWord::Missing { .. }));
         let fleet = self.store.fleet_state().await?;
         let lags = if plan.lag_sources(&control.active_site).is_empty() {
