@@ -83,6 +83,8 @@ async fn invariant_06_with_consent_and_a_known_lag_it_moves_and_says_what_may_be
     );
     let loss = moves(&world)[0].loss_estimate_seconds.expect("an estimate");
     assert!(loss > 2, "the lag and the time since: {loss} s");
+    let said = format!("Data that may be lost: about {loss} s");
+    assert!(told.iter().any(|text| text.contains(&said)), "{told:#?}");
     assert_eq!(violations(&world), Vec::<String>::new());
 }
 

@@ -115,6 +115,7 @@ fn running_lines(now: Timestamp, running: &Execution) -> Vec<String> {
         running.style,
         running.reason
     )];
+    lines.extend(super::consequences(running).into_iter().map(|line| format!("  {line}")));
     for run in &running.steps {
         let detail = if run.detail.is_empty() {
             String::new()

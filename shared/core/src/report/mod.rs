@@ -187,6 +187,9 @@ fn execution_text(headline: &str, execution: &Execution) -> String {
         "Execution: {} ({}, {})\n",
         execution.id, execution.trigger, execution.style
     ));
+    for line in consequences(execution) {
+        text.push_str(&format!("{line}\n"));
+    }
     if !execution.steps.is_empty() {
         text.push_str("\nSteps:\n");
         for run in &execution.steps {
@@ -213,6 +216,24 @@ fn execution_text(headline: &str, execution: &Execution) -> String {
         ));
     }
     text
+}
+
+/// What can not be had back: data that may be lost, and steps that can not be taken back. Nothing, for most moves.
+pub(crate) fn consequences(execution: &Execution) -> Vec<String> {
+    let (plan, style) = (&execution.plan, execution.style);
+    let mut lines = Vec::new();
+    match execution.loss_estimate_seconds {
+        Some(seconds) => lines.push(format!(
+            "Data that may be lost: about {seconds} s, by the lag before it began"
+        )),
+        None if plan.is_lossy(style) => lines.push("Data that may be lost: nobody knows how much".into()),
+        None => {}
+    }
+    let irreversible = plan.irreversible_steps(style);
+    if !irreversible.is_empty() {
+        lines.push(format!("Can not be taken back: {}", irreversible.join(", ")));
+    }
+    lines
 }
 
 /// The steps that an execution changed something with.

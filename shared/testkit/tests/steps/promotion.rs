@@ -108,6 +108,22 @@ async fn what_fails_after_it_calls_a_person_and_leaves_the_traffic_with_its_data
     failover(&world, Style::Unplanned, "accept_data_loss").await;
     assert!(at_rest(&world).await);
     let stuck = running(&world).expect("a stuck execution");
+    let told = world.cloud.published();
+    let started = &told
+        .iter()
+        .find(|told| told.announcement.subject.contains("started"))
+        .expect("a start")
+        .announcement;
+    assert!(
+        started.text.contains("Can not be taken back: promote"),
+        "{}",
+        started.text
+    );
+    assert!(
+        started.text.contains("Data that may be lost: nobody knows"),
+        "{}",
+        started.text
+    );
     assert_eq!(stuck.status, Status::Stuck);
     let why = stuck.failure.unwrap_or_default();
     assert!(why.contains("Step promote can not be taken back"), "{why}");
