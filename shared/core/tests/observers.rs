@@ -132,7 +132,40 @@ fn seen(probes: &[(&str, u32, Option<i64>)]) -> Option<String> {
             }
         })
         .collect();
-    unfit(at(100), observations.iter().map(|seen| ("shop", seen, seen.slot)))
+    judge(&observations)
+}
+
+fn judge(observations: &[Observation]) -> Option<String> {
+    unfit(
+        at(100),
+        observations.iter().map(|seen| ("shop", Some((seen, seen.slot)))),
+    )
+}
+
+#[test]
+fn an_observer_says_nothing_of_everything_before_it_has_looked_at_all_of_it() {
+    let failing: Vec<Observation> = ["blue", "blue", "green"]
+        .map(|site| Observation {
+            site: site.into(),
+            failing_since: Some(at(95)),
+            ..voice("here", Health::Unhealthy, 95)
+        })
+        .into();
+    assert!(judge(&failing).is_some(), "the same without one that is still out");
+    let with = |last: Option<(&Observation, i64)>| {
+        let known = failing.iter().map(|seen| ("shop", Some((seen, seen.slot))));
+        unfit(at(100), known.chain([("shop", last)]))
+    };
+    assert_eq!(with(None), None, "never observed: it may answer");
+    let old = voice("here", Health::Unhealthy, 0);
+    let long_ago = slot(at(100), old.interval_seconds) - 120;
+    assert_eq!(
+        with(Some((&old, long_ago))),
+        None,
+        "what it said long ago is not what it says"
+    );
+    let hangs = slot(at(100), old.interval_seconds) - 10;
+    assert!(with(Some((&old, hangs))).is_some(), "a check that hangs is no excuse");
 }
 
 #[test]
@@ -171,8 +204,6 @@ fn an_observer_that_reaches_none_of_its_references_is_unfit() {
         site: REFERENCE_SITE.into(),
         ..voice("here", health, 0)
     };
-    let judge =
-        |observations: &[Observation]| unfit(at(100), observations.iter().map(|seen| ("shop", seen, seen.slot)));
     let well = voice("here", Health::Healthy, 0);
     let why = judge(&[well.clone(), reference(Health::Unhealthy)]).unwrap();
     assert!(why.contains("reference"), "{why}");

@@ -7,11 +7,12 @@ use jiff::SignedDuration;
 use protocol_support::{assert_untouched, newest};
 use serde_json::json;
 use understudy_core::execution::Status;
-use understudy_core::health::Health;
+use understudy_core::health::{Health, Observation};
 use understudy_engine::ports::{CallErrorKind, Clock};
 use understudy_testkit::faults::{Fault, Place};
+use understudy_testkit::world::World;
 use understudy_testkit::world_oracle::violations;
-use understudy_testkit::world_plan::{BLUE_HOST, failover, shop};
+use understudy_testkit::world_plan::{BLUE_HOST, failover, furnish, sample_plan, shop};
 
 /// Reads may lag behind calls. An executor dies in its call, the move is cancelled, and the next one reads the resource
 /// as it was before: believed at once, the change would come to light after everything had been reported as undone.
@@ -88,4 +89,42 @@ async fn a_move_that_is_over_before_its_command_is_answered_is_not_called_refuse
     assert_eq!(answer["ok"], json!(true), "{answer:#}");
     assert_eq!(answer["execution"], json!(newest(&world).id), "{answer:#}");
     assert_eq!(violations(&world), Vec::<String>::new());
+}
+
+/// An observer was away for a moment. The first it sees again is that the primaries refuse, all of them; the standbys answer
+/// a little later, when what it knew of them has gone stale. It used to call itself unfit on what it had seen by then, so
+/// that its own word about the standbys was not heard.
+#[tokio::test]
+async fn an_observer_that_comes_back_does_not_take_half_a_look_for_the_end_of_the_world() {
+    let names = ["bank", "mail", "shop"];
+    let world = World::new(36);
+    furnish(&world.cloud);
+    for name in names {
+        assert_eq!(world.put_plan(sample_plan(name)).await["ok"], true);
+    }
+    for _ in 0..2 {
+        world.observe_as("eu-central-1").await;
+        world.clock.sleep(SignedDuration::from_secs(5)).await;
+    }
+    world.clock.sleep(SignedDuration::from_secs(10)).await;
+    world.cloud.answer(BLUE_HOST, Health::Unhealthy, "connection refused");
+    // Green and blue of each plan, in turn.
+    for nth in [1, 3, 5] {
+        let late = Fault::Slow(SignedDuration::from_secs(6));
+        world.cloud.faults.nth("endpoint.check", nth, late);
+    }
+    world.observe_as("eu-central-1").await;
+    for name in names {
+        let words: Vec<Observation> = world
+            .table
+            .peek_all(name, "observation#")
+            .into_iter()
+            .map(|item| serde_json::from_value(item.body).unwrap())
+            .collect();
+        let [blue, green] = words.as_slice() else {
+            panic!("{words:#?}");
+        };
+        assert!(green.observed_at > blue.observed_at, "{words:#?}");
+        assert_eq!((&blue.unfit, &green.unfit), (&None, &None), "{name}");
+    }
 }

@@ -22,21 +22,37 @@ pub const REFERENCE_SITE: &str = "_reference";
 const FEWEST_PROBES: usize = 3;
 /// A single site may well lose all of its probes at once.
 const FEWEST_SITES: usize = 2;
+/// How long a look is good for where an observer judges itself, unless its interval makes words live longer. Longer than any
+/// check takes: a cut cable makes checks hang, and one that hangs is no reason to be believed.
+const LOOK_SECONDS: i64 = 120;
 /// How much later than an interval a failing probe may be seen: a try may hang, a round may overrun.
 const SLACK: SignedDuration = SignedDuration::from_secs(15);
 
-/// Why an observer is not to be believed, from all that it sees: each of its observations, of every plan, with the
-/// newest slot that was counted for it (which may be newer than the one that was written). `None`: it is fit.
-pub fn unfit<'a>(now: Timestamp, seen: impl Iterator<Item = (&'a str, &'a Observation, i64)>) -> Option<String> {
-    let (references, asked): (Vec<_>, Vec<_>) = seen
-        .filter(|(_, seen, newest)| slot(now, seen.interval_seconds).saturating_sub(*newest) <= STALE_SLOTS)
-        .partition(|(_, seen, _)| seen.site == REFERENCE_SITE);
+/// Why an observer is not to be believed. `None`: it is fit, or has not seen enough to say otherwise.
+///
+/// `asked` is every probe that the observer asks, of every plan, each with what it saw last and the newest slot that was
+/// counted for that (which may be newer than the one that was written). One that has not been looked at lately may be
+/// well, so that nothing is said of everything before all of it has been seen: a probe that answers slowly would else
+/// be left out of the very look that it proves wrong.
+pub fn unfit<'a>(
+    now: Timestamp,
+    asked: impl Iterator<Item = (&'a str, Option<(&'a Observation, i64)>)>,
+) -> Option<String> {
+    let looked_at: Option<Vec<(&str, &Observation)>> = asked
+        .map(|(plan, seen)| {
+            let (seen, newest) = seen?;
+            lately(now, seen, newest).then_some((plan, seen))
+        })
+        .collect();
+    let (references, asked): (Vec<_>, Vec<_>) = looked_at?
+        .into_iter()
+        .partition(|(_, seen)| seen.site == REFERENCE_SITE);
     let unanswered: BTreeSet<&str> = references
         .iter()
-        .filter(|(_, seen, _)| seen.health == Health::Unhealthy)
-        .map(|(_, seen, _)| seen.reason.as_str())
+        .filter(|(_, seen)| seen.health == Health::Unhealthy)
+        .map(|(_, seen)| seen.reason.as_str())
         .collect();
-    if !references.is_empty() && references.iter().all(|(_, seen, _)| seen.health == Health::Unhealthy) {
+    if !references.is_empty() && references.iter().all(|(_, seen)| seen.health == Health::Unhealthy) {
         let reasons: Vec<&str> = unanswered.into_iter().take(3).collect();
         return Some(format!(
             "none of its {} reference endpoint(s) answers ({})",
@@ -45,7 +61,7 @@ pub fn unfit<'a>(now: Timestamp, seen: impl Iterator<Item = (&'a str, &'a Observ
         ));
     }
     let fails = |seen: &Observation| matches!(seen.streak.health, Health::Unhealthy | Health::Unknown);
-    if !asked.iter().all(|(_, seen, _)| fails(seen)) {
+    if !asked.iter().all(|(_, seen)| fails(seen)) {
         return None;
     }
     let began = |seen: &Observation| {
@@ -59,14 +75,14 @@ pub fn unfit<'a>(now: Timestamp, seen: impl Iterator<Item = (&'a str, &'a Observ
         Some(earliest)
     };
     // What failed long before that moment was broken already and says nothing about the observer.
-    let moment = asked.iter().filter_map(|(_, seen, _)| began(seen)).max()?;
+    let moment = asked.iter().filter_map(|(_, seen)| began(seen)).max()?;
     let together: Vec<_> = asked
         .iter()
-        .filter(|(_, seen, _)| seen.failing_since.is_some_and(|since| since >= moment))
+        .filter(|(_, seen)| seen.failing_since.is_some_and(|since| since >= moment))
         .collect();
     let sites: BTreeSet<(&str, &str)> = together
         .iter()
-        .map(|(plan, seen, _)| (*plan, seen.site.as_str()))
+        .map(|(plan, seen)| (*plan, seen.site.as_str()))
         .collect();
     (together.len() >= FEWEST_PROBES && sites.len() >= FEWEST_SITES).then(|| {
         format!(
@@ -75,4 +91,9 @@ pub fn unfit<'a>(now: Timestamp, seen: impl Iterator<Item = (&'a str, &'a Observ
             sites.len()
         )
     })
+}
+
+fn lately(now: Timestamp, seen: &Observation, newest: i64) -> bool {
+    let slots = STALE_SLOTS.max(LOOK_SECONDS / i64::from(seen.interval_seconds.max(1)));
+    slot(now, seen.interval_seconds).saturating_sub(newest) <= slots
 }

@@ -207,6 +207,7 @@ impl Probe {
         let mut tally = Tally::default();
         let plans = self.plans(&mut tally).await?;
         let asked = all_probes(&plans);
+        self.memory.lock().await.observations.ask(&asked, &self.observer);
         self.remember(&plans, &mut tally).await;
 
         let mut begun: BTreeMap<(String, String), i64> = BTreeMap::new();

@@ -18,6 +18,8 @@ type Id = (String, String, String);
 #[derive(Default)]
 pub(super) struct Observations {
     plans: BTreeSet<String>,
+    /// Every probe that is asked, whether anything is known of it or not.
+    asked: BTreeSet<Id>,
     known: BTreeMap<Id, Known>,
     fitness: Option<(Timestamp, Option<String>)>,
 }
@@ -35,6 +37,12 @@ struct Known {
 impl Observations {
     pub(super) fn knows(&self, plan: &str) -> bool {
         self.plans.contains(plan)
+    }
+
+    /// What is asked from now on.
+    pub(super) fn ask(&mut self, asked: &[Asked], observer: &str) {
+        self.asked = asked.iter().map(|one| id(one, observer)).collect();
+        self.fitness = None;
     }
 
     pub(super) fn learn(&mut self, plan: &str, found: Vec<(Item, Observation)>) {
@@ -59,23 +67,19 @@ impl Observations {
     }
 
     /// Why this observer is not to be believed now. Looked at once a second: it is about all that it sees.
-    fn unfit(&mut self, now: Timestamp, observer: &str) -> Option<String> {
+    fn unfit(&mut self, now: Timestamp) -> Option<String> {
         if let Some((_, known)) = self.fitness.as_ref().filter(|(at, _)| later(*at, FITNESS_LASTS) > now) {
             return known.clone();
         }
-        let mine = self.known.iter().filter(|((_, _, by), _)| by == observer);
-        let found = unfit(
-            now,
-            mine.map(|((plan, _, _), known)| (plan.as_str(), &known.stored, known.slot)),
-        );
+        let asked = self.asked.iter().map(|id| {
+            let seen = self.known.get(id).map(|known| (&known.stored, known.slot));
+            (id.0.as_str(), seen)
+        });
+        let found = unfit(now, asked);
         let was = self.fitness.as_ref().and_then(|(_, known)| known.clone());
         if found.is_some() && was.is_none() {
             metrics::counter!("ObserversUnfit").increment(1);
-            tracing::error!(
-                observer,
-                why = found,
-                "this observer is unfit: its voice does not count"
-            );
+            tracing::error!(why = found, "this observer is unfit: its voice does not count");
         }
         self.fitness = Some((now, found.clone()));
         found
@@ -104,7 +108,7 @@ impl Probe {
         for _ in 0..3 {
             let (known, unfit) = {
                 let mut memory = self.memory.lock().await;
-                let unfit = memory.observations.unfit(self.ports.clock.now(), &self.observer);
+                let unfit = memory.observations.unfit(self.ports.clock.now());
                 (memory.observations.known.get(&id).cloned(), unfit)
             };
             // Another site's old observation of the same probe name is none of this probe's.

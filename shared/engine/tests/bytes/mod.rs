@@ -69,7 +69,7 @@ pub fn observation(bytes: &[u8]) {
     let now: Timestamp = "2026-11-21T10:00:00Z".parse().unwrap();
     let plan = plan();
     assess(now, &plan, std::slice::from_ref(&observation), &[]);
-    unfit(now, std::iter::once(("shop", &observation, observation.slot)));
+    unfit(now, std::iter::once(("shop", Some((&observation, observation.slot)))));
     let sample = Sample::new(Health::Unhealthy, "connection refused");
     if let Some(next) = observe(Some(&observation), &plan.probes[0], "eu-west-1", now, sample) {
         assert!(
