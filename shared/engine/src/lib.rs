@@ -10,6 +10,7 @@
 //! - [`ports`] are the only ways out: table, clock, endpoint, traffic, DNS, compute, database, alarms,
 //!   notifier, functions. `shared/aws` implements them on the SDK, `shared/testkit` in memory.
 //! - [`store`] reads and writes typed items by compare-and-set and recognises its own lost replies.
+//! - `sites` judges what is seen of a plan's sites, for decision and for gates.
 //! - [`probe`], [`decision`] and [`executor`] are what the functions run. The very same bodies run in tests.
 //! - [`steps`] has one module for each kind of step: how it is read, applied and restored.
 
@@ -18,5 +19,6 @@ pub mod executor;
 pub mod intake;
 pub mod ports;
 pub mod probe;
+mod sites;
 pub mod steps;
 pub mod store;

@@ -254,6 +254,15 @@ impl Store {
             .collect()
     }
 
+    /// The same without their items: what is seen of a plan.
+    ///
+    /// # Errors
+    /// The table could not be read.
+    pub async fn seen(&self, plan: &str) -> Result<Vec<Observation>, CallError> {
+        let observations = self.observations(plan).await?.into_iter();
+        Ok(observations.map(|(_, seen)| seen).collect())
+    }
+
     /// Writes an item that must not exist yet. Our own earlier write of the same content counts as written.
     ///
     /// # Errors

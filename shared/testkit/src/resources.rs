@@ -138,7 +138,7 @@ pub fn resources() -> Result<Vec<Resource>, String> {
         from: "blue".into(),
         to: "green".into(),
         style: Style::Unplanned,
-        run: None,
+        started_at: None,
     };
     let resource = |(step, verified_by): (&Step, &'static str)| Resource {
         kind: step.kind(),

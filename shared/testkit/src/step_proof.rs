@@ -313,7 +313,7 @@ impl Proof {
             from: "blue".into(),
             to: "green".into(),
             style: self.style,
-            run: None,
+            started_at: None,
         };
         let driver = driver(&ports, &plan, step, &goal);
         for _ in 0..100 {

@@ -115,6 +115,24 @@ pub struct Escalate {
     pub dry_run: bool,
 }
 
+macro_rules! with_a_word {
+    ($($command:ty),+) => {
+        $(impl $command {
+            /// The word alone.
+            pub fn word(&self) -> WordOnPlan {
+                WordOnPlan {
+                    plan: self.plan.clone(),
+                    operator: self.operator.clone(),
+                    reason: self.reason.clone(),
+                    dry_run: self.dry_run,
+                }
+            }
+        })+
+    };
+}
+
+with_a_word!(Answer, Escalate, MaintenanceWindow, Pause, Resolve, Skip);
+
 /// All plans, where a command takes that.
 pub const ALL_PLANS: &str = "*";
 
@@ -134,18 +152,6 @@ pub struct Pause {
     /// Say what would be done, and do nothing.
     #[serde(default)]
     pub dry_run: bool,
-}
-
-impl Pause {
-    /// The word alone.
-    pub fn word(&self) -> WordOnPlan {
-        WordOnPlan {
-            plan: self.plan.clone(),
-            operator: self.operator.clone(),
-            reason: self.reason.clone(),
-            dry_run: self.dry_run,
-        }
-    }
 }
 
 /// No automatic moves until a time. Either `until` or `for_seconds`.

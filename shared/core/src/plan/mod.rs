@@ -170,15 +170,16 @@ impl Plan {
     /// Whether a move of this style can lose data: a step says so, or a replica is promoted whose source was not fenced
     /// before.
     pub fn is_lossy(&self, style: Style) -> bool {
-        self.steps.iter().enumerate().any(|(index, step)| {
+        self.steps.iter().any(|step| {
             let promotes = matches!(step, Step::RdsPromoteReplica(_)) && step.common().when.includes(style);
-            step.is_lossy(style) || (promotes && !self.is_fenced_before(index, style))
+            step.is_lossy(style) || (promotes && !self.is_fenced_before(step.name(), style))
         })
     }
 
-    /// Whether a move of this style that comes to this step has verifiably cut the writes to the source.
-    pub fn is_fenced_before(&self, index: usize, style: Style) -> bool {
-        self.steps.iter().take(index).any(|step| {
+    /// Whether a move of this style that comes to the step of this name has verifiably cut the writes to the source.
+    pub fn is_fenced_before(&self, name: &str, style: Style) -> bool {
+        let mut before = self.steps.iter().take_while(|step| step.name() != name);
+        before.any(|step| {
             let common = step.common();
             let sure = common.when.includes(style) && common.on_failure != OnFailure::Continue;
             matches!(step, Step::FenceSource(_)) && sure

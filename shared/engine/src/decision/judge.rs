@@ -4,9 +4,10 @@
 //! judgement is thrown away and made again on what stands there now, so two events at once, or one event
 //! five times, open one execution at most.
 
-use super::{DecisionMaker, sufficient_alarms};
+use super::DecisionMaker;
 use crate::ports::{CallError, CallErrorKind, Key};
-use crate::store::{DECISION, EXECUTION};
+use crate::sites::{self, Look};
+use crate::store::DECISION;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -17,7 +18,7 @@ use understudy_core::event::AlarmEvent;
 use understudy_core::execution::{Execution, Kind, TriggerKind};
 use understudy_core::fleet::FleetState;
 use understudy_core::guard::Verdict;
-use understudy_core::health::{AlarmWord, SiteHealth, assess};
+use understudy_core::health::SiteHealth;
 use understudy_core::plan::Plan;
 use understudy_core::report::{EventKind, about_plan};
 
@@ -91,19 +92,8 @@ impl DecisionMaker {
     /// Reads what the judgement of this control item needs.
     pub(super) async fn look(&self, control: &Control) -> Result<Seen, CallError> {
         let plan = self.store.plan_of(control).await?;
-        // Words are judged by the moment at which they were asked for. A sandbox that is frozen meanwhile would find some of
-        // them stale, those that disagree perhaps, and would not know what has been said since.
-        let asked_at = self.ports.clock.now();
-        let observations: Vec<_> = self
-            .store
-            .observations(&control.plan)
-            .await?
-            .into_iter()
-            .map(|(_, observation)| observation)
-            .collect();
-        let alarms = sufficient_alarms(self.ports.alarms.as_ref(), &plan).await;
-        let sites = assess(asked_at, &plan, &observations, &alarms);
-        let unread = alarms.iter().any(|word| matches!(word, AlarmWord::Missing { .. }));
+        let (alarms, clock) = (self.ports.alarms.as_ref(), self.ports.clock.as_ref());
+        let Look { sites, unread } = sites::look(&self.store, alarms, clock, &plan).await?;
         let fleet = self.store.fleet_state().await?;
         let lags = if plan.lag_sources(&control.active_site).is_empty() {
             Lags::new()
@@ -151,7 +141,10 @@ impl DecisionMaker {
                         control.plan_revision,
                         now,
                     );
-                    self.open(control, execution, now).await? || self.was_opened(name, &execution_id).await?
+                    // A write whose reply was lost is recognised by the item that it made. If others have written since,
+                    // even carried the execution to its end, only its id tells: without this look a person would be told
+                    // that nothing was begun.
+                    self.open(control, execution, now).await? || self.find(name, &execution_id).await?.is_some()
                 }
                 None => self.refuse(control, trigger, &decision, &seen, now).await?,
             };
@@ -195,24 +188,6 @@ impl DecisionMaker {
                 "judging plan {name}: {MAX_JUDGEMENTS} tries lost against other writers; nothing was written; try again"
             ),
         ))
-    }
-
-    // A write whose reply was lost is recognised by the item that it made. If others have written since, even carried the
-    // execution to its end, only its id tells: without this look a person would be told that nothing was begun.
-    async fn was_opened(&self, name: &str, id: &str) -> Result<bool, CallError> {
-        let Some(control) = self.store.control(name).await? else {
-            return Ok(false);
-        };
-        let running = control.execution.as_ref().is_some_and(|execution| execution.id == id);
-        let ended = control.last_execution.as_ref().is_some_and(|ended| ended.id == id);
-        if running || ended {
-            return Ok(true);
-        }
-        let key = Key {
-            plan: name.to_owned(),
-            item: format!("{EXECUTION}{id}"),
-        };
-        Ok(self.store.read::<Execution>(&key).await?.is_some())
     }
 
     // Opens an execution over exactly the control item that was judged.

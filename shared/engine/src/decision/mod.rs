@@ -18,14 +18,12 @@ use crate::intake::{self, Incoming, MAX_PAYLOAD_BYTES, WakeRecord};
 use crate::ports::{Alarms, CallError, Clock, Functions, Invocation, Key, Random, Table};
 use crate::store::{CONTROL, OBSERVATION, Store};
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use understudy_core::control::Wake;
 use understudy_core::decide::Trigger;
-use understudy_core::event::{AlarmEvent, excerpt_long};
+use understudy_core::event::AlarmEvent;
 use understudy_core::fleet::FleetLimits;
-use understudy_core::health::{AlarmWord, Observation};
-use understudy_core::plan::{AlarmEvidence, Plan};
+use understudy_core::health::Observation;
 
 /// The ways out of the decision function.
 #[derive(Clone)]
@@ -221,42 +219,4 @@ impl DecisionMaker {
         self.store.put(&cleared, item.version).await?;
         Ok(())
     }
-}
-
-/// What CloudWatch says of the plan's alarms whose word is sufficient, Region by Region.
-///
-/// Never an error: a reading that can not be had is missing, and the probes go on speaking.
-pub(crate) async fn sufficient_alarms(alarms: &dyn Alarms, plan: &Plan) -> Vec<AlarmWord> {
-    let mut regions: BTreeMap<Option<&str>, Vec<String>> = BTreeMap::new();
-    for alarm in &plan.alarms {
-        if alarm.evidence == AlarmEvidence::Sufficient {
-            let region = alarm.region.as_deref().or(plan.region.as_deref());
-            regions.entry(region).or_default().push(alarm.alarm_name.clone());
-        }
-    }
-    let mut words = Vec::new();
-    for (region, names) in regions {
-        let answer = alarms.readings(region, &names).await;
-        if let Err(error) = &answer {
-            tracing::warn!(
-                plan = plan.name,
-                error = error.message,
-                "sufficient alarms can not be read; the probes alone are judged"
-            );
-        }
-        words.extend(names.into_iter().map(|alarm_name| match &answer {
-            Ok(readings) => match readings.iter().find(|reading| reading.alarm_name == alarm_name) {
-                Some(reading) => AlarmWord::Read(reading.clone()),
-                None => AlarmWord::Missing {
-                    why: "CloudWatch does not know this alarm; create it, or take it out of the plan".into(),
-                    alarm_name,
-                },
-            },
-            Err(error) => AlarmWord::Missing {
-                why: format!("it can not be read: {}", excerpt_long(&error.message)),
-                alarm_name,
-            },
-        }));
-    }
-    words
 }

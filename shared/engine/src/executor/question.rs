@@ -42,7 +42,7 @@ impl Executor {
                     from,
                     to,
                     style,
-                    run: None,
+                    started_at: None,
                 };
                 json!({"ok": true, "steps": self.dry_run(&plan, &goal).await})
             }
@@ -166,7 +166,7 @@ impl Executor {
             from: site.name.clone(),
             to: site.name.clone(),
             style: Style::Planned,
-            run: None,
+            started_at: None,
         };
         driver(&self.steps, plan, step, &goal).read(&goal).await.map(|_| ())
     }

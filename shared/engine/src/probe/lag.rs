@@ -48,13 +48,7 @@ impl Probe {
         for source in &sources {
             by_region.entry(source.region.as_deref()).or_default().push(source);
         }
-        let observations: Vec<_> = self
-            .store
-            .observations(&plan.name)
-            .await?
-            .into_iter()
-            .map(|(_, seen)| seen)
-            .collect();
+        let observations = self.store.seen(&plan.name).await?;
         // One bad answer does not make a site unhealthy yet, but what is measured after it may flatter already.
         let failing = observations
             .iter()

@@ -115,8 +115,8 @@ impl Driver for ElbTargetsDriver {
         !(some(gained(from, into)) && some(gained(into, from)))
     }
 
-    async fn holds(&self, from: &ResourceState, into: &ResourceState, back: bool) -> Result<Option<String>, CallError> {
-        let (Some(new), ResourceState::ElbTargets { targets }) = (gained(from, into), into) else {
+    async fn holds(&self, reading: &Reading, into: &ResourceState, back: bool) -> Result<Option<String>, CallError> {
+        let (Some(new), ResourceState::ElbTargets { targets }) = (gained(&reading.current, into), into) else {
             return Err(foreign_state("elb_targets"));
         };
         if !new.is_empty() {

@@ -69,7 +69,7 @@ pub struct Reading {
     pub note: String,
     /// Why the step must not begin, if it must not. Asked before the intent only: what has begun is verified.
     pub blocked: Option<String>,
-    /// Why the call must wait, if it must: asked before each, and waited for within the step's timeout.
+    /// Why the resource takes no call now, if it does not: see [`Driver::holds`].
     pub hold: Option<String>,
 }
 
@@ -82,18 +82,7 @@ pub struct Goal {
     pub to: String,
     /// Whether the source still works.
     pub style: Style,
-    /// The execution, and the step's place in it; none in a dry run.
-    pub run: Option<GoalRun>,
-}
-
-/// The execution that a step is part of.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct GoalRun {
-    /// Its id.
-    pub execution: String,
-    /// The epoch under which it acts.
-    pub epoch: u64,
-    /// When the step was begun, once it was.
+    /// When the step was begun, once it was. Never in a dry run.
     pub started_at: Option<Timestamp>,
 }
 
@@ -179,11 +168,11 @@ pub trait Driver: Send + Sync {
         let _ = (from, into);
         true
     }
-    /// Why the next of several calls has to wait, if it must: the one before has not done its work yet. `back` when the
-    /// calls undo.
-    async fn holds(&self, from: &ResourceState, into: &ResourceState, back: bool) -> Result<Option<String>, CallError> {
-        let _ = (from, into, back);
-        Ok(None)
+    /// Why the next call has to wait, if it must: the resource takes none now, or the call before has not done its work
+    /// yet. `back` when the calls undo.
+    async fn holds(&self, reading: &Reading, into: &ResourceState, back: bool) -> Result<Option<String>, CallError> {
+        let _ = (into, back);
+        Ok(reading.hold.clone())
     }
     /// For calls that must not be made twice: how long after one that was not seen to work the resource must still read
     /// as before, until it is taken to have had no effect. `None`: a repeat does no harm.

@@ -2,10 +2,11 @@
 
 use super::{Driver, Facts, Goal, Plane, Reading, StepPorts};
 use crate::ports::CallError;
+use crate::sites;
 use async_trait::async_trait;
 use jiff::SignedDuration;
 use understudy_core::control::later;
-use understudy_core::health::{Health, assess};
+use understudy_core::health::Health;
 use understudy_core::plan::{Plan, WaitHealthy};
 use understudy_core::state::ResourceState;
 
@@ -36,17 +37,9 @@ impl Driver for WaitHealthyDriver {
     }
 
     async fn read(&self, goal: &Goal) -> Result<Reading, CallError> {
-        let observations: Vec<_> = self
-            .ports
-            .store
-            .observations(&self.plan.name)
-            .await?
-            .into_iter()
-            .map(|(_, seen)| seen)
-            .collect();
-        let alarms = crate::decision::sufficient_alarms(self.ports.alarms.as_ref(), &self.plan).await;
-        let now = self.ports.clock.now();
-        let sites = assess(now, &self.plan, &observations, &alarms);
+        let (alarms, clock) = (self.ports.alarms.as_ref(), self.ports.clock.as_ref());
+        let sites = sites::look(&self.ports.store, alarms, clock, &self.plan).await?.sites;
+        let now = clock.now();
         let to = goal.to.as_str();
         let (open, note) = match sites.get(to) {
             Some(site) => {

@@ -107,42 +107,18 @@ pub struct ElasticIp {
 }
 
 impl StepKind for AsgCapacity {
-    fn kind(&self) -> &'static str {
-        "asg_capacity"
-    }
-
-    fn common(&self) -> &StepCommon {
-        &self.common
-    }
-
     fn resources_of(&self, site: &str) -> Vec<&str> {
         self.groups.get(site).map(String::as_str).into_iter().collect()
     }
 }
 
 impl StepKind for AsgZones {
-    fn kind(&self) -> &'static str {
-        "asg_zones"
-    }
-
-    fn common(&self) -> &StepCommon {
-        &self.common
-    }
-
     fn shared_resources(&self) -> Vec<&str> {
         vec![&self.auto_scaling_group_name]
     }
 }
 
 impl StepKind for Ec2Instance {
-    fn kind(&self) -> &'static str {
-        "ec2_instance"
-    }
-
-    fn common(&self) -> &StepCommon {
-        &self.common
-    }
-
     /// Started again, a stopped instance has lost what was on its instance store and in its memory.
     fn reversibility(&self) -> Reversibility {
         Reversibility::Compensable
@@ -159,14 +135,6 @@ impl StepKind for Ec2Instance {
 }
 
 impl StepKind for ElasticIp {
-    fn kind(&self) -> &'static str {
-        "elastic_ip"
-    }
-
-    fn common(&self) -> &StepCommon {
-        &self.common
-    }
-
     fn resources_of(&self, site: &str) -> Vec<&str> {
         self.targets.get(site).map(String::as_str).into_iter().collect()
     }

@@ -138,14 +138,6 @@ pub struct FencedDatabase {
 }
 
 impl StepKind for RdsRebootFailover {
-    fn kind(&self) -> &'static str {
-        "rds_reboot_failover"
-    }
-
-    fn common(&self) -> &StepCommon {
-        &self.common
-    }
-
     fn reversibility(&self) -> Reversibility {
         Reversibility::Compensable
     }
@@ -156,14 +148,6 @@ impl StepKind for RdsRebootFailover {
 }
 
 impl StepKind for RdsClusterFailover {
-    fn kind(&self) -> &'static str {
-        "rds_cluster_failover"
-    }
-
-    fn common(&self) -> &StepCommon {
-        &self.common
-    }
-
     fn reversibility(&self) -> Reversibility {
         Reversibility::Compensable
     }
@@ -178,14 +162,6 @@ impl StepKind for RdsClusterFailover {
 }
 
 impl StepKind for RdsGlobal {
-    fn kind(&self) -> &'static str {
-        "rds_global"
-    }
-
-    fn common(&self) -> &StepCommon {
-        &self.common
-    }
-
     fn reversibility(&self) -> Reversibility {
         Reversibility::Compensable
     }
@@ -204,14 +180,6 @@ impl StepKind for RdsGlobal {
 }
 
 impl StepKind for RdsPromoteReplica {
-    fn kind(&self) -> &'static str {
-        "rds_promote_replica"
-    }
-
-    fn common(&self) -> &StepCommon {
-        &self.common
-    }
-
     fn reversibility(&self) -> Reversibility {
         Reversibility::Irreversible
     }
@@ -231,14 +199,6 @@ impl StepKind for RdsPromoteReplica {
 }
 
 impl StepKind for FenceSource {
-    fn kind(&self) -> &'static str {
-        "fence_source"
-    }
-
-    fn common(&self) -> &StepCommon {
-        &self.common
-    }
-
     fn warning(&self) -> Option<(&'static str, String)> {
         let is_asked_of_the_lost = self.common.when != When::Planned;
         (is_asked_of_the_lost && self.common.on_failure != super::OnFailure::Continue).then(|| {
@@ -261,14 +221,6 @@ impl StepKind for FenceSource {
 }
 
 impl StepKind for OpenDestination {
-    fn kind(&self) -> &'static str {
-        "open_destination"
-    }
-
-    fn common(&self) -> &StepCommon {
-        &self.common
-    }
-
     fn resources_of(&self, site: &str) -> Vec<&str> {
         let database = self.databases.get(site);
         database

@@ -112,14 +112,6 @@ impl RecordType {
 }
 
 impl StepKind for DnsRecords {
-    fn kind(&self) -> &'static str {
-        "dns_records"
-    }
-
-    fn common(&self) -> &StepCommon {
-        &self.common
-    }
-
     fn warning(&self) -> Option<(&'static str, String)> {
         let seconds = self.common.timeout_seconds;
         let message = || {

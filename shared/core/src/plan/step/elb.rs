@@ -33,14 +33,6 @@ pub struct ElbWeights {
 }
 
 impl StepKind for ElbWeights {
-    fn kind(&self) -> &'static str {
-        "elb_weights"
-    }
-
-    fn common(&self) -> &StepCommon {
-        &self.common
-    }
-
     fn resources_of(&self, site: &str) -> Vec<&str> {
         self.target_groups.get(site).map(String::as_str).into_iter().collect()
     }
@@ -89,14 +81,6 @@ pub struct TargetId {
 }
 
 impl StepKind for ElbTargets {
-    fn kind(&self) -> &'static str {
-        "elb_targets"
-    }
-
-    fn common(&self) -> &StepCommon {
-        &self.common
-    }
-
     fn resources_of(&self, site: &str) -> Vec<&str> {
         let targets = self.targets.get(site).into_iter().flatten();
         targets.map(|target| target.id.as_str()).collect()

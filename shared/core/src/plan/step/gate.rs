@@ -18,14 +18,6 @@ pub struct WaitHealthy {
 }
 
 impl StepKind for WaitHealthy {
-    fn kind(&self) -> &'static str {
-        "wait_healthy"
-    }
-
-    fn common(&self) -> &StepCommon {
-        &self.common
-    }
-
     fn reversibility(&self) -> Reversibility {
         Reversibility::Nothing
     }

@@ -116,12 +116,8 @@ pub enum Reversibility {
     Nothing,
 }
 
-/// What each kind of step says of itself.
+/// What each kind of step says of itself, beside what every step has.
 pub trait StepKind {
-    /// The kind, as plan files spell it.
-    fn kind(&self) -> &'static str;
-    /// What every step has.
-    fn common(&self) -> &StepCommon;
     /// Whether it can be taken back.
     fn reversibility(&self) -> Reversibility {
         Reversibility::Reversible
@@ -147,12 +143,12 @@ pub trait StepKind {
 }
 
 macro_rules! kinds {
-    ($($(#[$doc:meta])* $kind:ident),+ $(,)?) => {
+    ($($(#[$doc:meta])* $kind:ident => $name:literal),+ $(,)?) => {
         /// One change to one resource, or one gate.
         #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-        #[serde(tag = "kind", rename_all = "snake_case")]
+        #[serde(tag = "kind")]
         pub enum Step {
-            $($(#[$doc])* $kind($kind)),+
+            $($(#[$doc])* #[serde(rename = $name)] $kind($kind)),+
         }
 
         impl Step {
@@ -162,55 +158,59 @@ macro_rules! kinds {
                     $(Self::$kind(step) => step),+
                 }
             }
+
+            /// What every step has.
+            pub fn common(&self) -> &StepCommon {
+                match self {
+                    $(Self::$kind(step) => &step.common),+
+                }
+            }
+
+            /// The kind, as plan files spell it.
+            pub fn kind(&self) -> &'static str {
+                match self {
+                    $(Self::$kind(_) => $name),+
+                }
+            }
         }
     };
 }
 
 kinds! {
     /// Weights of the forward action of a listener or a rule.
-    ElbWeights,
+    ElbWeights => "elb_weights",
     /// Targets of one target group: the destination's are registered, the source's deregistered.
-    ElbTargets,
+    ElbTargets => "elb_targets",
     /// Records of a hosted zone, changed by compare-and-set.
-    DnsRecords,
+    DnsRecords => "dns_records",
     /// Cuts writes to the source's database.
-    FenceSource,
+    FenceSource => "fence_source",
     /// Lets clients into the destination's database.
-    OpenDestination,
+    OpenDestination => "open_destination",
     /// A Multi-AZ instance fails over to its standby.
-    RdsRebootFailover,
+    RdsRebootFailover => "rds_reboot_failover",
     /// Another member of a cluster becomes its writer.
-    RdsClusterFailover,
+    RdsClusterFailover => "rds_cluster_failover",
     /// Another Region's cluster becomes the primary of a global database.
-    RdsGlobal,
+    RdsGlobal => "rds_global",
     /// A read replica becomes a database of its own.
-    RdsPromoteReplica,
+    RdsPromoteReplica => "rds_promote_replica",
     /// The size of the destination's Auto Scaling group.
-    AsgCapacity,
+    AsgCapacity => "asg_capacity",
     /// The zones of an Auto Scaling group.
-    AsgZones,
+    AsgZones => "asg_zones",
     /// Instances that are started, or stopped.
-    Ec2Instance,
+    Ec2Instance => "ec2_instance",
     /// An Elastic IP address.
-    ElasticIp,
+    ElasticIp => "elastic_ip",
     /// A gate: goes on when the destination is healthy.
-    WaitHealthy,
+    WaitHealthy => "wait_healthy",
 }
 
 impl Step {
-    /// What every step has.
-    pub fn common(&self) -> &StepCommon {
-        self.as_kind().common()
-    }
-
     /// The step's name, unique in its plan.
     pub fn name(&self) -> &str {
         &self.common().name
-    }
-
-    /// The kind, as plan files spell it.
-    pub fn kind(&self) -> &'static str {
-        self.as_kind().kind()
     }
 
     /// Whether it names the resource, for the whole plan or for one of its sites.

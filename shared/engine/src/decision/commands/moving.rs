@@ -146,7 +146,7 @@ impl DecisionMaker {
     async fn wait_for(&self, plan: &str, id: &str, until: Timestamp) -> Option<Execution> {
         let mut newest = None;
         loop {
-            match self.look_at(plan, id).await {
+            match self.find(plan, id).await {
                 Ok(Some((execution, settled))) => {
                     newest = Some(execution);
                     if settled {
@@ -164,7 +164,7 @@ impl DecisionMaker {
     }
 
     // An execution, and whether nothing more comes of it by itself; none if the table does not know it any more.
-    async fn look_at(&self, plan: &str, id: &str) -> Result<Option<(Execution, bool)>, CallError> {
+    pub(in crate::decision) async fn find(&self, plan: &str, id: &str) -> Result<Option<(Execution, bool)>, CallError> {
         let control = self.store.control(plan).await?;
         if let Some(execution) = control.and_then(|control| control.execution).filter(|it| it.id == id) {
             let stuck = execution.status == Status::Stuck;

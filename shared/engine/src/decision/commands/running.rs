@@ -72,13 +72,7 @@ impl DecisionMaker {
     }
 
     pub(super) async fn skip(&self, asked: &Skip) -> Result<Value, CallError> {
-        let word = WordOnPlan {
-            plan: asked.plan.clone(),
-            operator: asked.operator.clone(),
-            reason: asked.reason.clone(),
-            dry_run: asked.dry_run,
-        };
-        self.by_word(&word, "skipped a step", |control, word, now| {
+        self.by_word(&asked.word(), "skipped a step", |control, word, now| {
             let execution = running(&mut control.execution, "skip")?;
             if execution.direction == Direction::Back {
                 return Err(format!(
@@ -121,13 +115,7 @@ impl DecisionMaker {
     }
 
     pub(super) async fn escalate(&self, asked: &Escalate) -> Result<Value, CallError> {
-        let word = WordOnPlan {
-            plan: asked.plan.clone(),
-            operator: asked.operator.clone(),
-            reason: asked.reason.clone(),
-            dry_run: asked.dry_run,
-        };
-        self.by_word(&word, "escalated", |control, _, _| {
+        self.by_word(&asked.word(), "escalated", |control, _, _| {
             let execution = running(&mut control.execution, "escalate")?;
             let allowed = execution.plan.policy.consent.allow_data_loss || asked.accept_data_loss;
             if execution.plan.is_lossy(Style::Unplanned) && !allowed {
@@ -145,13 +133,7 @@ impl DecisionMaker {
     }
 
     pub(super) async fn resolve(&self, asked: &Resolve) -> Result<Value, CallError> {
-        let word = WordOnPlan {
-            plan: asked.plan.clone(),
-            operator: asked.operator.clone(),
-            reason: asked.reason.clone(),
-            dry_run: asked.dry_run,
-        };
-        self.by_word(&word, "resolved", |control, word, now| {
+        self.by_word(&asked.word(), "resolved", |control, word, now| {
             let epoch = control.epoch;
             let plan = control.plan.clone();
             let execution = control.execution.as_mut().ok_or("no execution is in progress: there is nothing to resolve")?;

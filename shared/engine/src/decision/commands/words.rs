@@ -75,12 +75,7 @@ impl DecisionMaker {
     }
 
     pub(super) async fn maintenance(&self, asked: &MaintenanceWindow) -> Result<Value, CallError> {
-        let word = WordOnPlan {
-            plan: asked.plan.clone(),
-            operator: asked.operator.clone(),
-            reason: asked.reason.clone(),
-            dry_run: asked.dry_run,
-        };
+        let word = asked.word();
         // A second window takes the place of the first: longer or shorter, the last word counts.
         let open = |window: &mut Option<Maintenance>, word: &Word, now| {
             let until = asked.ends_at(now)?;
@@ -149,12 +144,7 @@ impl DecisionMaker {
     }
 
     pub(super) async fn reject(&self, answer: &Answer) -> Result<Value, CallError> {
-        let word = WordOnPlan {
-            plan: answer.plan.clone(),
-            operator: answer.operator.clone(),
-            reason: answer.reason.clone(),
-            dry_run: answer.dry_run,
-        };
+        let word = answer.word();
         self.by_word(&word, "rejected", |control, word, now| {
             let open = control.proposal.as_mut().filter(|known| known.is_open());
             let known = open.ok_or("no proposal waits for an answer")?;

@@ -92,10 +92,7 @@ impl Turn<'_> {
             );
             return self.stick(control, &why).await;
         }
-        if let Some(why) = &reading.hold {
-            return self.look_again(control, index, why).await;
-        }
-        match driver.holds(&reading.current, &pre_state, true).await {
+        match driver.holds(&reading, &pre_state, true).await {
             Ok(None) => {}
             Ok(Some(why)) => return self.look_again(control, index, &why).await,
             Err(error) => return self.put_off_undo(control, index, &error).await,

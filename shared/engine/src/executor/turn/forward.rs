@@ -108,10 +108,7 @@ impl Turn<'_> {
             );
             return self.put_off(control, index, &error).await;
         }
-        if let Some(why) = &reading.hold {
-            return self.look_again(control, index, why).await;
-        }
-        match driver.holds(&reading.current, &wanted, false).await {
+        match driver.holds(&reading, &wanted, false).await {
             Ok(None) => {}
             Ok(Some(why)) => return self.look_again(control, index, &why).await,
             Err(error) => return self.put_off(control, index, &error).await,

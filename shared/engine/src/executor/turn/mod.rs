@@ -12,7 +12,7 @@ mod words;
 
 use super::{CALL_TIMEOUT, Executor, TURN, pre_state};
 use crate::ports::{CallError, CallErrorKind, Invocation};
-use crate::steps::{Driver, Goal, GoalRun, Reading};
+use crate::steps::{Driver, Goal, Reading};
 use crate::store::ChangeError;
 use jiff::{SignedDuration, Timestamp};
 use understudy_core::control::{Control, LeaseHeld, Wake, later};
@@ -355,11 +355,7 @@ impl Turn<'_> {
             from: execution.from.clone(),
             to: execution.to.clone(),
             style: execution.style,
-            run: Some(GoalRun {
-                execution: execution.id.clone(),
-                epoch: self.epoch,
-                started_at: execution.steps.get(index).and_then(|run| run.started_at),
-            }),
+            started_at: execution.steps.get(index).and_then(|run| run.started_at),
         };
         let driver = self.executor.driver(execution, index, &goal)?;
         let reading = driver.read(&goal).await?;

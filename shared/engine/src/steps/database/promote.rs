@@ -16,7 +16,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use std::sync::Arc;
 use understudy_core::execution::Style;
-use understudy_core::plan::{DbInstanceRef, Plan, RdsPromoteReplica, Step};
+use understudy_core::plan::{DbInstanceRef, Plan, RdsPromoteReplica};
 use understudy_core::state::ResourceState;
 
 pub(in super::super) struct PromoteDriver {
@@ -37,15 +37,10 @@ impl PromoteDriver {
         goal: &Goal,
         region: Option<String>,
     ) -> Self {
-        let index = plan
-            .steps
-            .iter()
-            .position(|known| matches!(known, Step::RdsPromoteReplica(known) if known.common.name == step.common.name));
         Self {
             databases: ports.databases.clone(),
             metrics: ports.metrics.clone(),
-            waits_for_lag: goal.style == Style::Planned
-                && index.is_some_and(|index| plan.is_fenced_before(index, Style::Planned)),
+            waits_for_lag: goal.style == Style::Planned && plan.is_fenced_before(&step.common.name, Style::Planned),
             step,
             to: goal.to.clone(),
             region,
@@ -104,8 +99,7 @@ impl Driver for PromoteDriver {
             )),
         };
         let mut waits = not_available(&format!("DB instance {id}"), &found.status);
-        let begun = goal.run.as_ref().and_then(|run| run.started_at);
-        if let (None, true, Some(since), Some(_)) = (&waits, self.waits_for_lag, begun, &found.replica_of) {
+        if let (None, true, Some(since), Some(_)) = (&waits, self.waits_for_lag, goal.started_at, &found.replica_of) {
             waits = self.behind(replica, since).await?;
         }
         let current = ResourceState::DbReplica {
