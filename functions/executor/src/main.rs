@@ -7,6 +7,7 @@ use understudy_aws::cloudwatch::{CloudWatchAlarms, CloudWatchMetrics};
 use understudy_aws::dynamodb::DynamoTable;
 use understudy_aws::ec2::Ec2Compute;
 use understudy_aws::elbv2::ElbTraffic;
+use understudy_aws::iam::PolicySimulator;
 use understudy_aws::rds::{RdsDatabase, RdsFailover};
 use understudy_aws::route53::Route53Dns;
 use understudy_aws::settings::ExecutorSettings;
@@ -20,6 +21,7 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     let telemetry = Telemetry::start("executor");
     let settings = ExecutorSettings::from_env().inspect_err(|error| tracing::error!(error = %error, "not started"))?;
     let config = AwsConfig::load().await;
+    let permissions = PolicySimulator::new(&config, settings.role_arn, settings.region.clone())?;
     let ports = ExecutorPorts {
         table: Arc::new(DynamoTable::new(&config, settings.table)),
         clock: Arc::new(SystemClock),
@@ -33,6 +35,7 @@ async fn main() -> Result<(), lambda_runtime::Error> {
         databases: Arc::new(RdsFailover::new(&config)),
         alarms: Arc::new(CloudWatchAlarms::new(&config)),
         metrics: Arc::new(CloudWatchMetrics::new(&config)),
+        permissions: Arc::new(permissions),
     };
     let executor = &Executor::new(ports, settings.region);
     runtime::run(telemetry, |event, invocation| async move {

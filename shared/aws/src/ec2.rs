@@ -8,10 +8,11 @@ use crate::config::{AwsConfig, Regional, Usage};
 use crate::failure::{Codes, Effect, explain, within_one_call};
 use async_trait::async_trait;
 use aws_sdk_ec2::Client;
-use aws_sdk_ec2::error::ProvideErrorMetadata;
+use aws_sdk_ec2::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_ec2::types::{Address, InstanceStatusSummary};
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use understudy_core::state::Association;
-use understudy_engine::ports::{CallError, CallErrorKind, Compute, InstanceStatus};
+use understudy_engine::ports::{CallError, CallErrorKind, Compute, InstanceStatus, Rehearsal};
 
 const CODES: Codes = Codes {
     not_found: &[
@@ -69,6 +70,24 @@ fn association_of(address: &Address) -> Option<Association> {
     })
 }
 
+/// What a call with `DryRun` is answered that would have been allowed.
+const ALLOWED: &str = "DryRunOperation";
+
+fn rehearsed<T, E>(doing: &str, answer: Result<T, SdkError<E, HttpResponse>>) -> Result<(), CallError>
+where
+    E: ProvideErrorMetadata + std::error::Error + 'static,
+{
+    match answer {
+        Err(error) if error.code() == Some(ALLOWED) => Ok(()),
+        Err(error) => Err(explain(doing, Effect::Reads, CODES, &error)),
+        // Nobody should ever see this: the service has ignored `DryRun`.
+        Ok(_) => Err(CallError::new(
+            CallErrorKind::Refused,
+            format!("{doing}: the service took it for the call itself; look at the resource"),
+        )),
+    }
+}
+
 // The service's word that the resource is not as it was read.
 fn conflict_or<E: ProvideErrorMetadata>(error: &E, other: CallError) -> CallError {
     if error.code().is_some_and(|code| CONFLICTS.contains(&code)) {
@@ -123,6 +142,47 @@ impl Compute for Ec2Compute {
                 system_check: word(status.system_status()),
             })
             .collect())
+    }
+
+    // `DryRun` answers with an error in either case: which one says whether the call would have been allowed (Amazon EC2
+    // API Reference, "Common query parameters").
+    async fn rehearse(&self, region: Option<&str>, call: &Rehearsal) -> Result<(), CallError> {
+        let client = self.clients.client(region);
+        match call {
+            Rehearsal::Start(ids) => {
+                let tried = client
+                    .start_instances()
+                    .set_instance_ids(Some(ids.clone()))
+                    .dry_run(true);
+                rehearsed(
+                    &format!("rehearsing the start of {}", ids.join(", ")),
+                    tried.send().await,
+                )
+            }
+            Rehearsal::Stop(ids) => {
+                let tried = client
+                    .stop_instances()
+                    .set_instance_ids(Some(ids.clone()))
+                    .dry_run(true);
+                rehearsed(
+                    &format!("rehearsing the stop of {}", ids.join(", ")),
+                    tried.send().await,
+                )
+            }
+            Rehearsal::Associate(allocation_id, wanted) => {
+                let tried = client
+                    .associate_address()
+                    .allocation_id(allocation_id)
+                    .set_instance_id(wanted.instance_id.clone())
+                    .set_network_interface_id(wanted.network_interface_id.clone())
+                    .set_private_ip_address(wanted.private_ip_address.clone())
+                    // As in the call itself; else the answer would be about another one.
+                    .allow_reassociation(false)
+                    .dry_run(true);
+                let doing = format!("rehearsing the association of {allocation_id}");
+                rehearsed(&doing, tried.send().await)
+            }
+        }
     }
 
     async fn start(&self, region: Option<&str>, ids: &[String]) -> Result<(), CallError> {

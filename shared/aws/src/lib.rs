@@ -38,6 +38,8 @@ pub mod ec2;
 pub mod elbv2;
 #[cfg(feature = "endpoint")]
 pub mod endpoint;
+#[cfg(feature = "iam")]
+pub mod iam;
 #[cfg(feature = "lambda")]
 pub mod lambda;
 #[cfg(feature = "rds")]
@@ -53,6 +55,7 @@ pub mod sns;
     feature = "dynamodb",
     feature = "ec2",
     feature = "elbv2",
+    feature = "iam",
     feature = "lambda",
     feature = "rds",
     feature = "route53",

@@ -51,6 +51,8 @@ pub struct ExecutorSettings {
     pub topic_arn: String,
     /// The Region that it runs in.
     pub region: String,
+    /// The ARN of its own role.
+    pub role_arn: String,
 }
 
 /// The environment is not as the function needs it.
@@ -136,6 +138,7 @@ impl ExecutorSettings {
             table: reader.text("UNDERSTUDY_TABLE"),
             topic_arn: reader.text("UNDERSTUDY_TOPIC_ARN"),
             region: reader.text("AWS_REGION"),
+            role_arn: reader.text("UNDERSTUDY_ROLE_ARN"),
         };
         reader.finish(settings)
     }

@@ -38,6 +38,7 @@ pub const COMMANDS: &[&str] = &[
     "skip",
     "escalate",
     "resolve",
+    "preflight",
     "put-plan",
     "delete-plan",
     "validate",
@@ -83,6 +84,8 @@ pub enum Command {
     Escalate(Escalate),
     /// Says how a stuck execution goes on.
     Resolve(Resolve),
+    /// Reads a plan through now: whether it could move.
+    Preflight(OfPlan),
     /// Stores a revision of a plan.
     #[serde(alias = "put_plan")]
     PutPlan(PutPlan),
@@ -114,6 +117,7 @@ impl Command {
             Self::Skip(_) => "skip",
             Self::Escalate(_) => "escalate",
             Self::Resolve(_) => "resolve",
+            Self::Preflight(_) => "preflight",
             Self::PutPlan(_) => "put-plan",
             Self::DeletePlan(_) => "delete-plan",
             Self::Validate(_) => "validate",

@@ -49,6 +49,8 @@ guards! {
     TargetHealthy => "target_healthy",
     /// It has been for as long as the policy asks of the source.
     TargetHealthyLongEnough => "target_healthy_long_enough",
+    /// Preflight, when the plan was last read through, found nothing that would make the move fail.
+    PreflightPassed => "preflight_passed",
     /// The latch of the last automatic failover is open.
     LatchOpen => "latch_open",
     /// The plan's automatic failovers of the last hour are within its budget.

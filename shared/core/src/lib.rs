@@ -11,7 +11,7 @@
 //! 3. [`event`] and [`command`] read what comes to the decision function: alarms, wakes and people.
 //! 4. [`decide`] judges: a trigger, the plan, its control item and the health of its sites become one
 //!    [`decide::Decision`], with the verdict of every [`guard`].
-//!    What holds for all plans together is in [`fleet`].
+//!    What holds for all plans together is in [`fleet`]; what was found out beforehand, in [`preflight`].
 //! 5. [`control`] is the one item that the epoch protects: lease, latch, wake, unsent announcements and
 //!    the current [`execution`]. Each change is a pure function from one control item to the next.
 //!    [`regions`] says which Region's executor takes the lease.
@@ -32,6 +32,7 @@ pub mod health;
 pub mod judge;
 pub mod mutant;
 pub mod plan;
+pub mod preflight;
 pub mod rate;
 pub mod regions;
 pub mod report;

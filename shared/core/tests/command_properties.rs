@@ -170,6 +170,7 @@ fn command() -> impl Strategy<Value = Command> {
         failover().prop_map(Command::Failover),
         failover().prop_map(Command::Failback),
         text(63).prop_map(|plan| Command::Status(OfPlan { plan })),
+        text(63).prop_map(|plan| Command::Preflight(OfPlan { plan })),
         Just(Command::List(Nothing {})),
         (text(63), any::<u32>()).prop_map(|(plan, limit)| Command::History(History { plan, limit })),
         pause().prop_map(Command::Pause),

@@ -102,6 +102,7 @@ impl Case {
             sites: &sites,
             fleet: &self.fleet,
             lags: &Lags::new(),
+            preflight: None,
         };
         decide(at(now), trigger, situation)
     }

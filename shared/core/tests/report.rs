@@ -127,6 +127,7 @@ fn status_lines_say_what_goes_on_since_when_what_is_next_and_how_to_stop_it() {
             sites: &sites,
             fleet: &fleet,
             lags: &Lags::new(),
+            preflight: None,
         };
         let next = decide(at(0), &Trigger::Timer, situation);
         status_lines(at(0), situation, &next).join("\n")

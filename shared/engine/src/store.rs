@@ -20,6 +20,7 @@ use understudy_core::fleet::FleetState;
 use understudy_core::health::Observation;
 use understudy_core::mutant::{Mutant, active};
 use understudy_core::plan::Plan;
+use understudy_core::preflight::Preflight;
 
 /// The sort key of the control item.
 pub const CONTROL: &str = "control";
@@ -29,6 +30,8 @@ pub const REVISION: &str = "revision#";
 pub const OBSERVATION: &str = "observation#";
 /// The item that holds how far the copies of a plan's data are behind.
 pub const LAG: &str = "lag";
+/// The item that holds what was found when a plan was last read through.
+pub const PREFLIGHT: &str = "preflight";
 /// The prefix of decision records.
 pub const DECISION: &str = "decision#";
 /// The partition of what holds for all plans together. No plan has this name.
@@ -242,6 +245,28 @@ impl Store {
         .await
     }
 
+    /// What was found when a plan was last read through.
+    ///
+    /// # Errors
+    /// The table could not be read.
+    pub async fn preflight(&self, plan: &str) -> Result<Option<Preflight>, CallError> {
+        self.read(&preflight_key(plan)).await
+    }
+
+    /// Remembers what was found, unless somebody has found something newer meanwhile. Answers what stood there.
+    ///
+    /// # Errors
+    /// The table could not be written.
+    pub async fn remember_preflight(&self, plan: &str, found: &Preflight) -> Result<Option<Preflight>, CallError> {
+        self.upsert(&preflight_key(plan), |before: Option<Preflight>| {
+            let newer = before
+                .as_ref()
+                .is_some_and(|before| before.checked_at > found.checked_at);
+            ((!newer).then(|| found.clone()), before)
+        })
+        .await
+    }
+
     /// All observations of a plan.
     ///
     /// # Errors
@@ -402,6 +427,13 @@ pub fn fleet_key(item: &str) -> Key {
     Key {
         plan: FLEET.to_owned(),
         item: item.to_owned(),
+    }
+}
+
+fn preflight_key(plan: &str) -> Key {
+    Key {
+        plan: plan.to_owned(),
+        item: PREFLIGHT.to_owned(),
     }
 }
 

@@ -7,6 +7,7 @@
 
 use crate::clock::{TestClock, lock};
 use crate::cloud_databases::Databases;
+use crate::cloud_permissions::{Taken, account};
 use crate::faults::Faults;
 use crate::memory::MemoryTable;
 use jiff::{SignedDuration, Timestamp};
@@ -18,7 +19,7 @@ use understudy_core::control::{Control, Wake};
 use understudy_core::health::{AlarmReading, AlarmState, Health, Sample};
 use understudy_core::report::Announcement;
 use understudy_core::state::{Association, RecordSet, ResourceState, TargetWeight};
-use understudy_engine::ports::{AutoScalingGroup, CallError, Clock, DatabaseStatus, InstanceStatus, Target};
+use understudy_engine::ports::{Account, AutoScalingGroup, CallError, Clock, DatabaseStatus, InstanceStatus, Target};
 
 type Answer = Pin<Box<dyn Future<Output = Result<Value, CallError>> + Send>>;
 type Hook = Box<dyn Fn(Value) -> Answer + Send + Sync>;
@@ -146,6 +147,7 @@ pub(crate) struct State {
     pub(crate) nudges: Vec<(Wake, String)>,
     pub(crate) nudges_taken: usize,
     pub(crate) changes: Vec<Change>,
+    pub(crate) taken: Taken,
 }
 
 /// The cloud in memory.
@@ -154,6 +156,7 @@ pub struct FakeCloud {
     pub(crate) table: Arc<MemoryTable>,
     pub(crate) state: Mutex<State>,
     pub(crate) executor: OnceLock<Hook>,
+    pub(crate) account: Account,
     /// How long every call takes.
     pub latency: SignedDuration,
     /// What goes wrong. Operations are spelled as port and method: `traffic.set_weights`, `dns.in_sync`, `groups.resize`,
@@ -169,6 +172,7 @@ impl FakeCloud {
             table,
             state: Mutex::default(),
             executor: OnceLock::new(),
+            account: account(),
             latency: SignedDuration::from_millis(20),
             faults: Faults::default(),
         }

@@ -9,7 +9,9 @@ use crate::cloud_ports::{conflict, seen_after};
 use async_trait::async_trait;
 use std::collections::BTreeMap;
 use understudy_core::state::{Association, GroupSize, Power, ResourceState};
-use understudy_engine::ports::{AutoScalingGroup, CallError, CallErrorKind, Compute, Groups, InstanceStatus};
+use understudy_engine::ports::{
+    AutoScalingGroup, CallError, CallErrorKind, Compute, Groups, InstanceStatus, Rehearsal,
+};
 
 impl FakeCloud {
     /// Puts an instance there.
@@ -156,6 +158,20 @@ impl Compute for FakeCloud {
             }
         }
         reply.give("compute.instance_statuses", found)
+    }
+
+    async fn rehearse(&self, _region: Option<&str>, call: &Rehearsal) -> Result<(), CallError> {
+        let reply = self.reach("compute.rehearse").await?;
+        let action = match call {
+            Rehearsal::Start(_) => "ec2:StartInstances",
+            Rehearsal::Stop(_) => "ec2:StopInstances",
+            Rehearsal::Associate(..) => "ec2:AssociateAddress",
+        };
+        if lock(&self.state).taken.contains_key(action) {
+            let message = format!("{action}: UnauthorizedOperation; nothing was changed");
+            return Err(CallError::new(CallErrorKind::Refused, message));
+        }
+        reply.give("compute.rehearse", ())
     }
 
     async fn start(&self, _region: Option<&str>, ids: &[String]) -> Result<(), CallError> {

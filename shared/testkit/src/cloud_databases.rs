@@ -56,8 +56,16 @@ impl FakeCloud {
         lock(&self.state).data.clusters.insert(id.to_owned(), found);
     }
 
-    /// Puts a global database there, or changes it as somebody else would.
+    /// Puts a global database there, with its clusters, or changes it as somebody else would.
     pub fn put_global_database(&self, id: &str, global: GlobalDatabase) {
+        let member = DatabaseCluster {
+            status: "available".into(),
+            engine: "aurora-postgresql 16.4".into(),
+            ..DatabaseCluster::default()
+        };
+        for arn in &global.members {
+            self.put_db_cluster(arn, member.clone());
+        }
         let found = Lagging::new(global);
         lock(&self.state).data.globals.insert(id.to_owned(), found);
     }

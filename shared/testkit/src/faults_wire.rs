@@ -14,8 +14,9 @@ use understudy_core::plan::{EndpointProbe, TargetId};
 use understudy_core::report::Announcement;
 use understudy_core::state::{Association, GroupSize, RecordChange, RecordSet, TargetWeight};
 use understudy_engine::ports::{
-    Alarms, AutoScalingGroup, CallError, Compute, Database, DatabaseStatus, Dns, Due, Endpoint, ForwardTarget,
-    Functions, Groups, InstanceStatus, Item, Key, Notifier, Put, Table, Target, Traffic,
+    Account, Alarms, AutoScalingGroup, CallError, Compute, Database, DatabaseStatus, Dns, Due, Endpoint, ForwardTarget,
+    Functions, Groups, InstanceStatus, Item, Key, Notifier, Permission, Permissions, Put, Refused, Rehearsal, Table,
+    Target, Traffic,
 };
 
 /// The process in which one invocation runs. It can die.
@@ -198,6 +199,10 @@ impl<T: Compute> Compute for Wired<T> {
         let call = self.inner.stop(region, ids);
         self.sandbox.through("compute.stop", call).await
     }
+    async fn rehearse(&self, region: Option<&str>, call: &Rehearsal) -> Result<(), CallError> {
+        let call = self.inner.rehearse(region, call);
+        self.sandbox.through("compute.rehearse", call).await
+    }
     async fn association(&self, region: Option<&str>, allocation_id: &str) -> Result<Option<Association>, CallError> {
         let call = self.inner.association(region, allocation_id);
         self.sandbox.through("compute.association", call).await
@@ -288,5 +293,16 @@ impl<T: Functions> Functions for Wired<T> {
         self.sandbox
             .through("functions.ask_executor", self.inner.ask_executor(question))
             .await
+    }
+}
+
+#[async_trait]
+impl<T: Permissions> Permissions for Wired<T> {
+    fn account(&self) -> &Account {
+        self.inner.account()
+    }
+    async fn refused(&self, calls: &[Permission]) -> Result<Vec<Refused>, CallError> {
+        let call = self.inner.refused(calls);
+        self.sandbox.through("permissions.refused", call).await
     }
 }

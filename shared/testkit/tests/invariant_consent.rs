@@ -7,7 +7,7 @@ use understudy_core::health::Health;
 use understudy_engine::ports::GlobalDatabase;
 use understudy_testkit::world::World;
 use understudy_testkit::world_oracle::violations;
-use understudy_testkit::world_plan::{BLUE_HOST, sample_plan, shop_with};
+use understudy_testkit::world_plan::{BLUE_HOST, furnish, sample_plan};
 
 const BLUE: &str = "arn:aws:rds:eu-west-1:000000000000:cluster:shop-blue";
 const GREEN: &str = "arn:aws:rds:eu-central-1:000000000000:cluster:shop-green";
@@ -21,7 +21,8 @@ async fn world(consent: Value, lag_seconds: Option<u32>) -> World {
         "clusters": {"blue": BLUE, "green": GREEN},
     });
     plan["steps"].as_array_mut().unwrap().insert(1, data);
-    let world = shop_with(6, plan).await;
+    let world = World::new(6);
+    furnish(&world.cloud);
     world.cloud.put_global_database(
         "shop",
         GlobalDatabase {
@@ -31,6 +32,8 @@ async fn world(consent: Value, lag_seconds: Option<u32>) -> World {
             members: vec![BLUE.into(), GREEN.into()],
         },
     );
+    assert_eq!(world.put_plan(plan).await["ok"], true);
+    world.run_rounds(6).await;
     if let Some(seconds) = lag_seconds {
         measure(&world, seconds);
     }

@@ -77,9 +77,10 @@ async fn decision_hears_of_an_executions_end_although_an_operator_spoke_meanwhil
 async fn a_move_that_is_over_before_its_command_is_answered_is_not_called_refused() {
     let world = shop(35).await;
     world.table.faults.next("table.put", Fault::ReplyLost);
-    // Decision reads the control item, the plan and the fleet before it writes; the fourth read asks what came of that.
+    // Decision reads the control item, the plan, the fleet and the preflight before it writes; the fifth read asks what
+    // came of that.
     let long = Fault::Slow(SignedDuration::from_secs(12));
-    world.table.faults.nth("table.get", 4, long);
+    world.table.faults.nth("table.get", 5, long);
     let act = async {
         world.clock.sleep(SignedDuration::from_secs(1)).await;
         world.deliver().await;

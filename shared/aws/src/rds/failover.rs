@@ -55,6 +55,14 @@ fn expect<T: PartialEq + std::fmt::Debug>(doing: &str, found: &T, expected: &T) 
     Err(CallError::new(CallErrorKind::Conflict, message))
 }
 
+fn engine(name: Option<&str>, version: Option<&str>) -> String {
+    format!(
+        "{} {}",
+        name.unwrap_or("unknown"),
+        version.unwrap_or("of an unknown version")
+    )
+}
+
 fn absent(doing: &str) -> CallError {
     CallError::new(CallErrorKind::NotFound, format!("{doing}: there is no such database"))
 }
@@ -88,6 +96,7 @@ impl DatabaseFailover for RdsFailover {
             replica_of: replica_of.filter(|source| !source.is_empty()).map(str::to_owned),
             security_groups,
             security_groups_active: groups.iter().all(|group| group.status() == Some("active")),
+            engine: engine(found.engine(), found.engine_version()),
         })
     }
 
@@ -113,6 +122,7 @@ impl DatabaseFailover for RdsFailover {
                 .find(|member| member.is_cluster_writer() == Some(true))
                 .map(name),
             members: members.iter().map(name).collect(),
+            engine: engine(found.engine(), found.engine_version()),
         })
     }
 

@@ -18,7 +18,9 @@ pub(super) fn problems(command: &Command) -> Vec<String> {
                 problems.push("`escalate_after_seconds` is for a planned move; this one is unplanned already".into());
             }
         }
-        Command::Status(OfPlan { plan }) | Command::History(History { plan, .. }) => {
+        Command::Status(OfPlan { plan })
+        | Command::Preflight(OfPlan { plan })
+        | Command::History(History { plan, .. }) => {
             text(&mut problems, "plan", plan, 63);
         }
         Command::Pause(word) | Command::Resume(word) => {

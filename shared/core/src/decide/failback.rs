@@ -10,6 +10,7 @@ use crate::guard::{Guard, Verdict};
 use crate::health::{Health, SiteHealth};
 use crate::mutant::{self, Mutant};
 use crate::plan::{FailbackMode, Mode};
+use crate::preflight;
 use crate::report::clock;
 use jiff::{SignedDuration, Timestamp};
 
@@ -82,6 +83,7 @@ pub(super) fn decide_failback(
         ),
         ready_at.or(away.return_at),
     );
+    asking.ask(preflight::verdict(situation.preflight, control, &primary.name));
     let accepted = Accepted::default();
     for verdict in consequences(now, plan, (&[Style::Planned], &primary.name), situation.lags, accepted) {
         asking.ask(verdict);

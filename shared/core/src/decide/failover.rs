@@ -10,6 +10,7 @@ use crate::guard::{Guard, Verdict};
 use crate::health::{Health, SiteHealth};
 use crate::mutant::{self, Mutant};
 use crate::plan::Mode;
+use crate::preflight;
 use crate::report::clock;
 use jiff::{SignedDuration, Timestamp};
 
@@ -43,6 +44,7 @@ pub(super) fn decide_failover(
         Some(held_at),
     );
     let to = ask_target(&mut asking, situation);
+    asking.ask(preflight::verdict(situation.preflight, control, &to));
     restraint::failovers_left(&mut asking, situation);
     let accepted = Accepted::default();
     for verdict in consequences(now, plan, (&[Style::Unplanned], &to), situation.lags, accepted) {

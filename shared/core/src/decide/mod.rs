@@ -31,6 +31,7 @@ use crate::fleet::FleetState;
 use crate::guard::{Guard, Verdict};
 use crate::health::{AlarmReading, SiteHealth};
 use crate::plan::Plan;
+use crate::preflight::Preflight;
 use crate::report::clock;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -111,6 +112,8 @@ pub struct Situation<'a> {
     pub fleet: &'a FleetState,
     /// How far the copies of its data are behind.
     pub lags: &'a Lags,
+    /// What was found when the plan was last read through.
+    pub preflight: Option<&'a Preflight>,
 }
 
 /// A move that decision opens.

@@ -16,6 +16,7 @@ pub fn status_lines(now: Timestamp, situation: Situation<'_>, next: &Decision) -
         sites,
         fleet,
         lags,
+        preflight,
     } = situation;
     let primary = plan.primary().map(|site| site.name.as_str()).unwrap_or_default();
     let mut lines = vec![match &control.away {
@@ -83,6 +84,11 @@ pub fn status_lines(now: Timestamp, situation: Situation<'_>, next: &Decision) -
                 ", while the source was not well"
             }
         ));
+    }
+    if let Some(last) = preflight.filter(|last| last.is_about(control)) {
+        lines.push(format!("preflight {}: {}", ago(now, last.checked_at), last.sentence()));
+        let told = last.concerns.iter().take(5);
+        lines.extend(told.map(|concern| format!("  {}", concern.sentence())));
     }
     if let Some(latch) = control.latch.as_ref().filter(|latch| latch.until > now) {
         lines.push(format!(

@@ -20,6 +20,7 @@ use understudy_core::fleet::FleetState;
 use understudy_core::guard::Verdict;
 use understudy_core::health::SiteHealth;
 use understudy_core::plan::Plan;
+use understudy_core::preflight::Preflight;
 use understudy_core::report::{EventKind, about_plan};
 
 /// How often a judgement is made again because somebody else wrote first.
@@ -72,6 +73,7 @@ pub(super) struct Seen {
     pub(super) sites: BTreeMap<String, SiteHealth>,
     pub(super) fleet: FleetState,
     pub(super) lags: Lags,
+    pub(super) preflight: Option<Preflight>,
     /// A sufficient alarm could not be read: nothing else may tell when it can be.
     pub(super) unread: bool,
 }
@@ -84,6 +86,7 @@ impl Seen {
             sites: &self.sites,
             fleet: &self.fleet,
             lags: &self.lags,
+            preflight: self.preflight.as_ref(),
         }
     }
 }
@@ -100,11 +103,13 @@ impl DecisionMaker {
         } else {
             self.store.lags(&control.plan).await?
         };
+        let preflight = self.store.preflight(&control.plan).await?;
         Ok(Seen {
             plan,
             sites,
             fleet,
             lags,
+            preflight,
             unread,
         })
     }

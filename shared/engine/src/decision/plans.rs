@@ -7,13 +7,14 @@
 use super::{DecisionMaker, answers};
 use crate::executor::question::Question;
 use crate::ports::{CallError, Key};
-use crate::store::{LAG, OBSERVATION, REVISION};
+use crate::store::{LAG, OBSERVATION, PREFLIGHT, REVISION};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use understudy_core::command::{PutPlan, WordOnPlan};
 use understudy_core::control::{Control, Wake, later};
 use understudy_core::event::excerpt;
 use understudy_core::plan::{Plan, PlanError, parse, parse_text};
+use understudy_core::preflight::{Preflight, Weight};
 use understudy_core::report::{EventKind, about_plan};
 
 impl DecisionMaker {
@@ -97,6 +98,14 @@ impl DecisionMaker {
             operator = asked.operator,
             "plan stored"
         );
+        // Whether it could move is worth knowing at once; if this is lost, the probe asks for it within a minute.
+        if let Err(error) = self.ports.functions.nudge(Wake::Executor, &plan.name).await {
+            tracing::warn!(
+                plan = plan.name,
+                error = error.message,
+                "preflight comes with the next minute"
+            );
+        }
         Ok(json!({
             "ok": true, "plan": plan.name, "revision": revision + 1, "active_site": active, "differences": changes,
             "warnings": plan.warnings(),
@@ -159,7 +168,7 @@ impl DecisionMaker {
             )));
         }
         // Without its control item nothing reads these any more: whatever is left over does no harm.
-        for prefix in [OBSERVATION, REVISION, LAG] {
+        for prefix in [OBSERVATION, REVISION, LAG, PREFLIGHT] {
             for item in self.store.table().query(&asked.plan, prefix, 500, false).await? {
                 self.store.table().delete(&item.key, item.version).await?;
             }
@@ -211,6 +220,33 @@ impl DecisionMaker {
         Ok(json!({
             "ok": problems.is_empty(), "plan": plan.name, "changed": "nothing", "summary": summary,
             "problems": problems, "warnings": plan.warnings(),
+        }))
+    }
+
+    /// Reads a stored plan through now.
+    pub(super) async fn preflight(&self, name: &str) -> Result<Value, CallError> {
+        let Some(control) = self.store.control(name).await? else {
+            return Ok(answers::no_plan(name));
+        };
+        let question = Question::Preflight { plan: name.to_owned() };
+        let answer = self.ask(&question).await?;
+        let found = answer.get("preflight").cloned().unwrap_or_default();
+        let found: Option<Preflight> = serde_json::from_value(found).unwrap_or_default();
+        let Some(found) = found else {
+            let why = match &control.execution {
+                Some(running) => format!("{} {} is {}", running.kind, running.route(), running.status),
+                None => format!(
+                    "the active site {} is not well, and what is found on a bad day would be held against the standby",
+                    control.active_site
+                ),
+            };
+            return Ok(answers::refused(&format!(
+                "no preflight of plan {name} was made: {why}; what was found before stands"
+            )));
+        };
+        Ok(json!({
+            "ok": found.concerns.iter().all(|concern| concern.weight == Weight::Warns),
+            "plan": name, "summary": format!("preflight: {}", found.sentence()), "preflight": found,
         }))
     }
 

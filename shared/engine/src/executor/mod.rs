@@ -12,13 +12,14 @@
 //! Nothing is spawned: no task outlives its invocation, so a thawed sandbox sends nothing.
 
 mod pre_state;
+mod preflight;
 pub mod question;
 mod turn;
 
 use crate::intake::{self, Incoming, WakeRecord};
 use crate::ports::{
     Alarms, CallError, CallErrorKind, Clock, Compute, Database, DatabaseFailover, Dns, Groups, Invocation, Metrics,
-    Notifier, Random, Table, Traffic,
+    Notifier, Permissions, Random, Table, Traffic,
 };
 use crate::steps::StepPorts;
 use crate::store::Store;
@@ -59,6 +60,8 @@ pub struct ExecutorPorts {
     pub alarms: Arc<dyn Alarms>,
     /// CloudWatch metrics, for steps that wait for a copy to catch up.
     pub metrics: Arc<dyn Metrics>,
+    /// IAM, for preflight.
+    pub permissions: Arc<dyn Permissions>,
 }
 
 impl ExecutorPorts {
@@ -123,11 +126,7 @@ impl Executor {
     pub async fn handle(&self, payload: Value, invocation: &Invocation) -> Result<Value, HandlerError> {
         match intake::classify(payload) {
             Incoming::Wakes(records) => Ok(self.wakes(records, invocation).await),
-            Incoming::Nudge(plan) => self
-                .turn(&plan, invocation)
-                .await
-                .map(|outcome| json!({"ok": true, "plan": plan, "outcome": outcome}))
-                .map_err(HandlerError::from),
+            Incoming::Nudge(plan) => self.nudged(&plan, invocation).await.map_err(HandlerError::from),
             Incoming::Question(question) => Ok(self.answer(question).await),
             Incoming::Unknown(why) => Ok(refuse(&why)),
             Incoming::Command(_) | Incoming::ResourceRequest(_) | Incoming::Alarms(_) => Ok(refuse(
@@ -152,6 +151,14 @@ impl Executor {
             }
         }
         json!({"batchItemFailures": failures})
+    }
+
+    // A turn first: what is going on is never kept waiting by what might.
+    async fn nudged(&self, plan: &str, invocation: &Invocation) -> Result<Value, CallError> {
+        let outcome = self.turn(plan, invocation).await?;
+        let preflight = self.preflight(plan, false).await?;
+        let found = preflight.map(|found| found.sentence());
+        Ok(json!({"ok": true, "plan": plan, "outcome": outcome, "preflight": found}))
     }
 
     async fn turn(&self, plan: &str, invocation: &Invocation) -> Result<String, CallError> {

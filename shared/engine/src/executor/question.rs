@@ -1,7 +1,7 @@
-//! Questions that decision asks: they read every service and write nothing, not even a lease.
+//! Questions that decision asks: they read every service and take no lease.
 //!
 //! A dry run is the steps' own reading with the calls held back; validating looks whether everything that a
-//! plan names is there.
+//! plan names is there; a preflight of a stored plan is remembered, and is the only one that writes.
 
 use super::Executor;
 use crate::ports::{CallError, CallErrorKind};
@@ -27,6 +27,11 @@ pub enum Question {
         /// Whether the source still works.
         style: Style,
     },
+    /// Could the stored plan move?
+    Preflight {
+        /// Its name.
+        plan: String,
+    },
     /// Is everything there that the plan names?
     Validate {
         /// The plan.
@@ -46,6 +51,10 @@ impl Executor {
                 };
                 json!({"ok": true, "steps": self.dry_run(&plan, &goal).await})
             }
+            Ok(Question::Preflight { plan }) => match self.preflight(&plan, true).await {
+                Ok(found) => json!({"ok": true, "preflight": found}),
+                Err(error) => super::refuse(&error.message),
+            },
             Ok(Question::Validate { plan }) => {
                 json!({"ok": true, "problems": self.missing(&plan).await, "warnings": plan.warnings()})
             }

@@ -17,6 +17,17 @@ pub struct InstanceStatus {
     pub system_check: String,
 }
 
+/// A changing call of EC2, to be tried with `DryRun`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Rehearsal {
+    /// Starting these instances.
+    Start(Vec<String>),
+    /// Stopping them.
+    Stop(Vec<String>),
+    /// Associating an address, by its allocation id.
+    Associate(String, Association),
+}
+
 /// EC2.
 #[async_trait]
 pub trait Compute: Send + Sync {
@@ -26,6 +37,8 @@ pub trait Compute: Send + Sync {
     async fn start(&self, region: Option<&str>, ids: &[String]) -> Result<(), CallError>;
     /// Stops these instances: all or none. One that is stopped already stays as it is.
     async fn stop(&self, region: Option<&str>, ids: &[String]) -> Result<(), CallError>;
+    /// Asks whether the call would be allowed, and changes nothing. `Refused` if not.
+    async fn rehearse(&self, region: Option<&str>, call: &Rehearsal) -> Result<(), CallError>;
     /// What an Elastic IP address is associated with, if anything. `NotFound` if there is no such address.
     async fn association(&self, region: Option<&str>, allocation_id: &str) -> Result<Option<Association>, CallError>;
     /// Associates the address; a conflict if it is associated with anything: nothing is ever taken from there.

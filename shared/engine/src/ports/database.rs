@@ -34,6 +34,8 @@ pub struct DatabaseInstance {
     pub security_groups: Vec<String>,
     /// Whether every one of them is in force.
     pub security_groups_active: bool,
+    /// `postgres 16.4`: its engine and the version of that.
+    pub engine: String,
 }
 
 /// A DB cluster, as far as steps change it.
@@ -45,6 +47,8 @@ pub struct DatabaseCluster {
     pub writer: Option<String>,
     /// All members.
     pub members: Vec<String>,
+    /// `aurora-postgresql 16.4`: its engine and the version of that.
+    pub engine: String,
 }
 
 /// An Aurora Global Database, as far as steps change it.

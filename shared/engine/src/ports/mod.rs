@@ -7,11 +7,13 @@
 mod compute;
 mod database;
 mod groups;
+mod permissions;
 mod traffic;
 
-pub use compute::{Compute, InstanceStatus};
+pub use compute::{Compute, InstanceStatus, Rehearsal};
 pub use database::{Database, DatabaseCluster, DatabaseFailover, DatabaseInstance, DatabaseStatus, GlobalDatabase};
 pub use groups::{AutoScalingGroup, Groups};
+pub use permissions::{Account, Permission, Permissions, Refused};
 pub use traffic::{Dns, ForwardTarget, Target, Traffic};
 
 use async_trait::async_trait;

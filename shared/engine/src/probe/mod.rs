@@ -8,7 +8,8 @@
 //!    budget of calls a second in each Region; each result is counted and written as soon as it is there, so
 //!    that one slow probe delays nobody.
 //! 3. Meanwhile touch what is due in the table, invoke directly what was touched twice and never taken, and, once
-//!    an invocation, delete a few old records and measure how far copies of data are behind.
+//!    an invocation, delete a few old records, measure how far copies of data are behind, and ask for the
+//!    preflights that are due.
 //! 4. No round begins after [`ROUNDS_END`]; what is still under way at the end is left uncounted.
 //! 5. Leave a sign of life.
 //!
@@ -18,6 +19,7 @@
 mod check;
 mod lag;
 mod observations;
+mod preflight;
 pub mod prune;
 mod touch;
 
@@ -104,6 +106,8 @@ pub struct Probe {
 struct Memory {
     plans: BTreeMap<String, (String, Arc<Plan>)>,
     observations: Observations,
+    // When it was last looked whether a plan's preflight is due.
+    preflights: BTreeMap<String, Timestamp>,
 }
 
 /// What one invocation did, for the log and the heartbeat.
@@ -134,6 +138,7 @@ enum Work<'a> {
     Touch(Timestamp),
     Prune(&'a [Arc<Plan>], Timestamp),
     Lag(&'a [Arc<Plan>], Timestamp),
+    Preflight(&'a [Arc<Plan>], Timestamp),
 }
 
 /// One probe of one plan, or one question of its observer about itself.
@@ -217,6 +222,7 @@ impl Probe {
         let last_start = last_start.unwrap_or(next_round);
         running.push(self.carry_out(Work::Prune(&plans, next_round)));
         running.push(self.carry_out(Work::Lag(&plans, next_round)));
+        running.push(self.carry_out(Work::Preflight(&plans, next_round)));
         loop {
             let now = self.ports.clock.now();
             if now >= next_round && next_round <= last_start {
@@ -415,6 +421,7 @@ impl Probe {
             Work::Touch(now) => self.touch_due(now).await,
             Work::Prune(plans, now) => self.prune(plans, now).await,
             Work::Lag(plans, now) => self.measure_lags(plans, now).await,
+            Work::Preflight(plans, now) => self.ask_preflights(plans, now).await,
         }
     }
 

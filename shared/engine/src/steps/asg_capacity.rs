@@ -8,8 +8,10 @@
 //! A scaling policy may change the desired capacity at any time. So more than was wanted is as good, and a group whose
 //! bounds are as they were left is nobody else's: only its bounds tell who was there.
 
-use super::{Driver, Facts, Goal, Plane, Reading, StepPorts, foreign_state, not_found, region_of_site};
-use crate::ports::{AutoScalingGroup, CallError, Groups};
+use super::{
+    Driver, Facts, Goal, Plane, Reading, StepPorts, foreign_state, group_permission, not_found, region_of_site,
+};
+use crate::ports::{Account, AutoScalingGroup, CallError, Groups, Permission};
 use async_trait::async_trait;
 use std::sync::Arc;
 use understudy_core::execution::Style;
@@ -116,6 +118,12 @@ impl Driver for AsgCapacityDriver {
             (Some((_, from)), Some((_, now)), Some((_, into))) => now.has_bounds_of(from) || now.has_bounds_of(into),
             _ => false,
         }
+    }
+
+    fn permissions(&self, goal: &Goal, account: &Account) -> Vec<Permission> {
+        let name = self.step.groups.get(&goal.to).into_iter();
+        name.map(|name| group_permission(account, self.region_of(&goal.to), name))
+            .collect()
     }
 
     fn calls(&self, _from: &ResourceState, into: &ResourceState) -> Vec<String> {

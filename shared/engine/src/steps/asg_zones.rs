@@ -4,8 +4,8 @@
 //! The group then ends its instances in the subnets that it left and launches others: the step is done when its list
 //! is as wanted and as many instances are in service as its minimum promises.
 
-use super::{Driver, Facts, Goal, Plane, Reading, StepPorts, foreign_state, not_found};
-use crate::ports::{CallError, Groups};
+use super::{Driver, Facts, Goal, Plane, Reading, StepPorts, foreign_state, group_permission, not_found};
+use crate::ports::{Account, CallError, Groups, Permission};
 use async_trait::async_trait;
 use std::sync::Arc;
 use understudy_core::plan::AsgZones;
@@ -75,6 +75,11 @@ impl Driver for AsgZonesDriver {
             .set_subnets(self.region.as_deref(), name, from, into)
             .await?;
         Ok(None)
+    }
+
+    fn permissions(&self, _goal: &Goal, account: &Account) -> Vec<Permission> {
+        let name = &self.step.auto_scaling_group_name;
+        vec![group_permission(account, self.region.as_deref(), name)]
     }
 
     fn calls(&self, _from: &ResourceState, into: &ResourceState) -> Vec<String> {

@@ -10,7 +10,7 @@
 //! executor waits [`PROPAGATION`] from when the record first reads back, and records that nobody confirmed it.
 
 use super::{Driver, Facts, Goal, Plane, Reading, foreign_state};
-use crate::ports::{CallError, CallErrorKind, Dns};
+use crate::ports::{Account, CallError, CallErrorKind, Dns, Permission};
 use async_trait::async_trait;
 use jiff::SignedDuration;
 use std::sync::Arc;
@@ -100,6 +100,11 @@ impl Driver for DnsRecordsDriver {
 
     fn propagation(&self) -> Option<SignedDuration> {
         Some(PROPAGATION)
+    }
+
+    fn permissions(&self, _goal: &Goal, account: &Account) -> Vec<Permission> {
+        let zone = account.global_arn("route53", &format!("hostedzone/{}", self.step.hosted_zone_id));
+        vec![Permission::new("route53:ChangeResourceRecordSets", zone)]
     }
 
     fn calls(&self, from: &ResourceState, into: &ResourceState) -> Vec<String> {

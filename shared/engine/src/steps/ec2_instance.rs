@@ -5,8 +5,8 @@
 //! One on its way counts as where it goes, and `StartInstances` of one that is still stopping is refused for a while:
 //! that passes. Both calls leave alone what is so already, so they may be repeated without harm.
 
-use super::{Driver, Facts, Goal, Plane, Reading, StepPorts, foreign_state, not_found, region_of_site};
-use crate::ports::{CallError, Compute, InstanceStatus};
+use super::{Driver, Facts, Finding, Goal, Plane, Reading, StepPorts, foreign_state, not_found, region_of_site};
+use crate::ports::{CallError, Compute, InstanceStatus, Rehearsal};
 use async_trait::async_trait;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -108,6 +108,16 @@ impl Driver for Ec2InstanceDriver {
     async fn settled(&self, receipt: &str) -> Result<bool, CallError> {
         let ids: Vec<String> = receipt.split(',').map(str::to_owned).collect();
         Ok(self.statuses(&ids).await?.iter().all(is_up))
+    }
+
+    async fn rehearse(&self, goal: &Goal, _reading: &Reading) -> Result<Vec<Finding>, CallError> {
+        let ids: Vec<String> = wanted_power(&self.step, &goal.from, &goal.to).into_keys().collect();
+        let region = self.region_of(&ids);
+        let call = match self.step.action {
+            InstanceAction::Start => Rehearsal::Start(ids.clone()),
+            InstanceAction::Stop => Rehearsal::Stop(ids.clone()),
+        };
+        self.compute.rehearse(region, &call).await.map(|()| Vec::new())
     }
 
     fn calls(&self, from: &ResourceState, into: &ResourceState) -> Vec<String> {

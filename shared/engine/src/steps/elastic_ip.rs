@@ -4,8 +4,8 @@
 //! disassociated from what the plan names, in a call that names that one association, and then associated. Between
 //! the two it belongs to nobody, and an association that somebody else makes there stands: the second call is refused.
 
-use super::{Driver, Facts, Goal, Plane, Reading, StepPorts, foreign_state};
-use crate::ports::{CallError, Compute};
+use super::{Driver, Facts, Finding, Goal, Plane, Reading, StepPorts, foreign_state};
+use crate::ports::{CallError, Compute, Rehearsal};
 use async_trait::async_trait;
 use std::sync::Arc;
 use understudy_core::plan::ElasticIp;
@@ -79,6 +79,15 @@ impl Driver for ElasticIpDriver {
             (association_of(from), association_of(into)),
             (Some(Some(_)), Some(Some(_)))
         )
+    }
+
+    async fn rehearse(&self, _goal: &Goal, reading: &Reading) -> Result<Vec<Finding>, CallError> {
+        let Some(wanted) = association_of(&reading.wanted).flatten() else {
+            return Ok(Vec::new());
+        };
+        let call = Rehearsal::Associate(self.step.allocation_id.clone(), wanted.clone());
+        let tried = self.compute.rehearse(self.region.as_deref(), &call).await;
+        tried.map(|()| Vec::new())
     }
 
     fn calls(&self, from: &ResourceState, into: &ResourceState) -> Vec<String> {

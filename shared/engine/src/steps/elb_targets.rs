@@ -9,7 +9,7 @@
 //! takes it back. `RegisterTargets` and `DeregisterTargets` may be repeated without harm.
 
 use super::{Driver, Facts, Goal, Plane, Reading, StepPorts, foreign_state};
-use crate::ports::{CallError, Target, Traffic};
+use crate::ports::{Account, CallError, Permission, Target, Traffic};
 use async_trait::async_trait;
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -140,6 +140,12 @@ impl Driver for ElbTargetsDriver {
             )
         };
         Ok((!missing.is_empty()).then(why))
+    }
+
+    fn permissions(&self, _goal: &Goal, _account: &Account) -> Vec<Permission> {
+        let arn = &self.step.target_group_arn;
+        let changes = self.facts().changes.iter();
+        changes.map(|action| Permission::new(action, arn)).collect()
     }
 
     fn calls(&self, from: &ResourceState, into: &ResourceState) -> Vec<String> {

@@ -5,11 +5,12 @@
 //! actions and have no version: the port reads the list, compares its weights with what is expected, and
 //! writes it back with only the weights changed.
 
-use super::{Driver, Facts, Goal, Plane, Reading, foreign_state};
-use crate::ports::{CallError, ForwardTarget, Traffic};
+use super::{Driver, Facts, Finding, Goal, Plane, Reading, foreign_state};
+use crate::ports::{Account, CallError, ForwardTarget, Permission, Traffic};
 use async_trait::async_trait;
 use std::sync::Arc;
 use understudy_core::plan::ElbWeights;
+use understudy_core::preflight::Weight;
 use understudy_core::state::{ResourceState, wanted_weights};
 
 pub(super) struct ElbWeightsDriver {
@@ -49,6 +50,7 @@ impl Driver for ElbWeightsDriver {
             reads: &[
                 "elasticloadbalancing:DescribeListeners",
                 "elasticloadbalancing:DescribeRules",
+                "elasticloadbalancing:DescribeTargetHealth",
             ],
             changes: &["elasticloadbalancing:ModifyListener", "elasticloadbalancing:ModifyRule"],
         }
@@ -76,6 +78,35 @@ impl Driver for ElbWeightsDriver {
             .set_weights(self.region.as_deref(), &self.target, from, into)
             .await?;
         Ok(None)
+    }
+
+    // A group that no load balancer uses is not health-checked, and has nothing to say for itself when traffic comes.
+    async fn rehearse(&self, goal: &Goal, _reading: &Reading) -> Result<Vec<Finding>, CallError> {
+        let Some(group) = self.step.target_groups.get(&goal.to) else {
+            return Ok(Vec::new());
+        };
+        let targets = self.traffic.targets(self.region.as_deref(), group).await?;
+        let count = |state: &str| targets.iter().filter(|target| target.state == state).count();
+        let finding = match (targets.len(), count("unused"), count("healthy")) {
+            (0, _, _) => Finding::new(
+                Weight::Blocks,
+                format!("target group {group} has no targets; register the standby's"),
+            ),
+            (all, unused, _) if unused == all => Finding::new(
+                Weight::Blocks,
+                format!(
+                    "target group {group} is not attached: all of its targets are unused; add it to the forward action at weight 0"
+                ),
+            ),
+            (_, _, 0) => Finding::new(Weight::Warns, format!("target group {group} has no healthy target now")),
+            _ => return Ok(Vec::new()),
+        };
+        Ok(vec![finding])
+    }
+
+    fn permissions(&self, _goal: &Goal, _account: &Account) -> Vec<Permission> {
+        let (action, arn) = self.api_call();
+        vec![Permission::new(action, arn)]
     }
 
     fn calls(&self, _from: &ResourceState, into: &ResourceState) -> Vec<String> {

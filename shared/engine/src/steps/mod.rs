@@ -21,7 +21,9 @@ mod elb_targets;
 mod elb_weights;
 mod wait_healthy;
 
-use crate::ports::{Alarms, CallError, Clock, Compute, DatabaseFailover, Dns, Groups, Metrics, Traffic};
+use crate::ports::{
+    Account, Alarms, CallError, Clock, Compute, DatabaseFailover, Dns, Groups, Metrics, Permission, Traffic,
+};
 use crate::store::Store;
 use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
@@ -30,6 +32,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use understudy_core::execution::Style;
 use understudy_core::plan::{Plan, Step};
+use understudy_core::preflight::Weight;
 use understudy_core::state::ResourceState;
 
 /// Which plane a step's calls use. On a Region's bad day its control planes may be down.
@@ -71,6 +74,25 @@ pub struct Reading {
     pub blocked: Option<String>,
     /// Why the resource takes no call now, if it does not: see [`Driver::holds`].
     pub hold: Option<String>,
+}
+
+/// What a rehearsal brought up beside what reading tells.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finding {
+    /// How much it weighs.
+    pub weight: Weight,
+    /// What was found, of what, and what to do.
+    pub message: String,
+}
+
+impl Finding {
+    /// Of this weight.
+    pub fn new(weight: Weight, message: impl Into<String>) -> Self {
+        Self {
+            weight,
+            message: message.into(),
+        }
+    }
 }
 
 /// The move that a step is part of.
@@ -184,6 +206,18 @@ pub trait Driver: Send + Sync {
     fn propagation(&self) -> Option<SignedDuration> {
         None
     }
+    /// What a move would run into beyond what reading tells: asked in preflight, on a quiet day. It changes nothing: calls
+    /// that can be rehearsed are (EC2's `DryRun`).
+    async fn rehearse(&self, goal: &Goal, reading: &Reading) -> Result<Vec<Finding>, CallError> {
+        let _ = (goal, reading);
+        Ok(Vec::new())
+    }
+    /// The changing calls that such a move makes, as the executor's role must allow them: for the policy simulator, so none
+    /// that [`Driver::rehearse`] has tried.
+    fn permissions(&self, goal: &Goal, account: &Account) -> Vec<Permission> {
+        let _ = (goal, account);
+        Vec::new()
+    }
     /// The calls that [`Driver::change`] would make, for a dry run.
     fn calls(&self, from: &ResourceState, into: &ResourceState) -> Vec<String>;
 }
@@ -241,6 +275,16 @@ pub fn driver(ports: &StepPorts, plan: &Plan, step: &Step, goal: &Goal) -> Box<d
 // The Region of a site's resource: its own, or the step's.
 fn region_of_site<'a>(regions: &'a BTreeMap<String, String>, site: &str, step: Option<&'a String>) -> Option<&'a str> {
     regions.get(site).or(step).map(String::as_str)
+}
+
+// To change an Auto Scaling group. The unique part of its ARN is nothing that a policy could know, so any will do.
+fn group_permission(account: &Account, region: Option<&str>, name: &str) -> Permission {
+    let unique = "00000000-0000-0000-0000-000000000000";
+    let resource = format!("autoScalingGroup:{unique}:autoScalingGroupName/{name}");
+    Permission::new(
+        "autoscaling:UpdateAutoScalingGroup",
+        account.arn("autoscaling", region, &resource),
+    )
 }
 
 fn not_found(what: &str, name: &str) -> CallError {

@@ -11,8 +11,9 @@ use understudy_core::plan::{EndpointProbe, TargetId};
 use understudy_core::report::Announcement;
 use understudy_core::state::{Association, GroupSize, RecordChange, RecordSet, TargetWeight};
 use understudy_engine::ports::{
-    Alarms, AutoScalingGroup, CallError, Clock, Compute, Database, DatabaseStatus, Dns, Due, Endpoint, ForwardTarget,
-    Functions, Groups, InstanceStatus, Item, Key, Notifier, Put, Table, Target, Traffic,
+    Account, Alarms, AutoScalingGroup, CallError, Clock, Compute, Database, DatabaseStatus, Dns, Due, Endpoint,
+    ForwardTarget, Functions, Groups, InstanceStatus, Item, Key, Notifier, Permission, Permissions, Put, Refused,
+    Rehearsal, Table, Target, Traffic,
 };
 
 /// A fake with a gate in front.
@@ -47,6 +48,7 @@ macro_rules! points {
                 "velocity" => concat!($operation, " fleet"),
                 "heartbeat" => concat!($operation, " heartbeat"),
                 "lag" => concat!($operation, " lag"),
+                "preflight" => concat!($operation, " preflight"),
                 _ => concat!($operation, " other"),
             }
         }
@@ -167,6 +169,10 @@ impl<T: Compute> Compute for Gated<T> {
         let call = self.inner.stop(region, ids);
         self.gate.through("compute.stop", call).await
     }
+    async fn rehearse(&self, region: Option<&str>, call: &Rehearsal) -> Result<(), CallError> {
+        let call = self.inner.rehearse(region, call);
+        self.gate.through("compute.rehearse", call).await
+    }
     async fn association(&self, region: Option<&str>, allocation_id: &str) -> Result<Option<Association>, CallError> {
         let call = self.inner.association(region, allocation_id);
         self.gate.through("compute.association", call).await
@@ -255,5 +261,16 @@ impl<T: Functions> Functions for Gated<T> {
         self.gate
             .through("functions.ask_executor", self.inner.ask_executor(question))
             .await
+    }
+}
+
+#[async_trait]
+impl<T: Permissions> Permissions for Gated<T> {
+    fn account(&self) -> &Account {
+        self.inner.account()
+    }
+    async fn refused(&self, calls: &[Permission]) -> Result<Vec<Refused>, CallError> {
+        let call = self.inner.refused(calls);
+        self.gate.through("permissions.refused", call).await
     }
 }

@@ -21,6 +21,7 @@ pub fn instance(groups: &[&str]) -> DatabaseInstance {
         replica_of: None,
         security_groups: groups.iter().map(|group| (*group).to_owned()).collect(),
         security_groups_active: true,
+        engine: "postgres 16.4".into(),
     }
 }
 
@@ -103,6 +104,7 @@ fn cluster(writer: &str) -> DatabaseCluster {
         status: "available".into(),
         writer: Some(writer.into()),
         members: vec!["shop-1".into(), "shop-2".into(), "shop-3".into()],
+        engine: "aurora-postgresql 16.4".into(),
     }
 }
 

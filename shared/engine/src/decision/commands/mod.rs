@@ -47,6 +47,7 @@ impl DecisionMaker {
             Command::Acknowledge(asked) => self.acknowledge(&asked).await,
             Command::Cancel(asked) => self.cancel(&asked).await,
             Command::Resolve(asked) => self.resolve(&asked).await,
+            Command::Preflight(asked) => self.preflight(&asked.plan).await,
             Command::PutPlan(asked) => self.put_plan(asked).await,
             Command::DeletePlan(asked) => self.delete_plan(&asked).await,
             Command::Validate(asked) => self.validate(asked.plan).await,

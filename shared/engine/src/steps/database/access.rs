@@ -6,8 +6,8 @@
 //! Guide, "Security group connection tracking").
 
 use super::super::{Driver, Facts, Goal, Plane, Reading, StepPorts, foreign_state};
-use super::of_site;
-use crate::ports::{CallError, DatabaseFailover};
+use super::{instance_permission, of_site};
+use crate::ports::{Account, CallError, DatabaseFailover, Permission};
 use async_trait::async_trait;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -108,6 +108,19 @@ impl Driver for AccessDriver {
             .set_security_groups(region, &database.db_instance_identifier, expected, security_groups)
             .await?;
         Ok(None)
+    }
+
+    fn permissions(&self, _goal: &Goal, account: &Account) -> Vec<Permission> {
+        let database = self.database().into_iter();
+        let ask = |(database, region): (&FencedDatabase, Option<&str>)| {
+            instance_permission(
+                account,
+                "rds:ModifyDBInstance",
+                region,
+                &database.db_instance_identifier,
+            )
+        };
+        database.map(ask).collect()
     }
 
     fn calls(&self, _from: &ResourceState, into: &ResourceState) -> Vec<String> {

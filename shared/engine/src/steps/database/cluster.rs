@@ -4,7 +4,7 @@
 
 use super::super::{Driver, Facts, Goal, Plane, Reading, StepPorts, foreign_state};
 use super::{not_available, of_site};
-use crate::ports::{CallError, DatabaseFailover};
+use crate::ports::{Account, CallError, DatabaseFailover, Permission};
 use async_trait::async_trait;
 use jiff::SignedDuration;
 use std::sync::Arc;
@@ -81,6 +81,12 @@ impl Driver for ClusterDriver {
 
     fn repeat_after(&self) -> Option<SignedDuration> {
         Some(REPEAT_AFTER)
+    }
+
+    fn permissions(&self, _goal: &Goal, account: &Account) -> Vec<Permission> {
+        let resource = format!("cluster:{}", self.step.db_cluster_identifier.to_ascii_lowercase());
+        let arn = account.arn("rds", self.region.as_deref(), &resource);
+        vec![Permission::new("rds:FailoverDBCluster", arn)]
     }
 
     fn calls(&self, _from: &ResourceState, into: &ResourceState) -> Vec<String> {

@@ -8,9 +8,9 @@
 //! destination: the other may be down (Amazon Aurora User Guide, "Using switchover or failover in an Amazon Aurora
 //! global database").
 
-use super::super::{Driver, Facts, Goal, Plane, Reading, StepPorts, foreign_state};
-use super::of_site;
-use crate::ports::{CallError, CallErrorKind, DatabaseFailover};
+use super::super::{Driver, Facts, Finding, Goal, Plane, Reading, StepPorts, foreign_state};
+use super::{of_site, other_version};
+use crate::ports::{Account, CallError, CallErrorKind, DatabaseFailover, Permission};
 use async_trait::async_trait;
 use jiff::SignedDuration;
 use std::sync::Arc;
@@ -63,7 +63,7 @@ impl Driver for GlobalDriver {
     fn facts(&self) -> Facts {
         Facts {
             plane: Plane::Control,
-            reads: &["rds:DescribeGlobalClusters"],
+            reads: &["rds:DescribeGlobalClusters", "rds:DescribeDBClusters"],
             changes: &["rds:SwitchoverGlobalCluster", "rds:FailoverGlobalCluster"],
         }
     }
@@ -125,6 +125,35 @@ impl Driver for GlobalDriver {
 
     fn repeat_after(&self) -> Option<SignedDuration> {
         Some(REPEAT_AFTER)
+    }
+
+    // Aurora switches over only between clusters of one engine version (Amazon Aurora User Guide, "Switchover").
+    async fn rehearse(&self, goal: &Goal, _reading: &Reading) -> Result<Vec<Finding>, CallError> {
+        let (copy, original) = (
+            of_site(&self.step.clusters, &goal.to)?,
+            of_site(&self.step.clusters, &goal.from)?,
+        );
+        let (its, other) = futures_util::join!(
+            self.databases.cluster(region(copy), copy),
+            self.databases.cluster(region(original), original),
+        );
+        let found = other_version((copy, &its?.engine), (original, &other?.engine));
+        Ok(found.into_iter().collect())
+    }
+
+    fn permissions(&self, goal: &Goal, account: &Account) -> Vec<Permission> {
+        let action = match goal.style {
+            Style::Planned => "rds:SwitchoverGlobalCluster",
+            Style::Unplanned => "rds:FailoverGlobalCluster",
+        };
+        let id = &self.step.global_cluster_identifier;
+        // The ARN of a global database has no Region, and AWS wants its clusters' too.
+        let global = account.arn("rds", Some(""), &format!("global-cluster:{id}"));
+        let clusters = self.step.clusters.values().cloned();
+        clusters
+            .chain([global])
+            .map(|arn| Permission::new(action, arn))
+            .collect()
     }
 
     fn calls(&self, _from: &ResourceState, into: &ResourceState) -> Vec<String> {

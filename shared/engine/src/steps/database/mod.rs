@@ -15,7 +15,9 @@ pub(super) use global::GlobalDriver;
 pub(super) use promote::PromoteDriver;
 pub(super) use reboot::RebootDriver;
 
-use crate::ports::{CallError, CallErrorKind};
+use super::Finding;
+use crate::ports::{Account, CallError, CallErrorKind, Permission};
+use understudy_core::preflight::Weight;
 
 /// The only status in which RDS takes any of these calls.
 const AVAILABLE: &str = "available";
@@ -31,6 +33,23 @@ fn of_site<'a, T>(map: &'a std::collections::BTreeMap<String, T>, site: &str) ->
         CallError::new(
             CallErrorKind::Refused,
             format!("the step names nothing for site {site}; nothing was called"),
+        )
+    })
+}
+
+// To make this call at a DB instance.
+fn instance_permission(account: &Account, action: &'static str, region: Option<&str>, id: &str) -> Permission {
+    let resource = format!("db:{}", id.to_ascii_lowercase());
+    Permission::new(action, account.arn("rds", region, &resource))
+}
+
+// What is to be said of a copy that runs another version than its source: clients would meet it only after the move.
+fn other_version(copy: (&str, &str), source: (&str, &str)) -> Option<Finding> {
+    let ((copy, its), (source, other)) = (copy, source);
+    (its != other).then(|| {
+        Finding::new(
+            Weight::Warns,
+            format!("{copy} runs {its}, and {source} runs {other}; bring both to one version"),
         )
     })
 }

@@ -9,9 +9,9 @@
 //! while, and fails during a backup: it has worked when the instance replicates nobody *and* is `available` (Amazon RDS
 //! User Guide, "Promoting a read replica to be a standalone DB instance").
 
-use super::super::{Driver, Facts, Goal, Plane, Reading, StepPorts, foreign_state};
-use super::{not_available, of_site};
-use crate::ports::{CallError, DatabaseFailover, MetricQuery, Metrics};
+use super::super::{Driver, Facts, Finding, Goal, Plane, Reading, StepPorts, foreign_state};
+use super::{instance_permission, not_available, of_site, other_version};
+use crate::ports::{Account, CallError, DatabaseFailover, MetricQuery, Metrics, Permission};
 use async_trait::async_trait;
 use jiff::Timestamp;
 use std::sync::Arc;
@@ -128,6 +128,33 @@ impl Driver for PromoteDriver {
             )
             .await?;
         Ok(None)
+    }
+
+    async fn rehearse(&self, goal: &Goal, _reading: &Reading) -> Result<Vec<Finding>, CallError> {
+        let (replica, source) = (
+            of_site(&self.step.instances, &goal.to)?,
+            of_site(&self.step.instances, &goal.from)?,
+        );
+        let (copy, original) = futures_util::join!(
+            self.databases
+                .instance(self.region_of(replica), &replica.db_instance_identifier),
+            self.databases
+                .instance(self.region_of(source), &source.db_instance_identifier),
+        );
+        let found = other_version(
+            (&replica.db_instance_identifier, &copy?.engine),
+            (&source.db_instance_identifier, &original?.engine),
+        );
+        Ok(found.into_iter().collect())
+    }
+
+    fn permissions(&self, goal: &Goal, account: &Account) -> Vec<Permission> {
+        let replica = self.step.instances.get(&goal.to).into_iter();
+        let ask = |replica: &DbInstanceRef| {
+            let id = &replica.db_instance_identifier;
+            instance_permission(account, "rds:PromoteReadReplica", self.region_of(replica), id)
+        };
+        replica.map(ask).collect()
     }
 
     fn calls(&self, _from: &ResourceState, _into: &ResourceState) -> Vec<String> {

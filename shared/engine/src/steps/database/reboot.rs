@@ -4,8 +4,8 @@
 //! another zone than the destination's, and not repeated before RDS has had the time to show the new zone.
 
 use super::super::{Driver, Facts, Goal, Plane, Reading, StepPorts, foreign_state};
-use super::{not_available, of_site};
-use crate::ports::{CallError, DatabaseFailover};
+use super::{instance_permission, not_available, of_site};
+use crate::ports::{Account, CallError, DatabaseFailover, Permission};
 use async_trait::async_trait;
 use jiff::SignedDuration;
 use std::sync::Arc;
@@ -73,6 +73,12 @@ impl Driver for RebootDriver {
 
     fn repeat_after(&self) -> Option<SignedDuration> {
         Some(REPEAT_AFTER)
+    }
+
+    fn permissions(&self, _goal: &Goal, account: &Account) -> Vec<Permission> {
+        let id = &self.step.db_instance_identifier;
+        let region = self.region.as_deref();
+        vec![instance_permission(account, "rds:RebootDBInstance", region, id)]
     }
 
     fn calls(&self, _from: &ResourceState, into: &ResourceState) -> Vec<String> {

@@ -1,0 +1,113 @@
+//! IAM's policy simulator: what the executor's own role would be refused.
+//!
+//! It evaluates policies without making the call. A grant that hangs on a tag of the resource can not be evaluated, since
+//! the simulator does not look at resources: it names the missing keys, and that is passed on (IAM API Reference,
+//! "SimulatePrincipalPolicy").
+
+use crate::config::{AwsConfig, Regional, Usage};
+use crate::failure::{Codes, Effect, explain};
+use async_trait::async_trait;
+use aws_sdk_iam::Client;
+use aws_sdk_iam::types::{EvaluationResult, PolicyEvaluationDecisionType};
+use std::collections::BTreeMap;
+use understudy_engine::ports::{Account, CallError, CallErrorKind, Permission, Permissions, Refused};
+
+const CODES: Codes = Codes {
+    not_found: &["NoSuchEntity"],
+    retryable: &["ServiceFailure", "PolicyEvaluation"],
+};
+
+/// The policy simulator, asked about one role.
+pub struct PolicySimulator {
+    clients: Regional<Client>,
+    role_arn: String,
+    account: Account,
+}
+
+impl PolicySimulator {
+    /// Asks about this role; `region` is Understudy's own.
+    ///
+    /// # Errors
+    /// A sentence, if that is not the ARN of a role.
+    pub fn new(config: &AwsConfig, role_arn: String, region: String) -> Result<Self, String> {
+        let parts: Vec<&str> = role_arn.splitn(6, ':').collect();
+        let ["arn", partition, "iam", "", id, role] = parts.as_slice() else {
+            return Err(format!("`{role_arn}` is not the ARN of a role"));
+        };
+        if !role.starts_with("role/") {
+            return Err(format!("`{role_arn}` is not the ARN of a role"));
+        }
+        let account = Account {
+            partition: (*partition).to_owned(),
+            id: (*id).to_owned(),
+            region,
+        };
+        Ok(Self {
+            clients: Regional::new(config, Usage::Reads, Client::new),
+            role_arn,
+            account,
+        })
+    }
+
+    // All actions of one resource: what the answer says of an action is then about that resource alone.
+    async fn ask(&self, resource: &str, actions: Vec<&'static str>) -> Result<Vec<Refused>, CallError> {
+        let doing = format!("asking what {} may do to {resource}", self.role_arn);
+        let answer = self
+            .clients
+            .client(None)
+            .simulate_principal_policy()
+            .policy_source_arn(&self.role_arn)
+            .set_action_names(Some(actions.iter().map(|action| (*action).to_owned()).collect()))
+            .resource_arns(resource)
+            .send()
+            .await
+            .map_err(|error| explain(&doing, Effect::Reads, CODES, &error))?;
+        if answer.is_truncated() {
+            let message = format!("{doing}: the answer is longer than one page; nothing was concluded");
+            return Err(CallError::new(CallErrorKind::Retryable, message));
+        }
+        let results = answer.evaluation_results();
+        let judged = actions.into_iter().filter_map(|action| {
+            let result = results.iter().find(|result| result.eval_action_name() == action);
+            let depends_on = refusal(result?)?;
+            Some(Refused {
+                permission: Permission::new(action, resource),
+                depends_on,
+            })
+        });
+        Ok(judged.collect())
+    }
+}
+
+// Nothing if it is allowed; else the condition keys on which it hangs.
+fn refusal(result: &EvaluationResult) -> Option<Vec<String>> {
+    if *result.eval_decision() == PolicyEvaluationDecisionType::Allowed {
+        return None;
+    }
+    let specific = result.resource_specific_results().iter();
+    let missing = specific.flat_map(|specific| specific.missing_context_values());
+    let mut keys: Vec<String> = result.missing_context_values().iter().chain(missing).cloned().collect();
+    keys.sort();
+    keys.dedup();
+    Some(keys)
+}
+
+#[async_trait]
+impl Permissions for PolicySimulator {
+    fn account(&self) -> &Account {
+        &self.account
+    }
+
+    async fn refused(&self, calls: &[Permission]) -> Result<Vec<Refused>, CallError> {
+        let mut by_resource: BTreeMap<&str, Vec<&'static str>> = BTreeMap::new();
+        for call in calls {
+            by_resource.entry(&call.resource).or_default().push(call.action);
+        }
+        let mut refused = Vec::new();
+        // One after another: IAM allows few calls a second, and nobody waits for this.
+        for (resource, actions) in by_resource {
+            refused.extend(self.ask(resource, actions).await?);
+        }
+        Ok(refused)
+    }
+}
