@@ -5,13 +5,14 @@
 
 mod common;
 
+use common::cbor::{cbor, failed, list, map, text, time};
 use common::{Answer, Script, says};
-use understudy_aws::cloudwatch::{CloudWatchAlarms, CloudWatchMetrics};
+use understudy_aws::cloudwatch::CloudWatchAlarms;
 use understudy_aws::ec2::Ec2Compute;
 use understudy_aws::rds::RdsDatabase;
 use understudy_core::health::AlarmState;
 use understudy_engine::ports::{
-    Alarms, CallErrorKind, Compute, Database, DatabaseStatus, InstanceStatus, MetricQuery, Metrics,
+    Alarms, CallErrorKind, Compute, Database, DatabaseCluster, DatabaseClusterStatus, DatabaseStatus, InstanceStatus,
 };
 
 fn ids(ids: &[&str]) -> Vec<String> {
@@ -177,35 +178,117 @@ async fn what_a_failed_database_read_means() {
     }
 }
 
-// CloudWatch speaks CBOR. These few forms are all that its answers need.
-fn head(major: u8, length: usize) -> Vec<u8> {
-    match u8::try_from(length).unwrap() {
-        short @ 0..24 => vec![major << 5 | short],
-        long => vec![major << 5 | 24, long],
-    }
-}
-
-fn text(text: &str) -> Vec<u8> {
-    [head(3, text.len()), text.as_bytes().to_vec()].concat()
-}
-
-fn list(items: &[Vec<u8>]) -> Vec<u8> {
-    [head(4, items.len()), items.concat()].concat()
-}
-
-fn map(entries: &[(&str, Vec<u8>)]) -> Vec<u8> {
-    let entries_bytes = entries
+fn rds_clusters(clusters: &[(&str, &str, &[(&str, bool)], &str)], marker: Option<&str>) -> Answer {
+    let member = |(id, writes): &(&str, bool)| {
+        format!(
+            "<DBClusterMember><DBInstanceIdentifier>{id}</DBInstanceIdentifier><IsClusterWriter>{writes}</IsClusterWriter></DBClusterMember>"
+        )
+    };
+    let clusters: String = clusters
         .iter()
-        .flat_map(|(name, value)| [text(name), value.clone()].concat());
-    head(5, entries.len()).into_iter().chain(entries_bytes).collect()
+        .map(|(id, status, members, source)| {
+            let members: String = members.iter().map(member).collect();
+            format!(
+                "<DBCluster><DBClusterIdentifier>{id}</DBClusterIdentifier><Status>{status}</Status>\
+                 <DBClusterMembers>{members}</DBClusterMembers>\
+                 <ReplicationSourceIdentifier>{source}</ReplicationSourceIdentifier></DBCluster>"
+            )
+        })
+        .collect();
+    let marker = marker
+        .map(|marker| format!("<Marker>{marker}</Marker>"))
+        .unwrap_or_default();
+    says(
+        200,
+        format!(
+            "<DescribeDBClustersResponse><DescribeDBClustersResult><DBClusters>{clusters}</DBClusters>{marker}\
+             </DescribeDBClustersResult></DescribeDBClustersResponse>"
+        ),
+    )
 }
 
-fn time(seconds: f64) -> Vec<u8> {
-    [vec![0xc1, 0xfb], seconds.to_be_bytes().to_vec()].concat()
+#[tokio::test]
+async fn clusters_are_read_page_by_page_with_their_writers_and_sources() {
+    let members: &[(&str, bool)] = &[("orders-2", false), ("Orders-1", true)];
+    let readers: &[(&str, bool)] = &[("copy-1", false)];
+    let source = "arn:aws:rds:us-east-1:000000000000:cluster:orders";
+    let script = Script::new([
+        rds_clusters(&[("orders", "available", members, "")], Some("m")),
+        rds_clusters(&[("copy", "failing-over", readers, source)], None),
+    ]);
+    let found = RdsDatabase::new(&script.config())
+        .cluster_statuses(Some("eu-north-1"), &ids(&["Orders", "copy"]))
+        .await
+        .unwrap();
+    let cluster = |id: &str, status: &str, writer: Option<&str>, members: &[&str], is_replica| DatabaseClusterStatus {
+        db_cluster_identifier: id.into(),
+        cluster: DatabaseCluster {
+            status: status.into(),
+            writer: writer.map(str::to_owned),
+            members: ids(members),
+        },
+        is_replica,
+    };
+    assert_eq!(
+        found,
+        [
+            cluster(
+                "Orders",
+                "available",
+                Some("orders-1"),
+                &["orders-2", "orders-1"],
+                false
+            ),
+            cluster("copy", "failing-over", None, &["copy-1"], true),
+        ]
+    );
+    let sent = script.sent();
+    assert!(sent[0].uri.contains("eu-north-1"), "{}", sent[0].uri);
+    assert_eq!(sent[0].field("Action").as_deref(), Some("DescribeDBClusters"));
+    assert_eq!(sent[0].field("Filters.Filter.1.Name").as_deref(), Some("db-cluster-id"));
+    assert_eq!(
+        sent[0].field("Filters.Filter.1.Values.Value.1").as_deref(),
+        Some("orders")
+    );
+    assert_eq!(sent[1].field("Marker").as_deref(), Some("m"));
 }
 
-fn cbor(status: u16, body: Vec<u8>) -> Answer {
-    Answer::SaysWith(status, "smithy-protocol", "rpc-v2-cbor", body)
+#[tokio::test]
+async fn one_unknown_cluster_does_not_hide_the_others_and_no_cluster_is_not_every_cluster() {
+    let missing = || rds_failed(404, "DBClusterNotFoundFault");
+    let members: &[(&str, bool)] = &[("a", true)];
+    let here = rds_clusters(&[("here", "available", members, "")], None);
+    let script = Script::new([missing(), missing(), here]);
+    let found = RdsDatabase::new(&script.config())
+        .cluster_statuses(None, &ids(&["gone", "here"]))
+        .await
+        .unwrap();
+    assert_eq!(found.len(), 1);
+    assert_eq!(found[0].cluster.writer.as_deref(), Some("a"));
+    let script = Script::new([]);
+    let nothing = RdsDatabase::new(&script.config())
+        .cluster_statuses(None, &[])
+        .await
+        .unwrap();
+    assert!(nothing.is_empty());
+}
+
+#[tokio::test]
+async fn what_a_failed_cluster_read_means() {
+    let cases = [
+        (rds_failed(400, "Throttling"), CallErrorKind::Retryable),
+        (rds_failed(403, "AccessDenied"), CallErrorKind::Refused),
+        (Answer::Silent, CallErrorKind::Lost),
+    ];
+    for (answer, kind) in cases {
+        let script = Script::new([answer]);
+        let error = RdsDatabase::new(&script.config())
+            .cluster_statuses(None, &ids(&["orders"]))
+            .await
+            .unwrap_err();
+        assert_eq!(error.kind, kind, "{error}");
+        assert!(error.message.contains("DB cluster(s) orders"), "{error}");
+    }
 }
 
 #[tokio::test]
@@ -263,7 +346,6 @@ async fn no_name_is_not_every_alarm() {
 
 #[tokio::test]
 async fn what_a_failed_alarm_read_means() {
-    let failed = |code: &str| map(&[("__type", text(code)), ("message", text("as scripted"))]);
     let cases = [
         (
             cbor(400, failed("com.amazonaws.cloudwatch#Throttling")),
@@ -287,39 +369,4 @@ async fn what_a_failed_alarm_read_means() {
             .unwrap_err();
         assert_eq!(error.kind, kind, "{error}");
     }
-}
-
-#[tokio::test]
-async fn the_newest_datapoint_of_each_metric_is_found_on_whichever_page_it_is() {
-    let float = |value: f64| [vec![0xfb], value.to_be_bytes().to_vec()].concat();
-    let result = |id: &str, points: &[(f64, f64)]| {
-        let times: Vec<Vec<u8>> = points.iter().map(|(at, _)| time(*at)).collect();
-        let values: Vec<Vec<u8>> = points.iter().map(|(_, value)| float(*value)).collect();
-        map(&[
-            ("Id", text(id)),
-            ("Timestamps", list(&times)),
-            ("Values", list(&values)),
-        ])
-    };
-    let first = result("m1", &[(1_700_000_060.0, 3.0), (1_700_000_000.0, 9.0)]);
-    let second = result("m1", &[(1_700_000_120.0, 5.0)]);
-    let page = |results: &[Vec<u8>], token: Option<&str>| {
-        let mut entries = vec![("MetricDataResults", list(results))];
-        entries.extend(token.map(|token| ("NextToken", text(token))));
-        cbor(200, map(&entries))
-    };
-    let script = Script::new([page(&[first], Some("n")), page(&[second, result("m0", &[])], None)]);
-    let query = |name: &str| MetricQuery {
-        namespace: "AWS/RDS".into(),
-        name: name.into(),
-        dimensions: vec![("DBInstanceIdentifier".into(), "shop".into())],
-    };
-    let since = jiff::Timestamp::from_second(1_700_000_000).unwrap();
-    let found = CloudWatchMetrics::new(&script.config())
-        .newest(None, &[query("CPUUtilization"), query("ReplicaLag")], since)
-        .await
-        .unwrap();
-    assert_eq!(found[0], None);
-    let newest = found[1].unwrap();
-    assert_eq!((newest.at.as_second(), newest.value), (1_700_000_120, 5.0));
 }

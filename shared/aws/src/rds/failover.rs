@@ -4,6 +4,7 @@
 //! nearly always because something is under way, so that is for later, not for good. Identifiers are answered in lower
 //! case.
 
+use super::cluster;
 use crate::config::{AwsConfig, Regional, Usage, attempts_alone};
 use crate::failure::{Codes, Effect, explain, within_one_call};
 use async_trait::async_trait;
@@ -102,18 +103,7 @@ impl DatabaseFailover for RdsFailover {
             .await
             .map_err(|error| explain(&doing, Effect::Reads, CODES, &error))?;
         let found = page.db_clusters().first().ok_or_else(|| absent(&doing))?;
-        let members = found.db_cluster_members();
-        let name = |member: &aws_sdk_rds::types::DbClusterMember| {
-            member.db_instance_identifier().unwrap_or_default().to_ascii_lowercase()
-        };
-        Ok(DatabaseCluster {
-            status: found.status().unwrap_or("unknown").to_owned(),
-            writer: members
-                .iter()
-                .find(|member| member.is_cluster_writer() == Some(true))
-                .map(name),
-            members: members.iter().map(name).collect(),
-        })
+        Ok(cluster(found))
     }
 
     async fn global(&self, region: Option<&str>, id: &str) -> Result<GlobalDatabase, CallError> {
