@@ -7,7 +7,7 @@
 
 mod common;
 
-use common::moto::Moto;
+use common::emulator::Moto;
 use understudy_aws::autoscaling::AutoScalingGroups;
 use understudy_aws::ec2::Ec2Compute;
 use understudy_aws::elbv2::ElbTraffic;

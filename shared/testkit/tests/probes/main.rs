@@ -4,4 +4,5 @@
 mod clusters;
 mod groups;
 mod metrics;
+mod moves;
 mod support;

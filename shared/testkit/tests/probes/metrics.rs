@@ -7,8 +7,6 @@ use understudy_engine::ports::{CallErrorKind, Clock};
 use understudy_testkit::cloud::MetricCall;
 use understudy_testkit::faults::Fault;
 use understudy_testkit::world::World;
-use understudy_testkit::world_oracle::violations;
-use understudy_testkit::world_plan::{furnish, really_at, sample_plan};
 
 const CHECK: &str = "0123abcd-45ef-6789-abcd-0123456789ab";
 
@@ -224,63 +222,6 @@ async fn an_expression_that_cloudwatch_refuses_stands_alone() {
             Health::Unhealthy
         };
         assert_eq!(seen.health, expected, "{seen:#?}");
-    }
-}
-
-/// The sample plan with blue judged by a metric alone.
-fn by_metric(missing: &str) -> Value {
-    let mut plan = sample_plan("shop");
-    let mut errors = probe("errors", json!({"site": "blue", "missing": missing}));
-    (errors["healthy_threshold"], errors["unhealthy_threshold"]) = (json!(1), json!(2));
-    plan["probes"][0] = errors;
-    plan
-}
-
-/// Minutes in which the metric is so; without a value there is none.
-async fn minutes(world: &World, count: u32, value: Option<f64>) {
-    for _ in 0..count {
-        if let Some(value) = value {
-            world.cloud.put_metric("errors", &[], value);
-        }
-        world.run_rounds(12).await;
-    }
-}
-
-#[tokio::test]
-async fn a_metric_moves_the_plan_when_it_has_been_bad_for_long_enough_and_not_before() {
-    let world = World::new(9);
-    furnish(&world.cloud);
-    world.put_plan(by_metric("unknown")).await;
-    minutes(&world, 3, Some(0.0)).await;
-    minutes(&world, 1, Some(99.0)).await;
-    minutes(&world, 4, Some(0.0)).await;
-    assert!(world.cloud.changes().is_empty(), "one bad minute moves nothing");
-    minutes(&world, 5, Some(99.0)).await;
-    assert!(world.settle(20).await);
-    assert_eq!(really_at(&world.cloud), ("green", "green"));
-    assert_eq!(violations(&world), Vec::<String>::new());
-}
-
-#[tokio::test]
-async fn a_metric_that_falls_silent_or_is_not_answered_moves_nothing() {
-    for missing in ["unknown", "unhealthy"] {
-        let world = World::new(10);
-        furnish(&world.cloud);
-        world.put_plan(by_metric(missing)).await;
-        minutes(&world, 3, Some(0.0)).await;
-        let fault = Fault::Before(CallErrorKind::Retryable);
-        world.cloud.faults.always("metrics.newest", fault);
-        minutes(&world, 12, None).await;
-        assert!(world.cloud.changes().is_empty(), "CloudWatch is away");
-        world.cloud.faults.clear();
-        minutes(&world, 8, None).await;
-        let moved = !world.cloud.changes().is_empty();
-        assert_eq!(
-            moved,
-            missing == "unhealthy",
-            "silence is only failure where the plan says so"
-        );
-        assert_eq!(violations(&world), Vec::<String>::new());
     }
 }
 

@@ -8,11 +8,6 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// How many of the newest complete periods may have nothing, before a health check counts as not known.
-const HEALTH_CHECK_STALE_PERIODS: u32 = 5;
-/// CloudWatch has a figure of a health check once a minute.
-const HEALTH_CHECK_PERIOD_SECONDS: u32 = 60;
-
 /// A CloudWatch metric, or an expression over several, against a threshold (`GetMetricData`). Name either one metric
 /// (`namespace`, `metric_name`, `dimensions`, `statistic`) or an `expression` and its `metrics`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -56,7 +51,7 @@ pub struct MetricProbe {
     #[serde(default)]
     pub missing: Missing,
     /// How many complete periods are looked back on: without a value in any of them there is none.
-    #[serde(default = "three")]
+    #[serde(default = "super::three")]
     #[schemars(range(min = 1, max = 60))]
     pub stale_periods: u32,
 }
@@ -137,9 +132,6 @@ pub enum MetricSeries {
 fn a_minute() -> u32 {
     60
 }
-fn three() -> u32 {
-    3
-}
 
 impl MetricProbe {
     /// The series whose newest value is judged. None in a plan that names neither or both, which is no valid plan.
@@ -164,10 +156,10 @@ impl DnsHealthCheckProbe {
     /// Where the metrics of all health checks are, wherever they check (Amazon Route 53 Developer Guide, "Monitoring health
     /// checks using CloudWatch").
     pub const REGION: &'static str = "us-east-1";
-    /// How many complete periods are looked back on.
-    pub const STALE_PERIODS: u32 = HEALTH_CHECK_STALE_PERIODS;
+    /// How many complete periods are looked back on: Route 53 says something once a minute, a few minutes late.
+    pub const STALE_PERIODS: u32 = 5;
     /// The length of a period.
-    pub const PERIOD_SECONDS: u32 = HEALTH_CHECK_PERIOD_SECONDS;
+    pub const PERIOD_SECONDS: u32 = 60;
 
     /// The series that says its state: 1 is healthy, 0 is unhealthy.
     pub fn series(&self) -> MetricSeries {

@@ -1,6 +1,6 @@
-//! What the probe reads, at an emulator that keeps what is written: metrics as they were sent, clusters as they were made.
+//! What the probe reads, at emulators that keep what is written: metrics as they were sent, clusters as they were made.
 //!
-//! It needs the pinned tools (`make tools`). What the emulator has not, the scripted tests beside this one have.
+//! It needs the pinned tools (`make tools`). What the emulators have not, the scripted tests beside this one have.
 
 #![cfg(all(feature = "cloudwatch", feature = "rds"))]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
@@ -9,24 +9,19 @@ mod common;
 
 use aws_sdk_cloudwatch::primitives::DateTime;
 use aws_sdk_cloudwatch::types::{Dimension, MetricDatum};
-use common::moto::Moto;
+use common::emulator::Emulator;
 use jiff::{SignedDuration, Timestamp};
 use std::collections::BTreeMap;
 use understudy_aws::cloudwatch::CloudWatchMetrics;
 use understudy_aws::rds::{RdsDatabase, RdsFailover};
 use understudy_core::judge::Window;
 use understudy_core::plan::{Metric, MetricSeries};
-use understudy_engine::ports::{Database, DatabaseFailover, Datapoint, MetricQuery, Metrics};
+use understudy_engine::ports::{CallErrorKind, Database, DatabaseFailover, Datapoint, MetricQuery, Metrics};
 
 #[tokio::test]
-async fn what_is_written_is_what_the_probe_reads() {
-    let moto = Moto::start().await;
-    metrics(&moto).await;
-    clusters(&moto).await;
-}
-
-async fn metrics(moto: &Moto) {
-    let client = aws_sdk_cloudwatch::Client::new(&moto.sdk);
+async fn metrics_are_read_as_they_were_sent() {
+    let emulator = Emulator::start_ministack().await;
+    let client = aws_sdk_cloudwatch::Client::new(&emulator.sdk);
     let now = Timestamp::now();
     let window = Window::of(now, 60, 5);
     let minute = |back: i64| window.until - SignedDuration::from_mins(back);
@@ -68,16 +63,38 @@ async fn metrics(moto: &Moto) {
         of("Old", "sum"),
         of("Nothing", "sum"),
     ];
-    let found = CloudWatchMetrics::new(&moto.config())
+    let found = CloudWatchMetrics::new(&emulator.config())
         .newest(None, &queries, window.since, Some(window.until))
         .await
         .unwrap();
     let point = |value| Ok(Some(Datapoint { at: minute(2), value }));
     assert_eq!(found, [point(7.0), point(3.0), point(2.0), Ok(None), Ok(None)]);
+
+    // What it can not work out is not silence.
+    let math = MetricQuery {
+        series: MetricSeries::Math {
+            expression: "errors * 2".into(),
+            metrics: BTreeMap::from([("errors".into(), metric("Errors", "sum"))]),
+        },
+        period_seconds: 60,
+    };
+    let queries = [math, of("Errors", "sum")];
+    let found = CloudWatchMetrics::new(&emulator.config())
+        .newest(None, &queries, window.since, Some(window.until))
+        .await
+        .unwrap();
+    assert_eq!(
+        found[0].as_ref().unwrap_err().kind,
+        CallErrorKind::Retryable,
+        "{found:?}"
+    );
+    assert_eq!(found[1], point(7.0));
 }
 
-async fn clusters(moto: &Moto) {
-    let client = aws_sdk_rds::Client::new(&moto.sdk);
+#[tokio::test]
+async fn clusters_are_read_as_they_were_made() {
+    let emulator = Emulator::start().await;
+    let client = aws_sdk_rds::Client::new(&emulator.sdk);
     client
         .create_db_cluster()
         .db_cluster_identifier("orders")
@@ -98,7 +115,7 @@ async fn clusters(moto: &Moto) {
             .await
             .unwrap();
     }
-    let database = RdsDatabase::new(&moto.config());
+    let database = RdsDatabase::new(&emulator.config());
     let read = async || {
         let found = database
             .cluster_statuses(None, &["Orders".to_owned(), "nobody".to_owned()])
@@ -114,7 +131,7 @@ async fn clusters(moto: &Moto) {
     assert_eq!(before.cluster.members, ["orders-1", "orders-2"]);
     assert!(!before.is_replica);
 
-    let failover = RdsFailover::new(&moto.config());
+    let failover = RdsFailover::new(&emulator.config());
     failover
         .fail_over_cluster(None, "orders", Some("orders-1"), "orders-2")
         .await

@@ -1,4 +1,4 @@
-//! An emulator that keeps what is written. It needs the pinned tools (`make tools`).
+//! Emulators that keep what is written. They need the pinned tools (`make tools`).
 
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::Credentials;
@@ -10,21 +10,52 @@ use std::time::{Duration, Instant};
 use understudy_aws::AwsConfig;
 
 /// The emulator, which ends when its standard input does: however this process ends.
-pub struct Moto {
+pub struct Emulator {
     child: Child,
     pub sdk: SdkConfig,
 }
 
-impl Moto {
-    /// Starts one of its own on a free port.
+/// moto. It does not speak CloudWatch's protocol.
+pub type Moto = Emulator;
+
+impl Emulator {
+    /// Starts moto on a free port.
     pub async fn start() -> Self {
-        let program = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../.tools/moto/bin/moto_server");
+        let port = free_port();
+        Self::run(
+            "moto/bin/moto_server",
+            &["-H", "127.0.0.1", "-p", &port.to_string()],
+            &[],
+            port,
+        )
+        .await
+    }
+
+    /// Starts ministack on a free port. Of metric math it only says that it can not do it.
+    pub async fn start_ministack() -> Self {
+        let port = free_port();
+        let folder = |name: &str| format!("{}/ministack-{port}/{name}", env!("CARGO_TARGET_TMPDIR"));
+        let environment = [
+            ("GATEWAY_PORT", port.to_string()),
+            ("BIND_HOST", "127.0.0.1".to_owned()),
+            ("MINISTACK_HOST", "127.0.0.1".to_owned()),
+            ("STATE_DIR", folder("state")),
+            ("S3_DATA_DIR", folder("s3")),
+            // Two listeners on fixed ports that nobody here needs.
+            ("IOT_MTLS_ENABLED", "0".to_owned()),
+            ("SFTP_ENABLED", "0".to_owned()),
+        ];
+        Self::run("ministack/bin/ministack", &[], &environment, port).await
+    }
+
+    async fn run(program: &str, arguments: &[&str], environment: &[(&str, String)], port: u16) -> Self {
+        let program = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../.tools").join(program);
         assert!(program.exists(), "{} is not there; run `make tools`", program.display());
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let child = Command::new("/bin/sh")
-            .args(["-c", "\"$@\" < /dev/null & cat > /dev/null; kill -9 $!", "moto"])
+            .args(["-c", "\"$@\" < /dev/null & cat > /dev/null; kill -9 $!", "emulator"])
             .arg(program)
-            .args(["-H", "127.0.0.1", "-p", &port.to_string()])
+            .args(arguments)
+            .envs(environment.iter().map(|(name, value)| (*name, value.as_str())))
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
@@ -60,9 +91,13 @@ impl Moto {
     }
 }
 
-impl Drop for Moto {
+impl Drop for Emulator {
     fn drop(&mut self) {
         drop(self.child.stdin.take());
         let _ = self.child.wait();
     }
+}
+
+fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
