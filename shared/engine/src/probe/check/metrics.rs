@@ -42,26 +42,26 @@ fn judged(asked: &Asked, newest: Option<Datapoint>, now: Timestamp) -> Sample {
 
 /// Groups probes by Region and length of period, into batches that one call takes.
 pub(super) fn batched(all: Vec<Asked>) -> impl Iterator<Item = (Option<String>, Vec<Asked>)> {
-    let mut groups: BTreeMap<(Option<String>, u32), Vec<(usize, Asked)>> = BTreeMap::new();
+    let mut groups: BTreeMap<(Option<String>, u32), Vec<Asked>> = BTreeMap::new();
     for asked in all {
-        let (period, queries) = query(&asked).map_or((0, 1), |query| (query.period_seconds, query.series.queries()));
-        groups
-            .entry((asked.region(), period))
-            .or_default()
-            .push((queries, asked));
+        let period = query(&asked).map_or(0, |query| query.period_seconds);
+        groups.entry((asked.region(), period)).or_default().push(asked);
     }
     groups.into_iter().flat_map(|((region, _), group)| {
         let mut batches: Vec<Vec<Asked>> = Vec::new();
         let mut left = 0;
-        for (queries, asked) in group {
+        for asked in group {
+            let queries = query(&asked).map_or(1, |query| query.series.queries());
             match batches.last_mut().filter(|_| queries <= left) {
-                Some(batch) => batch.push(asked),
+                Some(batch) => {
+                    batch.push(asked);
+                    left -= queries;
+                }
                 None => {
                     batches.push(vec![asked]);
-                    left = QUERIES;
+                    left = QUERIES.saturating_sub(queries);
                 }
             }
-            left = left.saturating_sub(queries);
         }
         batches.into_iter().map(move |batch| (region.clone(), batch))
     })
