@@ -109,7 +109,10 @@ async fn what_a_failed_database_read_means() {
     }
 }
 
-fn rds_clusters(clusters: &[(&str, &str, &[(&str, bool)], &str)], marker: Option<&str>) -> Answer {
+/// A cluster as RDS describes it: its id, its status, its members and whether each writes, and what it copies.
+type Described<'a> = (&'a str, &'a str, &'a [(&'a str, bool)], &'a str);
+
+fn rds_clusters(clusters: &[Described<'_>], marker: Option<&str>) -> Answer {
     let member = |(id, writes): &(&str, bool)| {
         format!(
             "<DBClusterMember><DBInstanceIdentifier>{id}</DBInstanceIdentifier><IsClusterWriter>{writes}</IsClusterWriter></DBClusterMember>"
