@@ -1,18 +1,16 @@
-//! What EC2, RDS and CloudWatch say, and what they do not know.
+//! What EC2 and CloudWatch's alarms say, and what they do not know.
 
-#![cfg(all(feature = "ec2", feature = "rds", feature = "cloudwatch"))]
+#![cfg(all(feature = "ec2", feature = "cloudwatch"))]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod common;
 
+use common::cbor::{cbor, failed, list, map, text, time};
 use common::{Answer, Script, says};
-use understudy_aws::cloudwatch::{CloudWatchAlarms, CloudWatchMetrics};
+use understudy_aws::cloudwatch::CloudWatchAlarms;
 use understudy_aws::ec2::Ec2Compute;
-use understudy_aws::rds::RdsDatabase;
 use understudy_core::health::AlarmState;
-use understudy_engine::ports::{
-    Alarms, CallErrorKind, Compute, Database, DatabaseStatus, InstanceStatus, MetricQuery, Metrics,
-};
+use understudy_engine::ports::{Alarms, CallErrorKind, Compute, InstanceStatus};
 
 fn ids(ids: &[&str]) -> Vec<String> {
     ids.iter().map(|id| (*id).to_owned()).collect()
@@ -81,133 +79,6 @@ async fn what_a_failed_instance_read_means() {
     }
 }
 
-fn rds_page(instances: &[(&str, &str)], marker: Option<&str>) -> Answer {
-    let instances: String = instances
-        .iter()
-        .map(|(id, status)| {
-            format!("<DBInstance><DBInstanceIdentifier>{id}</DBInstanceIdentifier><DBInstanceStatus>{status}</DBInstanceStatus></DBInstance>")
-        })
-        .collect();
-    let marker = marker
-        .map(|marker| format!("<Marker>{marker}</Marker>"))
-        .unwrap_or_default();
-    says(
-        200,
-        format!(
-            "<DescribeDBInstancesResponse><DescribeDBInstancesResult><DBInstances>{instances}</DBInstances>{marker}\
-             </DescribeDBInstancesResult></DescribeDBInstancesResponse>"
-        ),
-    )
-}
-
-fn rds_failed(status: u16, code: &str) -> Answer {
-    says(
-        status,
-        format!("<ErrorResponse><Error><Code>{code}</Code><Message>as scripted</Message></Error></ErrorResponse>"),
-    )
-}
-
-fn database(id: &str, status: &str) -> DatabaseStatus {
-    DatabaseStatus {
-        db_instance_identifier: id.into(),
-        status: status.into(),
-    }
-}
-
-#[tokio::test]
-async fn databases_are_read_page_by_page_in_the_plans_spelling() {
-    let script = Script::new([
-        rds_page(&[("orders", "available")], Some("m")),
-        rds_page(&[("stock", "backing-up")], None),
-    ]);
-    let found = RdsDatabase::new(&script.config())
-        .instance_statuses(None, &ids(&["Orders", "stock"]))
-        .await
-        .unwrap();
-    assert_eq!(
-        found,
-        [database("Orders", "available"), database("stock", "backing-up")]
-    );
-    let sent = script.sent();
-    assert_eq!(
-        sent[0].field("Filters.Filter.1.Name").as_deref(),
-        Some("db-instance-id")
-    );
-    assert_eq!(
-        sent[0].field("Filters.Filter.1.Values.Value.1").as_deref(),
-        Some("orders")
-    );
-    assert_eq!(sent[1].field("Marker").as_deref(), Some("m"));
-}
-
-#[tokio::test]
-async fn one_unknown_database_does_not_hide_the_others() {
-    let missing = || rds_failed(404, "DBInstanceNotFound");
-    let script = Script::new([missing(), missing(), rds_page(&[("stock", "available")], None)]);
-    let found = RdsDatabase::new(&script.config())
-        .instance_statuses(None, &ids(&["gone", "stock"]))
-        .await
-        .unwrap();
-    assert_eq!(found, [database("stock", "available")]);
-    let script = Script::new([missing()]);
-    assert!(
-        RdsDatabase::new(&script.config())
-            .instance_statuses(None, &ids(&["gone"]))
-            .await
-            .unwrap()
-            .is_empty()
-    );
-}
-
-#[tokio::test]
-async fn what_a_failed_database_read_means() {
-    let cases = [
-        (rds_failed(400, "Throttling"), CallErrorKind::Retryable),
-        (rds_failed(503, "ServiceUnavailable"), CallErrorKind::Retryable),
-        (rds_failed(403, "AccessDenied"), CallErrorKind::Refused),
-        (Answer::Silent, CallErrorKind::Lost),
-    ];
-    for (answer, kind) in cases {
-        let script = Script::new([answer]);
-        let error = RdsDatabase::new(&script.config())
-            .instance_statuses(None, &ids(&["a"]))
-            .await
-            .unwrap_err();
-        assert_eq!(error.kind, kind, "{error}");
-    }
-}
-
-// CloudWatch speaks CBOR. These few forms are all that its answers need.
-fn head(major: u8, length: usize) -> Vec<u8> {
-    match u8::try_from(length).unwrap() {
-        short @ 0..24 => vec![major << 5 | short],
-        long => vec![major << 5 | 24, long],
-    }
-}
-
-fn text(text: &str) -> Vec<u8> {
-    [head(3, text.len()), text.as_bytes().to_vec()].concat()
-}
-
-fn list(items: &[Vec<u8>]) -> Vec<u8> {
-    [head(4, items.len()), items.concat()].concat()
-}
-
-fn map(entries: &[(&str, Vec<u8>)]) -> Vec<u8> {
-    let entries_bytes = entries
-        .iter()
-        .flat_map(|(name, value)| [text(name), value.clone()].concat());
-    head(5, entries.len()).into_iter().chain(entries_bytes).collect()
-}
-
-fn time(seconds: f64) -> Vec<u8> {
-    [vec![0xc1, 0xfb], seconds.to_be_bytes().to_vec()].concat()
-}
-
-fn cbor(status: u16, body: Vec<u8>) -> Answer {
-    Answer::SaysWith(status, "smithy-protocol", "rpc-v2-cbor", body)
-}
-
 #[tokio::test]
 async fn metric_and_composite_alarms_are_read() {
     let metric = map(&[
@@ -263,7 +134,6 @@ async fn no_name_is_not_every_alarm() {
 
 #[tokio::test]
 async fn what_a_failed_alarm_read_means() {
-    let failed = |code: &str| map(&[("__type", text(code)), ("message", text("as scripted"))]);
     let cases = [
         (
             cbor(400, failed("com.amazonaws.cloudwatch#Throttling")),
@@ -287,39 +157,4 @@ async fn what_a_failed_alarm_read_means() {
             .unwrap_err();
         assert_eq!(error.kind, kind, "{error}");
     }
-}
-
-#[tokio::test]
-async fn the_newest_datapoint_of_each_metric_is_found_on_whichever_page_it_is() {
-    let float = |value: f64| [vec![0xfb], value.to_be_bytes().to_vec()].concat();
-    let result = |id: &str, points: &[(f64, f64)]| {
-        let times: Vec<Vec<u8>> = points.iter().map(|(at, _)| time(*at)).collect();
-        let values: Vec<Vec<u8>> = points.iter().map(|(_, value)| float(*value)).collect();
-        map(&[
-            ("Id", text(id)),
-            ("Timestamps", list(&times)),
-            ("Values", list(&values)),
-        ])
-    };
-    let first = result("m1", &[(1_700_000_060.0, 3.0), (1_700_000_000.0, 9.0)]);
-    let second = result("m1", &[(1_700_000_120.0, 5.0)]);
-    let page = |results: &[Vec<u8>], token: Option<&str>| {
-        let mut entries = vec![("MetricDataResults", list(results))];
-        entries.extend(token.map(|token| ("NextToken", text(token))));
-        cbor(200, map(&entries))
-    };
-    let script = Script::new([page(&[first], Some("n")), page(&[second, result("m0", &[])], None)]);
-    let query = |name: &str| MetricQuery {
-        namespace: "AWS/RDS".into(),
-        name: name.into(),
-        dimensions: vec![("DBInstanceIdentifier".into(), "shop".into())],
-    };
-    let since = jiff::Timestamp::from_second(1_700_000_000).unwrap();
-    let found = CloudWatchMetrics::new(&script.config())
-        .newest(None, &[query("CPUUtilization"), query("ReplicaLag")], since)
-        .await
-        .unwrap();
-    assert_eq!(found[0], None);
-    let newest = found[1].unwrap();
-    assert_eq!((newest.at.as_second(), newest.value), (1_700_000_120, 5.0));
 }

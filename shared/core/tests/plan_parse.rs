@@ -99,7 +99,7 @@ fn the_kind_selects_what_is_checked() {
     refused(
         with("/probes/0/kind", Value::Null),
         "probes[0].kind",
-        "one of alarm, auto_scaling_group, ec2, endpoint, ",
+        "one of alarm, auto_scaling_group, dns_health_check, ec2, endpoint, ",
     );
     refused(
         with("/probes/0/kind", json!("end-point")),

@@ -64,7 +64,7 @@ prop_compose! {
     /// A valid plan with a few sites and some of everything.
     fn valid()(
         count in 2usize..6,
-        probes in prop::collection::vec((0usize..5, 1u32..20, 1u32..20, prop::option::of(60u32..600)), 0..12),
+        probes in prop::collection::vec((0usize..9, 1u32..20, 1u32..20, prop::option::of(60u32..600)), 0..12),
         weight in 1u32..1000,
         ttl in 1u32..61,
         weighted: bool,
@@ -83,6 +83,13 @@ prop_compose! {
                 1 => json!({"kind": "ec2", "instance_id": "i-0123456789abcdef0"}),
                 2 => json!({"kind": "target_group", "target_group_arn": group("x"), "minimum_healthy": 2}),
                 3 => json!({"kind": "rds_instance", "db_instance_identifier": "orders"}),
+                4 => json!({"kind": "rds_cluster", "db_cluster_identifier": "Orders"}),
+                5 => json!({"kind": "metric", "namespace": "AWS/RDS", "metric_name": "CPUUtilization", "statistic": "p99.9",
+                    "dimensions": {"DBInstanceIdentifier": "orders"}, "period_seconds": 300, "comparison": "greater_than_or_equal",
+                    "threshold": 97.5}),
+                6 => json!({"kind": "metric", "expression": "errors / 2", "comparison": "less_than", "threshold": 3, "missing": "healthy",
+                    "metrics": {"errors": {"namespace": "Shop", "metric_name": "Errors", "statistic": "sum"}}}),
+                7 => json!({"kind": "dns_health_check", "health_check_id": "0123abcd-45ef-6789-abcd-0123456789ab"}),
                 _ => json!({"kind": "alarm", "alarm_name": "down"}),
             };
             let common = json!({"name": format!("p{index}"), "site": name(index % count), "healthy_threshold": healthy,

@@ -7,6 +7,8 @@
 
 use crate::clock::{TestClock, lock};
 use crate::cloud_databases::Databases;
+use crate::cloud_metrics::Figures;
+pub use crate::cloud_metrics::MetricCall;
 use crate::cloud_permissions::{Taken, account};
 use crate::faults::Faults;
 use crate::memory::MemoryTable;
@@ -140,6 +142,7 @@ pub(crate) struct State {
     pub(crate) addresses: BTreeMap<String, Lagging<Option<Association>>>,
     pub(crate) databases: BTreeMap<String, DatabaseStatus>,
     pub(crate) data: Databases,
+    pub(crate) figures: Figures,
     pub(crate) alarms: BTreeMap<String, AlarmReading>,
     pub(crate) endpoints: BTreeMap<String, Sample>,
     pub(crate) hanging: Vec<String>,

@@ -1,4 +1,4 @@
-//! Databases and metrics of [`FakeCloud`], and the sandboxes' and the simulator's ways to them.
+//! Databases of [`FakeCloud`], and the sandboxes' and the simulator's ways to them.
 //!
 //! As in AWS: a database that is not `available` takes no change for now, a reboot with failover swaps the zones of an
 //! instance and its standby each time, a promotion can not be taken back, and what a change made is seen as late as a
@@ -10,25 +10,38 @@ use crate::cloud_ports::seen_after;
 use crate::faults_wire::Wired;
 use crate::sim::Gated;
 use async_trait::async_trait;
-use jiff::Timestamp;
 use std::collections::BTreeMap;
 use understudy_core::state::ResourceState;
 use understudy_engine::ports::{
-    CallError, CallErrorKind, Clock, DatabaseCluster, DatabaseFailover, DatabaseInstance, Datapoint, GlobalDatabase,
-    MetricQuery, Metrics,
+    CallError, CallErrorKind, DatabaseCluster, DatabaseClusterStatus, DatabaseFailover, DatabaseInstance,
+    GlobalDatabase,
 };
 
-/// The databases and metrics of a cloud.
+/// The databases of a cloud.
 #[derive(Default)]
 pub(crate) struct Databases {
     instances: BTreeMap<String, Lagging<DatabaseInstance>>,
     standby_zones: BTreeMap<String, String>,
     clusters: BTreeMap<String, Lagging<DatabaseCluster>>,
     globals: BTreeMap<String, Lagging<GlobalDatabase>>,
-    metrics: BTreeMap<(String, Vec<(String, String)>), Datapoint>,
 }
 
 impl Databases {
+    /// A cluster as the probe sees it: it copies another if a global database says so.
+    pub(crate) fn cluster_status(&self, id: &str) -> Option<DatabaseClusterStatus> {
+        let found = self.clusters.get(id)?;
+        let is_this = |arn: &String| arn.rsplit(':').next() == Some(id);
+        let is_replica = self.globals.values().any(|global| {
+            let global = &global.real;
+            global.members.iter().any(is_this) && !global.writer.as_ref().is_some_and(is_this)
+        });
+        Some(DatabaseClusterStatus {
+            db_cluster_identifier: id.to_owned(),
+            cluster: found.real.clone(),
+            is_replica,
+        })
+    }
+
     /// Every change so far is seen by everybody.
     pub(crate) fn settle(&mut self) {
         self.instances.values_mut().for_each(Lagging::settle);
@@ -68,20 +81,6 @@ impl FakeCloud {
         }
         let found = Lagging::new(global);
         lock(&self.state).data.globals.insert(id.to_owned(), found);
-    }
-
-    /// A metric of RDS has a newest value from now on.
-    pub fn put_metric(&self, name: &str, dimensions: &[(&str, &str)], value: f64) {
-        let dimensions = dimensions
-            .iter()
-            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
-            .collect();
-        let point = Datapoint {
-            at: self.clock.now(),
-            value,
-        };
-        let metrics = &mut lock(&self.state).data.metrics;
-        metrics.insert((name.to_owned(), dimensions), point);
     }
 
     /// The instance as it really is.
@@ -326,24 +325,6 @@ impl DatabaseFailover for FakeCloud {
     }
 }
 
-#[async_trait]
-impl Metrics for FakeCloud {
-    async fn newest(
-        &self,
-        _region: Option<&str>,
-        metrics: &[MetricQuery],
-        since: Timestamp,
-    ) -> Result<Vec<Option<Datapoint>>, CallError> {
-        let reply = self.reach("metrics.newest").await?;
-        let state = lock(&self.state);
-        let known = |query: &MetricQuery| {
-            let point = state.data.metrics.get(&(query.name.clone(), query.dimensions.clone()));
-            point.copied().filter(|point| point.at >= since)
-        };
-        reply.give("metrics.newest", metrics.iter().map(known).collect())
-    }
-}
-
 // Both ways in are the same: something in between, and then the cloud.
 macro_rules! ways {
     ($way:ident, $through:ident) => {
@@ -410,19 +391,6 @@ macro_rules! ways {
             ) -> Result<(), CallError> {
                 let call = self.inner.set_security_groups(region, id, expected, groups);
                 self.$through.through("databases.set_security_groups", call).await
-            }
-        }
-
-        #[async_trait]
-        impl<T: Metrics> Metrics for $way<T> {
-            async fn newest(
-                &self,
-                region: Option<&str>,
-                metrics: &[MetricQuery],
-                since: Timestamp,
-            ) -> Result<Vec<Option<Datapoint>>, CallError> {
-                let call = self.inner.newest(region, metrics, since);
-                self.$through.through("metrics.newest", call).await
             }
         }
     };

@@ -11,7 +11,8 @@ use understudy_core::plan::EndpointProbe;
 use understudy_core::report::Announcement;
 use understudy_core::state::{RecordChange, RecordSet, ResourceState};
 use understudy_engine::ports::{
-    Alarms, CallError, CallErrorKind, Clock, Database, DatabaseStatus, Dns, Endpoint, Functions, Notifier,
+    Alarms, CallError, CallErrorKind, Clock, Database, DatabaseClusterStatus, DatabaseStatus, Dns, Endpoint, Functions,
+    Notifier,
 };
 
 impl FakeCloud {
@@ -132,6 +133,22 @@ impl Database for FakeCloud {
             "database.instance_statuses",
             ids.iter().filter_map(|id| state.databases.get(id).cloned()).collect(),
         )
+    }
+    async fn cluster_statuses(
+        &self,
+        _region: Option<&str>,
+        ids: &[String],
+    ) -> Result<Vec<DatabaseClusterStatus>, CallError> {
+        let reply = self.reach("database.cluster_statuses").await?;
+        if ids.len() > 100 {
+            return Err(CallError::new(
+                CallErrorKind::Refused,
+                "DescribeDBClusters takes at most 100 ids",
+            ));
+        }
+        let state = lock(&self.state);
+        let found = ids.iter().filter_map(|id| state.data.cluster_status(id)).collect();
+        reply.give("database.cluster_statuses", found)
     }
 }
 

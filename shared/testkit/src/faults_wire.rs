@@ -14,9 +14,9 @@ use understudy_core::plan::{EndpointProbe, TargetId};
 use understudy_core::report::Announcement;
 use understudy_core::state::{Association, GroupSize, RecordChange, RecordSet, TargetWeight};
 use understudy_engine::ports::{
-    Account, Alarms, AutoScalingGroup, CallError, Compute, Database, DatabaseStatus, Dns, Due, Endpoint, ForwardTarget,
-    Functions, Groups, InstanceStatus, Item, Key, Notifier, Permission, Permissions, Put, Refused, Rehearsal, Table,
-    Target, Traffic,
+    Account, Alarms, AutoScalingGroup, CallError, Compute, Database, DatabaseClusterStatus, DatabaseStatus, Dns, Due,
+    Endpoint, ForwardTarget, Functions, Groups, InstanceStatus, Item, Key, Notifier, Permission, Permissions, Put,
+    Refused, Rehearsal, Table, Target, Traffic,
 };
 
 /// The process in which one invocation runs. It can die.
@@ -261,6 +261,14 @@ impl<T: Database> Database for Wired<T> {
         self.sandbox
             .through("database.instance_statuses", self.inner.instance_statuses(region, ids))
             .await
+    }
+    async fn cluster_statuses(
+        &self,
+        region: Option<&str>,
+        ids: &[String],
+    ) -> Result<Vec<DatabaseClusterStatus>, CallError> {
+        let call = self.inner.cluster_statuses(region, ids);
+        self.sandbox.through("database.cluster_statuses", call).await
     }
 }
 

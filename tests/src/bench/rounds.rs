@@ -1,4 +1,4 @@
-//! Rounds: the same resources, the same emulator, the same latency on every call, both sides in turn.
+//! Rounds: the same resources (but Auto Scaling groups, which only ours can ask for), the same emulator, the same latency on every call, both sides in turn.
 //!
 //! A round of ours counts each resource once in its slot, so each needs a slot of its own; the baseline's rounds
 //! are made in the time between. What a round of ours has to write depends on what was written before:
@@ -33,7 +33,7 @@ pub const LATENCY: Duration = Duration::from_millis(30);
 /// steady one moto itself answers, in the others its answers are replayed.
 const WARM_ROUNDS: usize = 8;
 /// The services that moto answers for: signing names of what is described.
-const DESCRIBED: &[&str] = &["ec2", "elasticloadbalancing", "rds"];
+const DESCRIBED: &[&str] = &["autoscaling", "ec2", "elasticloadbalancing", "rds"];
 /// How far into a slot a round begins: clear of its edge, with room for the round.
 const INTO_SLOT: Duration = Duration::from_millis(500);
 
@@ -137,7 +137,7 @@ impl Place {
     async fn make(say: &mut dyn FnMut(&str)) -> Result<Self, CloudError> {
         say("starting the emulators");
         let cloud = LocalCloud::start().await?;
-        say("making the instances, target groups, databases and plans");
+        say("making the instances, target groups, databases, Auto Scaling groups and plans");
         world::create_table(cloud.clients()).await?;
         let watched = Watched::create(cloud.clients()).await?;
         watched.store_plans(&cloud).await?;
@@ -258,7 +258,7 @@ async fn of_baseline(
         *said.entry(health.as_str().unwrap_or("?").to_owned()).or_insert(0) += 1;
     }
     let asked: usize = said.values().sum();
-    if asked != place.watched.count() {
+    if asked != place.watched.count_of_baseline() {
         let found = format!("it spoke of {asked} resources out of {}", place.watched.count());
         return Err(CloudError::missing("the answer of the baseline", found));
     }

@@ -1,4 +1,7 @@
 //! What both sides watch: instances, target groups and databases in the emulator, and the plans that name them.
+//!
+//! Ours watches Auto Scaling groups besides. The baseline has no check for them, so it is not asked: its rounds are over
+//! fewer resources, which is to its advantage in every line of the comparison.
 
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::Credentials;
@@ -30,10 +33,15 @@ pub const INSTANCES: usize = 1_000;
 pub const TARGET_GROUPS: usize = 200;
 /// How many databases there are.
 pub const DATABASES: usize = 100;
+/// How many Auto Scaling groups there are, which the baseline does not watch.
+pub const GROUPS: usize = 100;
 /// How many plans share them: a plan is at most 100 KB, so one alone cannot name them all.
 pub const PLANS: usize = 10;
 /// How often each is asked, in seconds: the shortest that these kinds allow.
 pub const INTERVAL_SECONDS: u32 = 30;
+
+/// An image that the emulator has.
+const IMAGE: &str = "ami-12c6146b";
 
 /// The names of everything that is watched.
 #[derive(Clone, Debug)]
@@ -41,6 +49,7 @@ pub struct Watched {
     instances: Vec<String>,
     target_groups: Vec<String>,
     databases: Vec<String>,
+    groups: Vec<String>,
 }
 
 impl Watched {
@@ -52,15 +61,22 @@ impl Watched {
         let instances = instances(clients).await?;
         let target_groups = target_groups(clients, &instances).await?;
         let databases = databases(clients).await?;
+        let groups = groups(clients).await?;
         Ok(Self {
             instances,
             target_groups,
             databases,
+            groups,
         })
     }
 
     /// How many there are.
     pub fn count(&self) -> usize {
+        self.count_of_baseline() + self.groups.len()
+    }
+
+    /// How many of them the baseline watches.
+    pub fn count_of_baseline(&self) -> usize {
         self.instances.len() + self.target_groups.len() + self.databases.len()
     }
 
@@ -123,6 +139,7 @@ impl Watched {
         let mut probes = share(&self.instances, "ec2", "instance_id");
         probes.extend(share(&self.target_groups, "target_group", "target_group_arn"));
         probes.extend(share(&self.databases, "rds_instance", "db_instance_identifier"));
+        probes.extend(share(&self.groups, "auto_scaling_group", "auto_scaling_group_name"));
         let listener = format!("arn:aws:elasticloadbalancing:{REGION}:{ACCOUNT}:listener/app/bench/1/{number}");
         json!({
             "schema_version": 1,
@@ -180,7 +197,7 @@ pub async fn create_table(clients: &Clients) -> Result<(), CloudError> {
 
 async fn instances(clients: &Clients) -> Result<Vec<String>, CloudError> {
     let count = i32::try_from(INSTANCES).unwrap_or(i32::MAX);
-    let call = clients.ec2.run_instances().image_id("ami-12c6146b");
+    let call = clients.ec2.run_instances().image_id(IMAGE);
     let made = call.min_count(count).max_count(count).send().await;
     let made = made.map_err(CloudError::call(format!("RunInstances of {INSTANCES}")))?;
     let ids = made.instances().iter().filter_map(|instance| instance.instance_id());
@@ -234,6 +251,35 @@ async fn databases(clients: &Clients) -> Result<Vec<String>, CloudError> {
     Ok(names)
 }
 
+/// Each with an instance in service: a group with nothing in service would be unhealthy, and so have more to write.
+async fn groups(clients: &Clients) -> Result<Vec<String>, CloudError> {
+    let launch = clients.autoscaling.create_launch_configuration();
+    let launch = launch
+        .launch_configuration_name("bench")
+        .image_id(IMAGE)
+        .instance_type("t3.micro");
+    let made = launch.send().await;
+    made.map_err(CloudError::call("CreateLaunchConfiguration"))?;
+    let mut names = Vec::with_capacity(GROUPS);
+    for number in 0..GROUPS {
+        let name = format!("bench-{number}");
+        clients
+            .autoscaling
+            .create_auto_scaling_group()
+            .auto_scaling_group_name(&name)
+            .launch_configuration_name("bench")
+            .availability_zones(format!("{REGION}a"))
+            .min_size(1)
+            .desired_capacity(1)
+            .max_size(1)
+            .send()
+            .await
+            .map_err(CloudError::call(format!("CreateAutoScalingGroup {name}")))?;
+        names.push(name);
+    }
+    Ok(names)
+}
+
 fn sdk(endpoint: &str) -> SdkConfig {
     let http = Builder::new()
         .tls_provider(Provider::Rustls(CryptoMode::Ring))
@@ -247,4 +293,53 @@ fn sdk(endpoint: &str) -> SdkConfig {
         .sleep_impl(SharedAsyncSleep::new(TokioSleep::new()))
         .http_client(http)
         .build()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeMap;
+    use understudy_core::plan::Probe;
+
+    fn watched() -> Watched {
+        let arn = |number| {
+            format!("arn:aws:elasticloadbalancing:{REGION}:{ACCOUNT}:targetgroup/bench-{number}/0123456789abcdef")
+        };
+        Watched {
+            instances: (0..INSTANCES).map(|number| format!("i-{number:017x}")).collect(),
+            target_groups: (0..TARGET_GROUPS).map(arn).collect(),
+            databases: (0..DATABASES).map(|number| format!("bench-{number}")).collect(),
+            groups: (0..GROUPS).map(|number| format!("bench-{number}")).collect(),
+        }
+    }
+
+    #[test]
+    fn the_plans_are_valid_and_share_everything_that_is_watched() -> Result<(), String> {
+        let watched = watched();
+        let mut asked: BTreeMap<(&str, String), usize> = BTreeMap::new();
+        for number in 0..PLANS {
+            let plan = parse(watched.plan(number)).map_err(|error| error.to_string())?;
+            for probe in &plan.probes {
+                let resource = probe.resource().unwrap_or_default().to_owned();
+                *asked.entry((probe.kind(), resource)).or_insert(0) += 1;
+            }
+            assert!(
+                plan.probes
+                    .iter()
+                    .any(|probe| matches!(probe, Probe::AutoScalingGroup(_)))
+            );
+        }
+        assert_eq!(asked.len(), watched.count());
+        assert!(asked.values().all(|times| *times == 1));
+        Ok(())
+    }
+
+    #[test]
+    fn the_baseline_is_asked_about_all_that_it_can_check_and_nothing_else() {
+        let watched = watched();
+        let event = watched.event_of_baseline();
+        let resources = event["resources"].as_array().map(Vec::len);
+        assert_eq!(resources, Some(watched.count_of_baseline()));
+        assert_eq!(watched.count() - watched.count_of_baseline(), GROUPS);
+    }
 }

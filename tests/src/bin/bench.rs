@@ -51,10 +51,11 @@ async fn measure() -> Result<(), CloudError> {
         }
     }
     say(&format!(
-        "rounds over {} instances, {} target groups and {} databases, {} ms of latency on every call",
+        "rounds over {} instances, {} target groups, {} databases and (ours alone) {} Auto Scaling groups, {} ms of latency on every call",
         world::INSTANCES,
         world::TARGET_GROUPS,
         world::DATABASES,
+        world::GROUPS,
         rounds::LATENCY.as_millis(),
     ));
     let measured = rounds::measure(&programs, &mut say).await?;

@@ -14,6 +14,8 @@ use super::raw::ROOT;
 /// One client a service, all alike.
 #[derive(Clone, Debug)]
 pub struct Clients {
+    /// EC2 Auto Scaling.
+    pub autoscaling: aws_sdk_autoscaling::Client,
     /// CloudWatch.
     pub cloudwatch: aws_sdk_cloudwatch::Client,
     /// DynamoDB.
@@ -39,6 +41,7 @@ impl Clients {
     pub(super) fn new(endpoint: &str) -> Self {
         let config = config(endpoint);
         Self {
+            autoscaling: aws_sdk_autoscaling::Client::new(&config),
             cloudwatch: aws_sdk_cloudwatch::Client::new(&config),
             dynamodb: aws_sdk_dynamodb::Client::new(&config),
             ec2: aws_sdk_ec2::Client::new(&config),

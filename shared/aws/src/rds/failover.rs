@@ -4,6 +4,7 @@
 //! nearly always because something is under way, so that is for later, not for good. Identifiers are answered in lower
 //! case.
 
+use super::cluster;
 use crate::config::{AwsConfig, Regional, Usage, attempts_alone};
 use crate::failure::{Codes, Effect, explain, within_one_call};
 use async_trait::async_trait;
@@ -55,14 +56,6 @@ fn expect<T: PartialEq + std::fmt::Debug>(doing: &str, found: &T, expected: &T) 
     Err(CallError::new(CallErrorKind::Conflict, message))
 }
 
-fn engine(name: Option<&str>, version: Option<&str>) -> String {
-    format!(
-        "{} {}",
-        name.unwrap_or("unknown"),
-        version.unwrap_or("of an unknown version")
-    )
-}
-
 fn absent(doing: &str) -> CallError {
     CallError::new(CallErrorKind::NotFound, format!("{doing}: there is no such database"))
 }
@@ -96,7 +89,7 @@ impl DatabaseFailover for RdsFailover {
             replica_of: replica_of.filter(|source| !source.is_empty()).map(str::to_owned),
             security_groups,
             security_groups_active: groups.iter().all(|group| group.status() == Some("active")),
-            engine: engine(found.engine(), found.engine_version()),
+            engine: super::engine(found.engine(), found.engine_version()),
         })
     }
 
@@ -111,19 +104,7 @@ impl DatabaseFailover for RdsFailover {
             .await
             .map_err(|error| explain(&doing, Effect::Reads, CODES, &error))?;
         let found = page.db_clusters().first().ok_or_else(|| absent(&doing))?;
-        let members = found.db_cluster_members();
-        let name = |member: &aws_sdk_rds::types::DbClusterMember| {
-            member.db_instance_identifier().unwrap_or_default().to_ascii_lowercase()
-        };
-        Ok(DatabaseCluster {
-            status: found.status().unwrap_or("unknown").to_owned(),
-            writer: members
-                .iter()
-                .find(|member| member.is_cluster_writer() == Some(true))
-                .map(name),
-            members: members.iter().map(name).collect(),
-            engine: engine(found.engine(), found.engine_version()),
-        })
+        Ok(cluster(found))
     }
 
     async fn global(&self, region: Option<&str>, id: &str) -> Result<GlobalDatabase, CallError> {

@@ -1,4 +1,4 @@
-//! Database instances on RDS.
+//! Database instances and clusters on RDS.
 //!
 //! RDS keeps identifiers in lower case; a plan may spell them as it likes, and gets its own spelling back.
 
@@ -10,15 +10,46 @@ use crate::config::{AwsConfig, Regional, Usage};
 use crate::failure::{Codes, Effect, explain};
 use async_trait::async_trait;
 use aws_sdk_rds::Client;
-use aws_sdk_rds::types::Filter;
-use understudy_engine::ports::{CallError, CallErrorKind, Database, DatabaseStatus};
+use aws_sdk_rds::types::{DbCluster, Filter};
+use understudy_engine::ports::{
+    CallError, CallErrorKind, Database, DatabaseCluster, DatabaseClusterStatus, DatabaseStatus,
+};
 
 const CODES: Codes = Codes {
-    not_found: &["DBInstanceNotFound", "DBInstanceNotFoundFault"],
+    not_found: &[
+        "DBInstanceNotFound",
+        "DBInstanceNotFoundFault",
+        "DBClusterNotFoundFault",
+    ],
     retryable: &[],
 };
 
-/// RDS instances.
+/// A cluster as it is described, its members in lower case.
+fn cluster(found: &DbCluster) -> DatabaseCluster {
+    let members = found.db_cluster_members();
+    let name = |member: &aws_sdk_rds::types::DbClusterMember| {
+        member.db_instance_identifier().unwrap_or_default().to_ascii_lowercase()
+    };
+    DatabaseCluster {
+        status: found.status().unwrap_or("unknown").to_owned(),
+        writer: members
+            .iter()
+            .find(|member| member.is_cluster_writer() == Some(true))
+            .map(name),
+        members: members.iter().map(name).collect(),
+        engine: engine(found.engine(), found.engine_version()),
+    }
+}
+
+fn engine(name: Option<&str>, version: Option<&str>) -> String {
+    format!(
+        "{} {}",
+        name.unwrap_or("unknown"),
+        version.unwrap_or("of an unknown version")
+    )
+}
+
+/// RDS instances and clusters.
 pub struct RdsDatabase {
     clients: Regional<Client>,
 }
@@ -33,7 +64,6 @@ impl RdsDatabase {
 
     async fn describe(&self, region: Option<&str>, ids: &[String]) -> Result<Vec<DatabaseStatus>, CallError> {
         let doing = format!("reading the status of database instance(s) {}", ids.join(", "));
-        let lower: Vec<String> = ids.iter().map(|id| id.to_ascii_lowercase()).collect();
         let mut found = Vec::new();
         let mut marker: Option<String> = None;
         loop {
@@ -41,19 +71,14 @@ impl RdsDatabase {
                 .clients
                 .client(region)
                 .describe_db_instances()
-                .filters(
-                    Filter::builder()
-                        .name("db-instance-id")
-                        .set_values(Some(lower.clone()))
-                        .build(),
-                )
+                .filters(filter("db-instance-id", ids))
                 .set_marker(marker.take())
                 .send()
                 .await
                 .map_err(|error| explain(&doing, Effect::Reads, CODES, &error))?;
             for instance in page.db_instances() {
                 let id = instance.db_instance_identifier().unwrap_or_default();
-                for asked in ids.iter().filter(|asked| asked.eq_ignore_ascii_case(id)) {
+                for asked in spelled(ids, id) {
                     found.push(DatabaseStatus {
                         db_instance_identifier: asked.clone(),
                         status: instance.db_instance_status().unwrap_or("unknown").to_owned(),
@@ -66,27 +91,88 @@ impl RdsDatabase {
             }
         }
     }
+
+    async fn describe_clusters(
+        &self,
+        region: Option<&str>,
+        ids: &[String],
+    ) -> Result<Vec<DatabaseClusterStatus>, CallError> {
+        let doing = format!("reading the status of DB cluster(s) {}", ids.join(", "));
+        let mut found = Vec::new();
+        let mut marker: Option<String> = None;
+        loop {
+            let page = self
+                .clients
+                .client(region)
+                .describe_db_clusters()
+                .filters(filter("db-cluster-id", ids))
+                .set_marker(marker.take())
+                .send()
+                .await
+                .map_err(|error| explain(&doing, Effect::Reads, CODES, &error))?;
+            for described in page.db_clusters() {
+                let id = described.db_cluster_identifier().unwrap_or_default();
+                let source = described.replication_source_identifier();
+                for asked in spelled(ids, id) {
+                    found.push(DatabaseClusterStatus {
+                        db_cluster_identifier: asked.clone(),
+                        cluster: cluster(described),
+                        is_replica: source.is_some_and(|source| !source.is_empty()),
+                    });
+                }
+            }
+            marker = page.marker.filter(|marker| !marker.is_empty());
+            if marker.is_none() {
+                return Ok(found);
+            }
+        }
+    }
+}
+
+fn filter(name: &str, ids: &[String]) -> Filter {
+    let lower = ids.iter().map(|id| id.to_ascii_lowercase()).collect();
+    Filter::builder().name(name).set_values(Some(lower)).build()
+}
+
+fn spelled<'a>(ids: &'a [String], id: &'a str) -> impl Iterator<Item = &'a String> {
+    ids.iter().filter(move |asked| asked.eq_ignore_ascii_case(id))
+}
+
+/// Asks for all at once, and where one unknown identifier fails the whole call, for each alone.
+async fn each_or_all<T, Answer>(ids: &[String], describe: impl Fn(Vec<String>) -> Answer) -> Result<Vec<T>, CallError>
+where
+    Answer: Future<Output = Result<Vec<T>, CallError>>,
+{
+    if ids.is_empty() {
+        // The service would answer with all that the account has.
+        return Ok(Vec::new());
+    }
+    match describe(ids.to_vec()).await {
+        Err(error) if error.kind == CallErrorKind::NotFound => {
+            let mut found = Vec::new();
+            for id in ids.iter().filter(|_| ids.len() > 1) {
+                match describe(vec![id.clone()]).await {
+                    Err(error) if error.kind == CallErrorKind::NotFound => {}
+                    answer => found.extend(answer?),
+                }
+            }
+            Ok(found)
+        }
+        answer => answer,
+    }
 }
 
 #[async_trait]
 impl Database for RdsDatabase {
     async fn instance_statuses(&self, region: Option<&str>, ids: &[String]) -> Result<Vec<DatabaseStatus>, CallError> {
-        if ids.is_empty() {
-            return Ok(Vec::new());
-        }
-        match self.describe(region, ids).await {
-            // One unknown identifier may fail the whole call: then each is asked for alone.
-            Err(error) if error.kind == CallErrorKind::NotFound => {
-                let mut found = Vec::new();
-                for id in ids.iter().filter(|_| ids.len() > 1) {
-                    match self.describe(region, std::slice::from_ref(id)).await {
-                        Err(error) if error.kind == CallErrorKind::NotFound => {}
-                        answer => found.extend(answer?),
-                    }
-                }
-                Ok(found)
-            }
-            answer => answer,
-        }
+        each_or_all(ids, |ids| async move { self.describe(region, &ids).await }).await
+    }
+
+    async fn cluster_statuses(
+        &self,
+        region: Option<&str>,
+        ids: &[String],
+    ) -> Result<Vec<DatabaseClusterStatus>, CallError> {
+        each_or_all(ids, |ids| async move { self.describe_clusters(region, &ids).await }).await
     }
 }

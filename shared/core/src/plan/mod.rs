@@ -23,9 +23,10 @@ pub use policy::{
     Approval, Consent, Failback, FailbackMode, Mode, Objectives, Observers, OnExpiry, Policy, UnhealthyRule,
 };
 pub use probe::{
-    AlarmProbe, AutoScalingGroupProbe, Ec2Probe, EndpointProbe, Method, Probe, ProbeCommon, Protocol, RdsInstanceProbe,
-    StatusRange, TargetGroupProbe,
+    AlarmProbe, AutoScalingGroupProbe, Ec2Probe, EndpointProbe, Method, Probe, ProbeCommon, Protocol, RdsClusterProbe,
+    RdsInstanceProbe, StatusRange, TargetGroupProbe,
 };
+pub use probe::{Comparison, DnsHealthCheckProbe, Metric, MetricProbe, MetricSeries, Missing, expression};
 pub use schema::json_schema;
 pub use step::{
     Alias, DNS_PROPAGATION_SECONDS, DNS_SAFE_TIMEOUT_SECONDS, DbInstanceRef, DnsRecord, DnsRecords, DnsSite,

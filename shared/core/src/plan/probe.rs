@@ -1,5 +1,10 @@
 //! Probes: one question about one site, asked at an interval, judged by thresholds.
 
+pub mod expression;
+mod metric;
+
+pub use metric::{Comparison, DnsHealthCheckProbe, Metric, MetricProbe, MetricSeries, Missing};
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -15,10 +20,16 @@ pub enum Probe {
     TargetGroup(TargetGroupProbe),
     /// The status of an RDS instance.
     RdsInstance(RdsInstanceProbe),
+    /// The status of a DB cluster and of the instance that takes its writes.
+    RdsCluster(RdsClusterProbe),
     /// The instances in service of an Auto Scaling group.
     AutoScalingGroup(AutoScalingGroupProbe),
     /// The state of a CloudWatch alarm.
     Alarm(AlarmProbe),
+    /// A CloudWatch metric, or an expression over several, against a threshold.
+    Metric(MetricProbe),
+    /// The state of a Route 53 health check.
+    DnsHealthCheck(DnsHealthCheckProbe),
 }
 
 /// What every probe has.
@@ -29,7 +40,7 @@ pub struct ProbeCommon {
     pub name: String,
     /// The site that it speaks about.
     pub site: String,
-    /// How often it is asked. At least 5 (endpoint), 30 (describes) or 60 (alarms) seconds; without it the
+    /// How often it is asked. At least 5 (endpoint), 30 (describes) or 60 (alarms and metrics) seconds; without it the
     /// default of the kind: 10, 30 or 60.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 5, max = 3600))]
@@ -123,6 +134,20 @@ pub struct RdsInstanceProbe {
     /// The instance's identifier.
     #[schemars(regex(pattern = r"^[a-zA-Z][a-zA-Z0-9-]{0,62}$"))]
     pub db_instance_identifier: String,
+}
+
+/// The status of a DB cluster, Aurora or Multi-AZ, and of the instance that takes its writes (`DescribeDBClusters`,
+/// `DescribeDBInstances`). A cluster that copies another one, the secondary of a global database, takes no writes: there
+/// one instance that serves is enough.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub struct RdsClusterProbe {
+    /// What every probe has.
+    #[serde(flatten)]
+    pub common: ProbeCommon,
+    /// The cluster's identifier.
+    #[schemars(regex(pattern = r"^[a-zA-Z][a-zA-Z0-9-]{0,62}$"))]
+    pub db_cluster_identifier: String,
 }
 
 /// The instances in service of an Auto Scaling group (`DescribeAutoScalingGroups`): healthy with as many as it shall have,
@@ -241,6 +266,9 @@ impl Probe {
             Self::RdsInstance(probe) => &probe.common,
             Self::AutoScalingGroup(probe) => &probe.common,
             Self::Alarm(probe) => &probe.common,
+            Self::RdsCluster(probe) => &probe.common,
+            Self::Metric(probe) => &probe.common,
+            Self::DnsHealthCheck(probe) => &probe.common,
         }
     }
 
@@ -258,16 +286,23 @@ impl Probe {
             Self::RdsInstance(_) => "rds_instance",
             Self::AutoScalingGroup(_) => "auto_scaling_group",
             Self::Alarm(_) => "alarm",
+            Self::RdsCluster(_) => "rds_cluster",
+            Self::Metric(_) => "metric",
+            Self::DnsHealthCheck(_) => "dns_health_check",
         }
     }
 
     /// The shortest interval that the kind allows, in seconds: describes are billed to the account's request
-    /// rate, alarms are evaluated no more often than once a minute.
+    /// rate, alarms and metrics have nothing new more often than once a minute.
     pub fn minimum_interval_seconds(&self) -> u32 {
         match self {
             Self::Endpoint(_) => 5,
-            Self::Ec2(_) | Self::TargetGroup(_) | Self::RdsInstance(_) | Self::AutoScalingGroup(_) => 30,
-            Self::Alarm(_) => 60,
+            Self::Ec2(_)
+            | Self::TargetGroup(_)
+            | Self::RdsInstance(_)
+            | Self::RdsCluster(_)
+            | Self::AutoScalingGroup(_) => 30,
+            Self::Alarm(_) | Self::Metric(_) | Self::DnsHealthCheck(_) => 60,
         }
     }
 
@@ -279,7 +314,15 @@ impl Probe {
         })
     }
 
-    /// The AWS resource (or the host) that is asked about.
+    /// The Region that is asked, if the probe or its plan says one.
+    pub fn region<'a>(&'a self, of_plan: Option<&'a str>) -> Option<&'a str> {
+        match self {
+            Self::DnsHealthCheck(_) => Some(DnsHealthCheckProbe::REGION),
+            _ => self.common().region.as_deref().or(of_plan),
+        }
+    }
+
+    /// The AWS resource (or the host) that is asked about. A metric is none: it may be about any number of them.
     pub fn resource(&self) -> Option<&str> {
         Some(match self {
             Self::Endpoint(probe) => &probe.host,
@@ -288,6 +331,9 @@ impl Probe {
             Self::RdsInstance(probe) => &probe.db_instance_identifier,
             Self::AutoScalingGroup(probe) => &probe.auto_scaling_group_name,
             Self::Alarm(probe) => &probe.alarm_name,
+            Self::RdsCluster(probe) => &probe.db_cluster_identifier,
+            Self::DnsHealthCheck(probe) => &probe.health_check_id,
+            Self::Metric(_) => return None,
         })
     }
 }

@@ -3,14 +3,16 @@
 //! A dry run is the steps' own reading with the calls held back; validating looks whether everything that a
 //! plan names is there; a preflight of a stored plan is remembered, and is the only one that writes.
 
+mod probes;
+
 use super::Executor;
-use crate::ports::{CallError, CallErrorKind};
+use crate::ports::CallError;
 use crate::steps::{Goal, Plane, driver};
 use futures_util::future::join_all;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use understudy_core::execution::Style;
-use understudy_core::plan::{Plan, Probe, Step};
+use understudy_core::plan::{Plan, Step};
 
 /// What can be asked.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -128,40 +130,6 @@ impl Executor {
             .collect()
     }
 
-    async fn probe_resource(&self, plan: &Plan, probe: &Probe) -> Result<(), CallError> {
-        let region = probe.common().region.as_deref().or(plan.region.as_deref());
-        match probe {
-            Probe::Endpoint(_) => Ok(()),
-            Probe::Ec2(probe) => {
-                let ids = [probe.instance_id.clone()];
-                let found = self.ports.compute.instance_statuses(region, &ids).await?;
-                present(!found.is_empty(), "instance", &probe.instance_id)
-            }
-            Probe::TargetGroup(probe) => self
-                .ports
-                .traffic
-                .targets(region, &probe.target_group_arn)
-                .await
-                .map(|_| ()),
-            Probe::RdsInstance(probe) => {
-                let ids = [probe.db_instance_identifier.clone()];
-                let found = self.ports.database.instance_statuses(region, &ids).await?;
-                present(!found.is_empty(), "DB instance", &probe.db_instance_identifier)
-            }
-            Probe::AutoScalingGroup(probe) => {
-                let names = [probe.auto_scaling_group_name.clone()];
-                let found = self.ports.groups.groups(region, &names).await?;
-                present(!found.is_empty(), "Auto Scaling group", &probe.auto_scaling_group_name)
-            }
-            Probe::Alarm(probe) => self.alarm_exists(region, &probe.alarm_name).await,
-        }
-    }
-
-    async fn alarm_exists(&self, region: Option<&str>, name: &str) -> Result<(), CallError> {
-        let found = self.ports.alarms.readings(region, &[name.to_owned()]).await?;
-        present(!found.is_empty(), "alarm", name)
-    }
-
     // Reading the step for its first site reads all that it names; target groups are asked for one by one.
     async fn step_resources(&self, plan: &Plan, step: &Step) -> Result<(), CallError> {
         if let Step::ElbWeights(weights) = step {
@@ -179,16 +147,6 @@ impl Executor {
         };
         driver(&self.steps, plan, step, &goal).read(&goal).await.map(|_| ())
     }
-}
-
-fn present(found: bool, what: &str, name: &str) -> Result<(), CallError> {
-    if found {
-        return Ok(());
-    }
-    Err(CallError::new(
-        CallErrorKind::NotFound,
-        format!("there is no {what} {name} in this account and Region"),
-    ))
 }
 
 fn merge(mut head: Value, tail: Value) -> Value {

@@ -17,6 +17,23 @@ pub struct DatabaseStatus {
 pub trait Database: Send + Sync {
     /// The status of these instances, at most 100. Those that do not exist are not in the answer.
     async fn instance_statuses(&self, region: Option<&str>, ids: &[String]) -> Result<Vec<DatabaseStatus>, CallError>;
+    /// These clusters, at most 100. Those that do not exist are not in the answer.
+    async fn cluster_statuses(
+        &self,
+        region: Option<&str>,
+        ids: &[String],
+    ) -> Result<Vec<DatabaseClusterStatus>, CallError>;
+}
+
+/// The status of a DB cluster.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DatabaseClusterStatus {
+    /// The cluster.
+    pub db_cluster_identifier: String,
+    /// Its status and its members.
+    pub cluster: DatabaseCluster,
+    /// Whether it copies another cluster, as the secondary of a global database does.
+    pub is_replica: bool,
 }
 
 /// An RDS instance, as far as steps change it.

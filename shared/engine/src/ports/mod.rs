@@ -11,17 +11,21 @@ mod permissions;
 mod traffic;
 
 pub use compute::{Compute, InstanceStatus, Rehearsal};
-pub use database::{Database, DatabaseCluster, DatabaseFailover, DatabaseInstance, DatabaseStatus, GlobalDatabase};
+pub use database::{
+    Database, DatabaseCluster, DatabaseClusterStatus, DatabaseFailover, DatabaseInstance, DatabaseStatus,
+    GlobalDatabase,
+};
 pub use groups::{AutoScalingGroup, Groups};
 pub use permissions::{Account, Permission, Permissions, Refused};
 pub use traffic::{Dns, ForwardTarget, Target, Traffic};
+pub use understudy_core::judge::Datapoint;
 
 use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 use understudy_core::control::Wake;
 use understudy_core::health::{AlarmReading, Sample};
-use understudy_core::plan::EndpointProbe;
+use understudy_core::plan::{EndpointProbe, Metric, MetricSeries};
 use understudy_core::report::Announcement;
 
 /// Why a call did not give what was asked for.
@@ -154,36 +158,51 @@ pub trait Alarms: Send + Sync {
     async fn readings(&self, region: Option<&str>, names: &[String]) -> Result<Vec<AlarmReading>, CallError>;
 }
 
-/// One metric, as CloudWatch names it.
+/// A series of figures, one a period.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MetricQuery {
-    /// Its namespace.
-    pub namespace: String,
-    /// Its name.
-    pub name: String,
-    /// Its dimensions, all of them.
-    pub dimensions: Vec<(String, String)>,
+    /// The metric, or the expression over several.
+    pub series: MetricSeries,
+    /// The length of a period, a multiple of 60.
+    pub period_seconds: u32,
 }
 
-/// The newest value of a metric.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Datapoint {
-    /// The beginning of the minute that it is about.
-    pub at: Timestamp,
-    /// The largest value of that minute.
-    pub value: f64,
+impl MetricQuery {
+    /// The largest value of each minute of one metric.
+    pub fn most_of_a_minute(namespace: &str, metric_name: &str, dimensions: &[(&str, String)]) -> Self {
+        let dimensions = dimensions.iter();
+        Self {
+            series: MetricSeries::Metric(Metric {
+                namespace: namespace.to_owned(),
+                metric_name: metric_name.to_owned(),
+                dimensions: dimensions
+                    .map(|(name, value)| ((*name).to_owned(), value.clone()))
+                    .collect(),
+                statistic: "maximum".to_owned(),
+            }),
+            period_seconds: 60,
+        }
+    }
 }
+
+/// What CloudWatch says of one series: its newest datapoint, that there is none, or that it can not say.
+pub type Newest = Result<Option<Datapoint>, CallError>;
 
 /// CloudWatch metrics.
 #[async_trait]
 pub trait Metrics: Send + Sync {
-    /// The newest datapoint of each of these, at most 500, no older than `since`; `None` where there is none.
+    /// The newest datapoint of each of these whose period began at `since` or later, and before `until`; without `until`
+    /// the period that goes on counts too. At most 500, where an expression counts with each of its metrics
+    /// ([`MetricSeries::queries`]).
+    ///
+    /// `NotFound`: CloudWatch does not take one of them, and has answered none.
     async fn newest(
         &self,
         region: Option<&str>,
-        metrics: &[MetricQuery],
+        queries: &[MetricQuery],
         since: Timestamp,
-    ) -> Result<Vec<Option<Datapoint>>, CallError>;
+        until: Option<Timestamp>,
+    ) -> Result<Vec<Newest>, CallError>;
 }
 
 /// SNS.

@@ -1,8 +1,11 @@
 //! Checks: one call, for one probe or for a batch of them.
 //!
-//! Batches follow the limits of the services: 100 instance ids, 100 database identifiers, 100 group
-//! names and 100 alarm names a call, one target group a call. A batch that fails because one of its ids does not exist is cut
-//! in halves until that id stands alone, so one bad probe never breaks another.
+//! Batches follow the limits of the services: 100 instance ids, 100 identifiers of databases or clusters, 100 group
+//! names and 100 alarm names a call, 500 metrics a call, one target group a call. A batch that fails because one of its ids
+//! does not exist is cut in halves until that id stands alone, so one bad probe never breaks another.
+
+mod clusters;
+mod metrics;
 
 use super::{Asked, Probe};
 use crate::ports::{CallError, CallErrorKind};
@@ -26,6 +29,8 @@ pub(super) enum Check {
     Databases(Option<String>, Vec<Asked>),
     Groups(Option<String>, Vec<Asked>),
     Alarms(Option<String>, Vec<Asked>),
+    Clusters(Option<String>, Vec<Asked>),
+    Metrics(Option<String>, Vec<Asked>),
 }
 
 /// What came of it.
@@ -47,6 +52,8 @@ pub(super) fn checks(due: Vec<Asked>) -> Vec<Check> {
     let mut databases: BTreeMap<Option<String>, Vec<Asked>> = BTreeMap::new();
     let mut groups: BTreeMap<Option<String>, Vec<Asked>> = BTreeMap::new();
     let mut alarms: BTreeMap<Option<String>, Vec<Asked>> = BTreeMap::new();
+    let mut clusters: BTreeMap<Option<String>, Vec<Asked>> = BTreeMap::new();
+    let mut figures = Vec::new();
     for asked in due {
         let region = asked.region();
         match asked.probe() {
@@ -56,6 +63,8 @@ pub(super) fn checks(due: Vec<Asked>) -> Vec<Check> {
             PlanProbe::RdsInstance(_) => databases.entry(region).or_default().push(asked),
             PlanProbe::AutoScalingGroup(_) => groups.entry(region).or_default().push(asked),
             PlanProbe::Alarm(_) => alarms.entry(region).or_default().push(asked),
+            PlanProbe::RdsCluster(_) => clusters.entry(region).or_default().push(asked),
+            PlanProbe::Metric(_) | PlanProbe::DnsHealthCheck(_) => figures.push(asked),
         }
     }
     let batched = |groups: BTreeMap<Option<String>, Vec<Asked>>, make: fn(Option<String>, Vec<Asked>) -> Check| {
@@ -72,6 +81,8 @@ pub(super) fn checks(due: Vec<Asked>) -> Vec<Check> {
     first.extend(batched(databases, Check::Databases));
     first.extend(batched(groups, Check::Groups));
     first.extend(batched(alarms, Check::Alarms));
+    first.extend(batched(clusters, Check::Clusters));
+    first.extend(metrics::batched(figures).map(|(region, batch)| Check::Metrics(region, batch)));
     first.extend(checks);
     first
 }
@@ -97,6 +108,8 @@ impl Check {
             Self::Databases(region, batch) => databases(probe, region.as_deref(), batch).await,
             Self::Groups(region, batch) => groups(probe, region.as_deref(), batch).await,
             Self::Alarms(region, batch) => alarms(probe, region.as_deref(), batch).await,
+            Self::Clusters(region, batch) => clusters::clusters(probe, region.as_deref(), batch).await,
+            Self::Metrics(region, batch) => metrics::metrics(probe, region.as_deref(), batch).await,
         };
         let mut done = Done {
             probes: answered.iter().map(|(asked, _)| asked.id()).collect(),
@@ -183,11 +196,7 @@ async fn instances(probe: &Probe, region: Option<&str>, batch: Vec<Asked>) -> Ve
                 );
                 (asked, sample)
             })),
-            Err(error) if error.kind == CallErrorKind::NotFound && batch.len() > 1 => {
-                let mut left = batch;
-                let right = left.split_off(left.len() / 2);
-                waiting.extend([left, right]);
-            }
+            Err(error) if error.kind == CallErrorKind::NotFound && batch.len() > 1 => waiting.extend(halves(batch)),
             Err(error) => answered.extend(batch.into_iter().map(|asked| (asked, unanswered(&error)))),
         }
     }
@@ -258,6 +267,11 @@ async fn alarms(probe: &Probe, region: Option<&str>, batch: Vec<Asked>) -> Vec<(
             .find(|reading| reading.alarm_name == name)
             .map_or_else(|| does_not_exist("alarm", &name), judge::alarm)
     })
+}
+
+fn halves(mut left: Vec<Asked>) -> [Vec<Asked>; 2] {
+    let right = left.split_off(left.len() / 2);
+    [left, right]
 }
 
 fn judge_each<T>(

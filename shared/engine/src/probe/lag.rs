@@ -57,13 +57,21 @@ impl Probe {
             .remove(&control.active_site)
             .filter(|_| !failing || active(Mutant::LagOfDyingSource));
         let mut measured = Lags::new();
+        let mut unsaid = None;
         for (region, sources) in by_region {
             let queries: Vec<MetricQuery> = sources.iter().map(|source| query(source)).collect();
             let found = {
                 let _place = self.place_for_describe(region).await;
-                self.ports.metrics.newest(region, &queries, later(now, -OLDEST)).await?
+                self.ports
+                    .metrics
+                    .newest(region, &queries, later(now, -OLDEST), None)
+                    .await?
             };
             for (source, point) in sources.iter().zip(found) {
+                let point = point.unwrap_or_else(|error| {
+                    unsaid = Some(error);
+                    None
+                });
                 let Some(record) = point.and_then(|point| record(source, point, site.as_ref())) else {
                     continue;
                 };
@@ -76,23 +84,15 @@ impl Probe {
                 }
             }
         }
-        if measured.is_empty() {
-            return Ok(());
+        if !measured.is_empty() {
+            self.store.remember_lags(&plan.name, &measured).await?;
         }
-        self.store.remember_lags(&plan.name, &measured).await
+        unsaid.map_or(Ok(()), Err)
     }
 }
 
 fn query(source: &LagSource) -> MetricQuery {
-    MetricQuery {
-        namespace: "AWS/RDS".into(),
-        name: source.metric.to_owned(),
-        dimensions: source
-            .dimensions
-            .iter()
-            .map(|(name, value)| ((*name).to_owned(), value.clone()))
-            .collect(),
-    }
+    MetricQuery::most_of_a_minute("AWS/RDS", source.metric, &source.dimensions)
 }
 
 // A negative value says that nothing replicates, which is no lag that anybody could rely on.

@@ -158,11 +158,7 @@ impl Asked {
     }
 
     fn region(&self) -> Option<String> {
-        self.probe()
-            .common()
-            .region
-            .clone()
-            .or_else(|| self.plan.region.clone())
+        self.probe().region(self.plan.region.as_deref()).map(str::to_owned)
     }
 
     fn id(&self) -> (String, String) {

@@ -11,9 +11,9 @@ use understudy_core::plan::{EndpointProbe, TargetId};
 use understudy_core::report::Announcement;
 use understudy_core::state::{Association, GroupSize, RecordChange, RecordSet, TargetWeight};
 use understudy_engine::ports::{
-    Account, Alarms, AutoScalingGroup, CallError, Clock, Compute, Database, DatabaseStatus, Dns, Due, Endpoint,
-    ForwardTarget, Functions, Groups, InstanceStatus, Item, Key, Notifier, Permission, Permissions, Put, Refused,
-    Rehearsal, Table, Target, Traffic,
+    Account, Alarms, AutoScalingGroup, CallError, Clock, Compute, Database, DatabaseClusterStatus, DatabaseStatus, Dns,
+    Due, Endpoint, ForwardTarget, Functions, Groups, InstanceStatus, Item, Key, Notifier, Permission, Permissions, Put,
+    Refused, Rehearsal, Table, Target, Traffic,
 };
 
 /// A fake with a gate in front.
@@ -230,6 +230,14 @@ impl<T: Database> Database for Gated<T> {
     async fn instance_statuses(&self, region: Option<&str>, ids: &[String]) -> Result<Vec<DatabaseStatus>, CallError> {
         let call = self.inner.instance_statuses(region, ids);
         self.gate.through("database.instance_statuses", call).await
+    }
+    async fn cluster_statuses(
+        &self,
+        region: Option<&str>,
+        ids: &[String],
+    ) -> Result<Vec<DatabaseClusterStatus>, CallError> {
+        let call = self.inner.cluster_statuses(region, ids);
+        self.gate.through("database.cluster_statuses", call).await
     }
 }
 

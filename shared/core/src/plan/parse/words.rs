@@ -52,7 +52,7 @@ const PATTERNS: &[(&str, &str)] = &[
     ),
     (
         r"^[a-zA-Z][a-zA-Z0-9-]{0,62}$",
-        "must be the identifier of a database instance: 1 to 63 letters, digits and hyphens, beginning with a letter \
+        "must be the identifier of a database instance or cluster: 1 to 63 letters, digits and hyphens, beginning with a letter \
          (not its ARN or its host name)",
     ),
     (
@@ -70,6 +70,14 @@ const PATTERNS: &[(&str, &str)] = &[
     (
         r"^Z[A-Z0-9]{1,31}$",
         "must be the id of a hosted zone, such as Z0123456789ABCDEFGHIJ, without `/hostedzone/`",
+    ),
+    (
+        r"^(average|sum|minimum|maximum|sample_count|p[0-9]{1,2}(\.[0-9]{1,4})?)$",
+        "must be average, sum, minimum, maximum, sample_count or a percentile such as p99 or p99.9",
+    ),
+    (
+        r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$",
+        "must be the id of a Route 53 health check, such as 0123abcd-45ef-6789-abcd-0123456789ab",
     ),
     (r"^/", "must begin with `/`"),
     (

@@ -1,5 +1,7 @@
 //! Rules of probes: what can be asked, how often, and with what.
 
+mod metric;
+
 use super::super::parse::{Path, Problems};
 use super::super::{EndpointProbe, Method, Probe, Protocol, StatusRange};
 use super::{Draft, text};
@@ -27,7 +29,9 @@ pub(super) fn check(draft: &Draft<'_>, probe: &Probe, path: &Path, problems: &mu
             text::no_control(&group.auto_scaling_group_name, path, problems);
         }
         Probe::Alarm(alarm) => text::no_control(&alarm.alarm_name, path.key("alarm_name"), problems),
-        Probe::Ec2(_) | Probe::RdsInstance(_) => {}
+        Probe::Metric(metric) => metric::check(metric, path, problems),
+        Probe::DnsHealthCheck(check) => metric::health_check(check, path, problems),
+        Probe::Ec2(_) | Probe::RdsInstance(_) | Probe::RdsCluster(_) => {}
     }
 }
 

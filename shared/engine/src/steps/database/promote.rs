@@ -54,13 +54,12 @@ impl PromoteDriver {
     // Why the replica has not caught up yet, as far as is known.
     async fn behind(&self, replica: &DbInstanceRef, since: Timestamp) -> Result<Option<String>, CallError> {
         let id = &replica.db_instance_identifier;
-        let query = MetricQuery {
-            namespace: "AWS/RDS".into(),
-            name: "ReplicaLag".into(),
-            dimensions: vec![("DBInstanceIdentifier".into(), id.to_ascii_lowercase())],
-        };
-        let found = self.metrics.newest(self.region_of(replica), &[query], since).await?;
-        Ok(match found.into_iter().flatten().find(|point| point.at >= since) {
+        let dimensions = [("DBInstanceIdentifier", id.to_ascii_lowercase())];
+        let query = MetricQuery::most_of_a_minute("AWS/RDS", "ReplicaLag", &dimensions);
+        let region = self.region_of(replica);
+        let found = self.metrics.newest(region, &[query], since, None).await?;
+        let newest = found.into_iter().next().transpose()?.flatten();
+        Ok(match newest.filter(|point| point.at >= since) {
             Some(point) if point.value == 0.0 => None,
             Some(point) => Some(format!("replica {id} is still {} s behind", point.value)),
             None => Some(format!("the lag of replica {id} has not been measured since {since}")),

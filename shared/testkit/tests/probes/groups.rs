@@ -1,13 +1,12 @@
 //! Auto Scaling groups are asked for a hundred at a time, and judged one by one.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+use super::support::{calls, seen, world_with};
 use serde_json::json;
 use understudy_core::health::{Health, Observation};
 use understudy_core::state::GroupSize;
 use understudy_engine::ports::{AutoScalingGroup, CallErrorKind};
 use understudy_testkit::faults::Fault;
 use understudy_testkit::world::World;
-use understudy_testkit::world_plan::{furnish, sample_plan};
 
 fn group(name: &str, in_service: u32) -> AutoScalingGroup {
     AutoScalingGroup {
@@ -24,28 +23,15 @@ fn group(name: &str, in_service: u32) -> AutoScalingGroup {
 }
 
 async fn observed(probes: &[(&str, u32)], missing: &[&str], faults: impl FnOnce(&World)) -> (World, Vec<Observation>) {
-    let mut plan = sample_plan("shop");
     let names = probes.iter().map(|(name, _)| *name).chain(missing.iter().copied());
-    for name in names {
-        plan["probes"].as_array_mut().unwrap().push(json!({
-            "kind": "auto_scaling_group", "name": name, "site": "green", "auto_scaling_group_name": name,
-            "healthy_threshold": 1, "unhealthy_threshold": 1,
-        }));
-    }
-    let world = World::new(8);
-    furnish(&world.cloud);
+    let asked = names.map(|name| json!({"kind": "auto_scaling_group", "name": name, "auto_scaling_group_name": name}));
+    let world = world_with(asked.collect()).await;
     for (name, in_service) in probes {
         world.cloud.put_group(group(name, *in_service));
     }
-    world.put_plan(plan).await;
     faults(&world);
     world.observe_for_a_minute().await;
-    let items = world.table.peek_all("shop", "observation#green#");
-    let found = items
-        .into_iter()
-        .map(|item| serde_json::from_value(item.body).unwrap())
-        .filter(|seen: &Observation| seen.probe != "green-web")
-        .collect();
+    let found = seen(&world);
     (world, found)
 }
 
@@ -80,8 +66,7 @@ async fn a_hundred_names_are_one_call() {
     let (world, found) = observed(&probes, &[], |_| {}).await;
     assert_eq!(found.len(), 150);
     assert!(found.iter().all(|seen| seen.health == Health::Healthy));
-    let calls = world.probe_wire.calls();
-    let asked = calls.iter().filter(|call| call.operation == "groups.groups").count();
+    let asked = calls(&world, "groups.groups");
     // Two slots of thirty seconds lie in a minute, and each takes two calls.
     assert!((2..=4).contains(&asked), "{asked} calls");
 }
