@@ -7,6 +7,7 @@
 
 use crate::clock::{TestClock, lock};
 use crate::cloud_databases::Databases;
+use crate::cloud_steering::Steering;
 use crate::faults::Faults;
 use crate::memory::MemoryTable;
 use jiff::{SignedDuration, Timestamp};
@@ -139,6 +140,7 @@ pub(crate) struct State {
     pub(crate) addresses: BTreeMap<String, Lagging<Option<Association>>>,
     pub(crate) databases: BTreeMap<String, DatabaseStatus>,
     pub(crate) data: Databases,
+    pub(crate) steering: Steering,
     pub(crate) alarms: BTreeMap<String, AlarmReading>,
     pub(crate) endpoints: BTreeMap<String, Sample>,
     pub(crate) hanging: Vec<String>,

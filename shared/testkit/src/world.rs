@@ -20,8 +20,8 @@ use understudy_core::control::{Control, Wake};
 use understudy_engine::decision::{DecisionMaker, DecisionPorts};
 use understudy_engine::executor::{Executor, ExecutorPorts, HandlerError};
 use understudy_engine::ports::{
-    Alarms, CallError, CallErrorKind, Clock, Compute, Database, DatabaseFailover, Dns, Groups, Invocation, Metrics,
-    Notifier, Random, Table, Traffic,
+    Accelerators, Alarms, CallError, CallErrorKind, Clock, Compute, Database, DatabaseFailover, Dns, Groups,
+    Invocation, Metrics, Notifier, Random, Signals, Table, Traffic, ZonalShifts,
 };
 use understudy_engine::probe::{Probe, ProbePorts};
 use understudy_engine::steps::StepPorts;
@@ -381,6 +381,7 @@ pub(crate) fn executor_ports<C>(
 ) -> ExecutorPorts
 where
     C: Traffic + Dns + Notifier + Compute + Groups + Database + DatabaseFailover + Metrics + Alarms + 'static,
+    C: Signals + ZonalShifts + Accelerators,
 {
     ExecutorPorts {
         table,
@@ -394,6 +395,9 @@ where
         database: cloud.clone(),
         databases: cloud.clone(),
         metrics: cloud.clone(),
+        signals: cloud.clone(),
+        shifts: cloud.clone(),
+        accelerators: cloud.clone(),
         alarms: cloud.clone(),
     }
 }

@@ -27,6 +27,7 @@ pub use probe::{
     StatusRange, TargetGroupProbe,
 };
 pub use schema::json_schema;
+pub use step::{AcceleratorDial, AlarmWhen, DialSite, DnsSignal, HEALTH_CHECK_TIMEOUT_SECONDS, Signal, ZonalShift};
 pub use step::{
     Alias, DNS_PROPAGATION_SECONDS, DNS_SAFE_TIMEOUT_SECONDS, DbInstanceRef, DnsRecord, DnsRecords, DnsSite,
     ElbWeights, FenceSource, FencedDatabase, OnFailure, OpenDestination, RdsClusterFailover, RdsGlobal,

@@ -7,11 +7,13 @@
 mod compute;
 mod database;
 mod groups;
+mod steering;
 mod traffic;
 
 pub use compute::{Compute, InstanceStatus};
 pub use database::{Database, DatabaseCluster, DatabaseFailover, DatabaseInstance, DatabaseStatus, GlobalDatabase};
 pub use groups::{AutoScalingGroup, Groups};
+pub use steering::{Accelerators, ActiveShift, EndpointGroup, ShiftedResource, Signals, ZonalShifts};
 pub use traffic::{Dns, ForwardTarget, Target, Traffic};
 
 use async_trait::async_trait;
