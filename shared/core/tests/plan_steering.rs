@@ -107,7 +107,7 @@ fn a_signal_is_something_that_cloudwatch_takes() {
     let blank = edited(signal(), "/dimensions/Plan", json!("  "));
     refused(blank, "steps[3].dimensions.Plan", "blanks");
     let accent = edited(signal(), "/signals/blue/dimensions/Caf\u{e9}", json!("x"));
-    refused(accent, "steps[3].signals.blue.dimensions.Caf\u{e9}", "ASCII");
+    refused(accent, "steps[3].signals.blue.dimensions[\"Caf\u{e9}\"]", "ASCII");
     let many: serde_json::Map<String, Value> = (0..30).map(|index| (format!("d{index}"), json!("x"))).collect();
     let many = edited(signal(), "/signals/blue/dimensions", Value::Object(many));
     refused(many, "steps[3].signals.blue.dimensions", "more than 30");

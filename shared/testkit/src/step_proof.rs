@@ -329,7 +329,7 @@ impl Proof {
                 return Ok(());
             }
             if !reading.current.same_as(&reading.wanted) {
-                let called = driver.change(&reading.current, &reading.wanted, "Understudy shop: a proof");
+                let called = driver.change(&reading.current, &reading.wanted, "Understudy shop a proof");
                 let called = called.await;
                 called.map_err(|error| error.message)?;
             }

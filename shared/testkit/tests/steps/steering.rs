@@ -475,7 +475,6 @@ async fn accelerator_dial_stands_the_proof_with_weights() {
 #[tokio::test]
 async fn accelerator_dial_bears_deaths() {
     assert_none(&accelerator_dial().bears_deaths().await);
-    assert_none(&weights().bears_deaths().await);
 }
 
 #[tokio::test]
