@@ -1,12 +1,14 @@
 //! The executor function: settings, clients, wiring. What it does is in `understudy_engine::executor`.
 
 use std::sync::Arc;
+use understudy_aws::arczonalshift::ArcZonalShifts;
 use understudy_aws::autoscaling::AutoScalingGroups;
 use understudy_aws::clock::{SystemClock, SystemRandom};
-use understudy_aws::cloudwatch::{CloudWatchAlarms, CloudWatchMetrics};
+use understudy_aws::cloudwatch::{CloudWatchAlarms, CloudWatchMetrics, CloudWatchSignals};
 use understudy_aws::dynamodb::DynamoTable;
 use understudy_aws::ec2::Ec2Compute;
 use understudy_aws::elbv2::ElbTraffic;
+use understudy_aws::globalaccelerator::GlobalAccelerators;
 use understudy_aws::iam::PolicySimulator;
 use understudy_aws::rds::{RdsDatabase, RdsFailover};
 use understudy_aws::route53::Route53Dns;
@@ -36,6 +38,9 @@ async fn main() -> Result<(), lambda_runtime::Error> {
         alarms: Arc::new(CloudWatchAlarms::new(&config)),
         metrics: Arc::new(CloudWatchMetrics::new(&config)),
         permissions: Arc::new(permissions),
+        signals: Arc::new(CloudWatchSignals::new(&config)),
+        shifts: Arc::new(ArcZonalShifts::new(&config)),
+        accelerators: Arc::new(GlobalAccelerators::new(&config)),
     };
     let executor = &Executor::new(ports, settings.region);
     runtime::run(telemetry, |event, invocation| async move {

@@ -120,7 +120,14 @@ impl AwsConfig {
 /// on each call is sent once, in that process, for as long as the day is bad. That spares a service many clients with
 /// many calls; these are few, and a turn that ends at its first refused read keeps a lease for nothing.
 #[cfg_attr(
-    not(any(feature = "dynamodb", feature = "elbv2", feature = "rds", feature = "route53")),
+    not(any(
+        feature = "arczonalshift",
+        feature = "dynamodb",
+        feature = "elbv2",
+        feature = "globalaccelerator",
+        feature = "rds",
+        feature = "route53"
+    )),
     allow(dead_code)
 )]
 pub(crate) fn attempts_alone() -> RetryPartition {

@@ -26,6 +26,8 @@ pub mod runtime;
 pub mod settings;
 pub mod telemetry;
 
+#[cfg(feature = "arczonalshift")]
+pub mod arczonalshift;
 #[cfg(feature = "autoscaling")]
 pub mod autoscaling;
 #[cfg(feature = "cloudwatch")]
@@ -38,6 +40,8 @@ pub mod ec2;
 pub mod elbv2;
 #[cfg(feature = "endpoint")]
 pub mod endpoint;
+#[cfg(feature = "globalaccelerator")]
+pub mod globalaccelerator;
 #[cfg(feature = "iam")]
 pub mod iam;
 #[cfg(feature = "lambda")]
@@ -50,12 +54,14 @@ pub mod route53;
 pub mod sns;
 
 #[cfg(any(
+    feature = "arczonalshift",
     feature = "autoscaling",
     feature = "cloudwatch",
     feature = "dynamodb",
     feature = "ec2",
     feature = "elbv2",
     feature = "iam",
+    feature = "globalaccelerator",
     feature = "lambda",
     feature = "rds",
     feature = "route53",

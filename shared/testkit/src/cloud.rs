@@ -10,6 +10,7 @@ use crate::cloud_databases::Databases;
 use crate::cloud_metrics::Figures;
 pub use crate::cloud_metrics::MetricCall;
 use crate::cloud_permissions::{Taken, account};
+use crate::cloud_steering::Steering;
 use crate::faults::Faults;
 use crate::memory::MemoryTable;
 use jiff::{SignedDuration, Timestamp};
@@ -143,6 +144,7 @@ pub(crate) struct State {
     pub(crate) databases: BTreeMap<String, DatabaseStatus>,
     pub(crate) data: Databases,
     pub(crate) figures: Figures,
+    pub(crate) steering: Steering,
     pub(crate) alarms: BTreeMap<String, AlarmReading>,
     pub(crate) endpoints: BTreeMap<String, Sample>,
     pub(crate) hanging: Vec<String>,

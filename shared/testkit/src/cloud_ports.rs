@@ -2,6 +2,7 @@
 
 use crate::clock::lock;
 use crate::cloud::{FakeCloud, Published, not_found};
+use crate::cloud_steering::evaluate;
 use crate::faults::Reply;
 use async_trait::async_trait;
 use serde_json::Value;
@@ -162,7 +163,8 @@ impl Alarms for FakeCloud {
                 "DescribeAlarms takes at most 100 names",
             ));
         }
-        let state = lock(&self.state);
+        let mut state = lock(&self.state);
+        evaluate(&mut state, self.clock.now());
         reply.give(
             "alarms.readings",
             names

@@ -18,6 +18,7 @@ mod cloud_databases;
 mod cloud_metrics;
 mod cloud_permissions;
 mod cloud_ports;
+mod cloud_steering;
 mod cloud_traffic;
 pub mod faults;
 mod faults_wire;

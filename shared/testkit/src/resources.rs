@@ -32,6 +32,11 @@ const ARN: &str = "arn:aws:elasticloadbalancing:eu-west-1:000000000000:";
 // One step of each kind, and what its calls were tried against.
 fn samples() -> Vec<(Value, &'static str)> {
     let group = |name: &str| format!("{ARN}targetgroup/{name}/0123456789abcdef");
+    let endpoint_group = |name: &str| {
+        format!(
+            "arn:aws:globalaccelerator::000000000000:accelerator/01234567-89ab-cdef-0123-456789abcdef/listener/0123abcd/endpoint-group/{name}"
+        )
+    };
     let database = |name: &str| {
         json!({"db_instance_identifier": name, "security_groups": ["sg-0123456789abcdef0"],
                "fence_group": "sg-0fedcba9876543210"})
@@ -53,6 +58,22 @@ fn samples() -> Vec<(Value, &'static str)> {
                 {"name": "www.example.com", "type": "A", "ttl_seconds": 60,
                  "sites": {"blue": {"values": ["192.0.2.1"]}, "green": {"values": ["192.0.2.2"]}}}]}),
             "deployed on an emulator, scripted answers",
+        ),
+        (
+            json!({"kind": "dns_signal", "namespace": "Understudy/shop", "metric_name": "Active", "signals": {
+                "blue": {"dimensions": {"Site": "blue"}, "alarm_name": "shop-blue-inactive"},
+                "green": {"dimensions": {"Site": "green"}, "alarm_name": "shop-green-inactive"}}}),
+            "scripted answers",
+        ),
+        (
+            json!({"kind": "zonal_shift", "resource_identifier": format!("{ARN}loadbalancer/app/shop/0123456789abcdef"),
+                   "away_from": {"green": "euw1-az1"}, "expires_in_hours": 24}),
+            "scripted answers",
+        ),
+        (
+            json!({"kind": "accelerator_dial", "sites": {"blue": {"endpoint_group_arn": endpoint_group("blue")},
+                                                         "green": {"endpoint_group_arn": endpoint_group("green")}}}),
+            "scripted answers",
         ),
         (
             json!({"kind": "asg_capacity", "groups": {"blue": "shop-blue", "green": "shop-green"}}),
@@ -206,8 +227,8 @@ pub fn page() -> Result<String, String> {
     }
     page.push_str(
         "\nEvery kind stands the same proof in memory (`shared/testkit/tests/steps`): it works, it is run twice, it fails or loses\n\
-         its reply at each call, its executor dies, it is undone exactly, and somebody else is quicker. \"Deployed on an\n\
-         emulator\" means the deployed functions with roles enforced (`tests/tests/deployed`), \"emulator\" the AWS room alone\n\
+         its reply at each call, its executor dies, it is undone exactly, and somebody else is quicker (but\n\
+         for `dns_signal`: a metric has no version, and the newest word counts). \"Deployed on an emulator\" means the deployed functions with roles enforced (`tests/tests/deployed`), \"emulator\" the AWS room alone\n\
          (`shared/aws/tests/moto.rs`), \"scripted answers\" its requests and what it makes of each answer\n\
          (`shared/aws/tests`). No call has been made on AWS itself.\n",
     );

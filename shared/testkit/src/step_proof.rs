@@ -265,6 +265,13 @@ impl Proof {
         (world, execution)
     }
 
+    /// The world before a move, with something more in it: for questions of one kind alone.
+    pub async fn world_with(&self, more: impl Fn(&FakeCloud)) -> World {
+        let world = self.world().await;
+        more(&world.cloud);
+        world
+    }
+
     async fn world(&self) -> World {
         let mut plan = sample_plan("shop");
         plan["steps"] = json!([self.step, plan["steps"][2]]);
@@ -277,8 +284,8 @@ impl Proof {
         world
     }
 
-    // Moves the plan and waits until its execution has ended, or a person must look.
-    async fn run(&self, world: &World) -> Option<Execution> {
+    /// Moves the plan, and waits until its execution has ended or a person must look: that execution, if it came to rest.
+    pub async fn run(&self, world: &World) -> Option<Execution> {
         let command = json!({
             "command": "failover", "plan": "shop", "operator": "mia", "reason": "a proof", "style": self.style,
             "accept_data_loss": true,
@@ -322,7 +329,8 @@ impl Proof {
                 return Ok(());
             }
             if !reading.current.same_as(&reading.wanted) {
-                let called = driver.change(&reading.current, &reading.wanted, "a proof").await;
+                let called = driver.change(&reading.current, &reading.wanted, "Understudy shop a proof");
+                let called = called.await;
                 called.map_err(|error| error.message)?;
             }
         }

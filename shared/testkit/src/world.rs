@@ -20,8 +20,8 @@ use understudy_core::control::{Control, Wake};
 use understudy_engine::decision::{DecisionMaker, DecisionPorts};
 use understudy_engine::executor::{Executor, ExecutorPorts, HandlerError};
 use understudy_engine::ports::{
-    Alarms, CallError, CallErrorKind, Clock, Compute, Database, DatabaseFailover, Dns, Groups, Invocation, Metrics,
-    Notifier, Permissions, Random, Table, Traffic,
+    Accelerators, Alarms, CallError, CallErrorKind, Clock, Compute, Database, DatabaseFailover, Dns, Groups,
+    Invocation, Metrics, Notifier, Permissions, Random, Signals, Table, Traffic, ZonalShifts,
 };
 use understudy_engine::probe::{Probe, ProbePorts};
 use understudy_engine::steps::StepPorts;
@@ -391,6 +391,7 @@ where
         + Alarms
         + Permissions
         + 'static,
+    C: Signals + ZonalShifts + Accelerators,
 {
     ExecutorPorts {
         table,
@@ -404,6 +405,9 @@ where
         database: cloud.clone(),
         databases: cloud.clone(),
         metrics: cloud.clone(),
+        signals: cloud.clone(),
+        shifts: cloud.clone(),
+        accelerators: cloud.clone(),
         alarms: cloud.clone(),
         permissions: cloud.clone(),
     }

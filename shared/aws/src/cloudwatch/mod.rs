@@ -1,8 +1,10 @@
 //! Alarms on CloudWatch.
 
 mod metrics;
+mod signals;
 
 pub use metrics::CloudWatchMetrics;
+pub use signals::CloudWatchSignals;
 
 use crate::config::{AwsConfig, Regional, Usage};
 use crate::failure::{Codes, Effect, explain};

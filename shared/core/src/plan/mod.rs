@@ -28,6 +28,7 @@ pub use probe::{
 };
 pub use probe::{Comparison, DnsHealthCheckProbe, Metric, MetricProbe, MetricSeries, Missing, expression};
 pub use schema::json_schema;
+pub use step::{AcceleratorDial, AlarmWhen, DialSite, DnsSignal, HEALTH_CHECK_TIMEOUT_SECONDS, Signal, ZonalShift};
 pub use step::{
     Alias, DNS_PROPAGATION_SECONDS, DNS_SAFE_TIMEOUT_SECONDS, DbInstanceRef, DnsRecord, DnsRecords, DnsSite,
     ElbWeights, FenceSource, FencedDatabase, OnFailure, OpenDestination, RdsClusterFailover, RdsGlobal,

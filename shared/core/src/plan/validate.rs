@@ -11,6 +11,7 @@ mod dns;
 mod elb;
 mod policy;
 mod probe;
+mod steering;
 mod targets;
 mod text;
 
@@ -97,6 +98,7 @@ pub(super) fn check(draft: &Draft<'_>, problems: &mut Problems) {
     targets::check(draft, problems);
     dns::check(draft, problems);
     compute::check(draft, problems);
+    steering::check(draft, problems);
     database::check(draft, problems);
 }
 

@@ -5,6 +5,7 @@
 
 mod compute;
 mod database;
+mod steering;
 mod traffic;
 
 pub use compute::{
@@ -12,6 +13,9 @@ pub use compute::{
     wanted_subnets,
 };
 pub use database::{fenced_groups, open_groups};
+pub use steering::{
+    Dial, Dials, Percent, Shift, is_on_the_way, next_dial, signalled, wanted_dials, wanted_shift, wanted_signals,
+};
 pub use traffic::{
     RecordChange, RecordSet, TargetWeight, absolute, record_changes, wanted_records, wanted_targets, wanted_weights,
 };
@@ -86,6 +90,21 @@ pub enum ResourceState {
         /// What it is associated with, if anything.
         association: Option<Association>,
     },
+    /// The signals that health checks follow.
+    DnsSignal {
+        /// Whether each calls its site active, by site.
+        active: BTreeMap<String, bool>,
+    },
+    /// The zone that is left.
+    ZonalShift {
+        /// The shift, if there is one.
+        shift: Option<Shift>,
+    },
+    /// Endpoint groups of Global Accelerator.
+    AcceleratorDial {
+        /// Each by its ARN.
+        dials: Dials,
+    },
     /// A gate has none.
     Gate,
 }
@@ -128,11 +147,20 @@ impl ResourceState {
             Self::ElasticIp {
                 association: Some(association),
             } => format!("associated with {}", association.sentence()),
+            Self::DnsSignal { active } => joined(
+                active
+                    .iter()
+                    .map(|(site, active)| format!("{site} {}", if *active { "active" } else { "not active" })),
+            ),
+            Self::ZonalShift { shift: None } => "no zonal shift".into(),
+            Self::ZonalShift { shift: Some(shift) } => shift.sentence(),
+            Self::AcceleratorDial { dials } => joined(dials.iter().map(|(arn, dial)| dial.sentence(arn))),
             Self::Gate => "a gate".into(),
         }
     }
 
-    /// Whether both describe the same thing, whatever the order in which the API lists it.
+    /// Whether both describe the same thing, whatever the order in which the API lists it. A zonal shift is the same as
+    /// one that ends earlier, but not the other way round: what is shall last at least as long as what is wanted.
     pub fn same_as(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::ElbWeights { weights: left }, Self::ElbWeights { weights: right }) => {
@@ -164,6 +192,9 @@ impl ResourceState {
                     association: Some(right),
                 },
             ) => left.same_as(right),
+            (Self::ZonalShift { shift: Some(left) }, Self::ZonalShift { shift: Some(right) }) => {
+                left.is_as_good_as(right)
+            }
             (left, right) => left == right,
         }
     }

@@ -18,8 +18,8 @@ mod turn;
 
 use crate::intake::{self, Incoming, WakeRecord};
 use crate::ports::{
-    Alarms, CallError, CallErrorKind, Clock, Compute, Database, DatabaseFailover, Dns, Groups, Invocation, Metrics,
-    Notifier, Permissions, Random, Table, Traffic,
+    Accelerators, Alarms, CallError, CallErrorKind, Clock, Compute, Database, DatabaseFailover, Dns, Groups,
+    Invocation, Metrics, Notifier, Permissions, Random, Signals, Table, Traffic, ZonalShifts,
 };
 use crate::steps::StepPorts;
 use crate::store::Store;
@@ -58,10 +58,16 @@ pub struct ExecutorPorts {
     pub databases: Arc<dyn DatabaseFailover>,
     /// CloudWatch, for gates and validating.
     pub alarms: Arc<dyn Alarms>,
-    /// CloudWatch metrics, for steps that wait for a copy to catch up.
+    /// CloudWatch metrics, for steps that wait for a copy to catch up, or for a health check to show a signal.
     pub metrics: Arc<dyn Metrics>,
     /// IAM, for preflight.
     pub permissions: Arc<dyn Permissions>,
+    /// CloudWatch metrics that health checks follow.
+    pub signals: Arc<dyn Signals>,
+    /// ARC zonal shift.
+    pub shifts: Arc<dyn ZonalShifts>,
+    /// Global Accelerator.
+    pub accelerators: Arc<dyn Accelerators>,
 }
 
 impl ExecutorPorts {
@@ -79,6 +85,9 @@ impl ExecutorPorts {
             groups: self.groups.clone(),
             alarms: self.alarms.clone(),
             metrics: self.metrics.clone(),
+            signals: self.signals.clone(),
+            shifts: self.shifts.clone(),
+            accelerators: self.accelerators.clone(),
             databases: self.databases.clone(),
             clock: self.clock.clone(),
             store: store.clone(),

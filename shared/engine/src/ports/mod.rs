@@ -8,6 +8,7 @@ mod compute;
 mod database;
 mod groups;
 mod permissions;
+mod steering;
 mod traffic;
 
 pub use compute::{Compute, InstanceStatus, Rehearsal};
@@ -17,6 +18,7 @@ pub use database::{
 };
 pub use groups::{AutoScalingGroup, Groups};
 pub use permissions::{Account, Permission, Permissions, Refused};
+pub use steering::{Accelerators, ActiveShift, EndpointGroup, ShiftedResource, SignalMetric, Signals, ZonalShifts};
 pub use traffic::{Dns, ForwardTarget, Target, Traffic};
 pub use understudy_core::judge::Datapoint;
 

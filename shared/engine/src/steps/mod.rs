@@ -11,18 +11,22 @@
 //! | what it reads and restores | a variant of `core::state::ResourceState` and a pure `wanted_…` |
 //! | how | a module here, and its arm in [`driver`] |
 
+mod accelerator_dial;
 mod asg_capacity;
 mod asg_zones;
 mod database;
 mod dns_records;
+mod dns_signal;
 mod ec2_instance;
 mod elastic_ip;
 mod elb_targets;
 mod elb_weights;
 mod wait_healthy;
+mod zonal_shift;
 
 use crate::ports::{
-    Account, Alarms, CallError, Clock, Compute, DatabaseFailover, Dns, Groups, Metrics, Permission, Traffic,
+    Accelerators, Account, Alarms, CallError, Clock, Compute, DatabaseFailover, Dns, Groups, Metrics, Permission,
+    Signals, Traffic, ZonalShifts,
 };
 use crate::store::Store;
 use async_trait::async_trait;
@@ -34,6 +38,9 @@ use understudy_core::execution::Style;
 use understudy_core::plan::{Plan, Step};
 use understudy_core::preflight::Weight;
 use understudy_core::state::ResourceState;
+
+/// How long the reads of most services lag behind their calls at most.
+const READ_LAG: SignedDuration = SignedDuration::from_secs(6);
 
 /// Which plane a step's calls use. On a Region's bad day its control planes may be down.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -201,6 +208,10 @@ pub trait Driver: Send + Sync {
     fn repeat_after(&self) -> Option<SignedDuration> {
         None
     }
+    /// How long a read may lag behind a call: a resource that still reads as before after that was not changed.
+    fn read_lag(&self) -> SignedDuration {
+        READ_LAG
+    }
     /// How long a change generally takes to reach everybody, where [`Driver::settled`] must be asked. That long is
     /// waited when the answer of [`Driver::change`] was lost and nobody can be asked.
     fn propagation(&self) -> Option<SignedDuration> {
@@ -237,6 +248,12 @@ pub struct StepPorts {
     pub alarms: Arc<dyn Alarms>,
     /// CloudWatch metrics.
     pub metrics: Arc<dyn Metrics>,
+    /// CloudWatch metrics that health checks follow.
+    pub signals: Arc<dyn Signals>,
+    /// ARC zonal shift.
+    pub shifts: Arc<dyn ZonalShifts>,
+    /// Global Accelerator.
+    pub accelerators: Arc<dyn Accelerators>,
     /// RDS.
     pub databases: Arc<dyn DatabaseFailover>,
     /// Time.
@@ -260,6 +277,9 @@ pub fn driver(ports: &StepPorts, plan: &Plan, step: &Step, goal: &Goal) -> Box<d
         Step::Ec2Instance(step) => Box::new(ec2_instance::Ec2InstanceDriver::new(ports, step.clone(), region)),
         Step::ElasticIp(step) => Box::new(elastic_ip::ElasticIpDriver::new(ports, step.clone(), region)),
         Step::DnsRecords(step) => Box::new(dns_records::DnsRecordsDriver::new(ports.dns.clone(), step.clone())),
+        Step::DnsSignal(step) => Box::new(dns_signal::DnsSignalDriver::new(ports, step.clone(), region)),
+        Step::ZonalShift(step) => Box::new(zonal_shift::ZonalShiftDriver::new(ports, plan, step.clone(), region)),
+        Step::AcceleratorDial(step) => Box::new(accelerator_dial::AcceleratorDialDriver::new(ports, step.clone())),
         Step::FenceSource(step) => Box::new(database::AccessDriver::fence(ports, step, goal, region)),
         Step::OpenDestination(step) => Box::new(database::AccessDriver::open(ports, step, goal, region)),
         Step::RdsRebootFailover(step) => Box::new(database::RebootDriver::new(ports, step.clone(), region)),

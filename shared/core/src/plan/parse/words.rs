@@ -68,6 +68,28 @@ const PATTERNS: &[(&str, &str)] = &[
         "must be the ARN of a DB cluster",
     ),
     (
+        r"^[A-Za-z0-9._/#-][A-Za-z0-9._/#: -]{0,254}$",
+        "must be a namespace of CloudWatch: 1 to 255 letters, digits and . - _ / # : or blanks, not beginning with a colon, such \
+         as Understudy/shop",
+    ),
+    (
+        r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$",
+        "must be the id of a health check of Route 53, such as 01234567-89ab-cdef-0123-456789abcdef",
+    ),
+    (
+        r"^arn:aws[a-z-]*:(elasticloadbalancing:[a-z0-9-]+:[0-9]{12}:loadbalancer/(app|net)/.+|autoscaling:[a-z0-9-]+:[0-9]{12}:autoScalingGroup:.+)$",
+        "must be the ARN of an Application or Network Load Balancer, or of an Auto Scaling group",
+    ),
+    (
+        r"^[a-z]{3,5}[0-9]-az[0-9]{1,2}$",
+        "must be the id of an Availability Zone such as euw1-az1 (a name such as eu-west-1a means another zone in each account)",
+    ),
+    (
+        r"^arn:aws[a-z-]*:globalaccelerator::[0-9]{12}:accelerator/[0-9a-zA-Z-]+/listener/[0-9a-zA-Z]+/endpoint-group/[0-9a-zA-Z]+$",
+        "must be the ARN of an endpoint group \
+         (arn:aws:globalaccelerator::<account>:accelerator/<id>/listener/<id>/endpoint-group/<id>)",
+    ),
+    (
         r"^Z[A-Z0-9]{1,31}$",
         "must be the id of a hosted zone, such as Z0123456789ABCDEFGHIJ, without `/hostedzone/`",
     ),

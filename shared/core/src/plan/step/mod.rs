@@ -10,6 +10,7 @@ mod database;
 mod dns;
 mod elb;
 mod gate;
+mod steering;
 
 pub use compute::{AsgCapacity, AsgZones, Ec2Instance, ElasticIp, InstanceAction};
 pub use database::{
@@ -19,6 +20,7 @@ pub use database::{
 pub use dns::{Alias, DNS_PROPAGATION_SECONDS, DNS_SAFE_TIMEOUT_SECONDS, DnsRecord, DnsRecords, DnsSite, RecordType};
 pub use elb::{ElbTargets, ElbWeights, TargetId};
 pub use gate::WaitHealthy;
+pub use steering::{AcceleratorDial, AlarmWhen, DialSite, DnsSignal, HEALTH_CHECK_TIMEOUT_SECONDS, Signal, ZonalShift};
 
 use super::Site;
 use crate::execution::Style;
@@ -183,6 +185,12 @@ kinds! {
     ElbTargets => "elb_targets",
     /// Records of a hosted zone, changed by compare-and-set.
     DnsRecords => "dns_records",
+    /// A metric that health checks of Route 53 follow.
+    DnsSignal => "dns_signal",
+    /// A zone from which a load balancer or an Auto Scaling group keeps its traffic away.
+    ZonalShift => "zonal_shift",
+    /// Dials of Global Accelerator's endpoint groups, or weights within one.
+    AcceleratorDial => "accelerator_dial",
     /// Cuts writes to the source's database.
     FenceSource => "fence_source",
     /// Lets clients into the destination's database.

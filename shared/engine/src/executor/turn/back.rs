@@ -12,8 +12,6 @@ use understudy_core::plan::Reversibility;
 
 /// After this many calls of one undo, a person must look.
 const MAX_UNDO_ATTEMPTS: u32 = 8;
-/// How long a read may lag behind a call.
-const SETTLING: SignedDuration = SignedDuration::from_secs(6);
 
 impl Turn<'_> {
     pub(super) async fn undo(&mut self, control: &mut Control, index: usize) -> Result<Flow, Stop> {
@@ -43,7 +41,7 @@ impl Turn<'_> {
         let unseen =
             matches!(run.state, StepState::Intended | StepState::Applied | StepState::Failed) && run.attempts > 0;
         if reading.current.same_as(&pre_state) && unseen && run.undo_attempts == 0 && !run.undo_doubted {
-            return self.doubt(control, index).await;
+            return self.doubt(control, index, driver.read_lag()).await;
         }
         if reading.current.same_as(&pre_state) {
             let settled = if run.undo_attempts > 0 {
@@ -133,13 +131,13 @@ impl Turn<'_> {
 
     // A call was made and never seen to have worked, and the resource reads as before it. Reads may lag behind calls:
     // taken at its word, such a read would leave the change standing. It is looked at again when it has had its time.
-    async fn doubt(&mut self, control: &mut Control, index: usize) -> Result<Flow, Stop> {
+    async fn doubt(&mut self, control: &mut Control, index: usize, read_lag: SignedDuration) -> Result<Flow, Stop> {
         *control = self
             .commit_execution(|execution, now| {
                 execution.wait(
                     index,
                     now,
-                    later(now, SETTLING),
+                    later(now, read_lag),
                     "it reads as before the call; looking again",
                 );
                 if let Some(run) = execution.steps.get_mut(index) {
