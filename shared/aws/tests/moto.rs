@@ -17,8 +17,8 @@ use understudy_aws::autoscaling::AutoScalingGroups;
 use understudy_aws::ec2::Ec2Compute;
 use understudy_aws::elbv2::ElbTraffic;
 use understudy_core::plan::TargetId;
-use understudy_core::state::{Association, GroupSize};
-use understudy_engine::ports::{CallErrorKind, Compute, Groups, Traffic};
+use understudy_core::state::{Association, GroupSettings, GroupSize, wanted_policy};
+use understudy_engine::ports::{CallErrorKind, Compute, GroupSetup, Groups, Traffic};
 
 /// The emulator, which ends when its standard input does: however this process ends.
 struct Moto {
@@ -113,6 +113,7 @@ impl Drop for Moto {
 async fn what_is_set_is_what_is_read() {
     let moto = Moto::start().await;
     groups(&moto).await;
+    group_setup(&moto).await;
     instances_and_addresses(&moto).await;
     targets(&moto).await;
 }
@@ -181,6 +182,38 @@ async fn groups(moto: &Moto) {
         .unwrap();
     assert!(!read().await.launches);
     assert_eq!(groups.groups(None, &["nobody".to_owned()]).await.unwrap(), []);
+}
+
+// The group of before, as set-up adjusts it.
+async fn group_setup(moto: &Moto) {
+    let groups = AutoScalingGroups::new(&moto.config());
+    let before = groups.group_set_up(None, "web").await.unwrap().unwrap().settings;
+    assert_eq!(before.health_check_grace_seconds, Some(77));
+    let wanted = GroupSettings {
+        health_check_type: Some("ELB".into()),
+        health_check_grace_seconds: Some(300),
+        default_cooldown_seconds: Some(60),
+        ..GroupSettings::default()
+    };
+    let named = before.only(&wanted);
+    groups.set_settings(None, "web", &named, &wanted).await.unwrap();
+    let read = async || groups.group_set_up(None, "web").await.unwrap().unwrap().settings;
+    assert_eq!(read().await.only(&wanted), wanted);
+    assert_eq!(read().await.subnets, before.subnets, "what is not named stays");
+    groups.set_settings(None, "web", &wanted, &named).await.unwrap();
+    assert_eq!(read().await, before);
+
+    let step = serde_json::from_value(serde_json::json!({
+        "name": "policy", "auto_scaling_group_name": "web", "policy_name": "up", "adjustment": 2, "warmup_seconds": 60,
+    }));
+    let policy = wanted_policy(&step.unwrap());
+    assert_eq!(groups.policy(None, "web", "up").await.unwrap(), None);
+    groups.put_policy(None, "web", "up", None, &policy).await.unwrap();
+    assert_eq!(groups.policy(None, "web", "up").await.unwrap(), Some(policy.clone()));
+    let taken = groups.put_policy(None, "web", "up", None, &policy).await.unwrap_err();
+    assert_eq!(taken.kind, CallErrorKind::Conflict, "{taken}");
+    groups.delete_policy(None, "web", "up", &policy).await.unwrap();
+    assert_eq!(groups.policy(None, "web", "up").await.unwrap(), None);
 }
 
 async fn instances_and_addresses(moto: &Moto) {

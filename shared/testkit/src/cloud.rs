@@ -7,6 +7,8 @@
 
 use crate::clock::{TestClock, lock};
 use crate::cloud_databases::Databases;
+use crate::cloud_group_setup::GroupsSetUp;
+use crate::cloud_setup::Setup;
 use crate::faults::Faults;
 use crate::memory::MemoryTable;
 use jiff::{SignedDuration, Timestamp};
@@ -139,6 +141,8 @@ pub(crate) struct State {
     pub(crate) addresses: BTreeMap<String, Lagging<Option<Association>>>,
     pub(crate) databases: BTreeMap<String, DatabaseStatus>,
     pub(crate) data: Databases,
+    pub(crate) setup: Setup,
+    pub(crate) group_setup: GroupsSetUp,
     pub(crate) alarms: BTreeMap<String, AlarmReading>,
     pub(crate) endpoints: BTreeMap<String, Sample>,
     pub(crate) hanging: Vec<String>,

@@ -102,6 +102,22 @@ fn samples() -> Vec<(Value, &'static str)> {
                    "instances": {"blue": {"db_instance_identifier": "blue"}, "green": {"db_instance_identifier": "green"}}}),
             "scripted answers",
         ),
+        (
+            json!({"kind": "rds_read_replica", "replica": {"db_instance_identifier": "copy", "source": "blue"}}),
+            "scripted answers",
+        ),
+        (
+            json!({"kind": "rds_multi_az", "db_instance_identifier": "shop", "apply_immediately": true}),
+            "scripted answers",
+        ),
+        (
+            json!({"kind": "asg_settings", "auto_scaling_group_name": "shop", "health_check_type": "elb"}),
+            "emulator, scripted answers",
+        ),
+        (
+            json!({"kind": "asg_scaling_policy", "auto_scaling_group_name": "shop", "policy_name": "failover", "adjustment": 2}),
+            "emulator, scripted answers",
+        ),
         (json!({"kind": "wait_healthy"}), "deployed on an emulator"),
     ]
 }

@@ -20,8 +20,8 @@ use understudy_core::control::{Control, Wake};
 use understudy_engine::decision::{DecisionMaker, DecisionPorts};
 use understudy_engine::executor::{Executor, ExecutorPorts, HandlerError};
 use understudy_engine::ports::{
-    Alarms, CallError, CallErrorKind, Clock, Compute, Database, DatabaseFailover, Dns, Groups, Invocation, Metrics,
-    Notifier, Random, Table, Traffic,
+    Alarms, CallError, CallErrorKind, Clock, Compute, Database, DatabaseFailover, DatabaseSetup, Dns, GroupSetup,
+    Groups, Invocation, Metrics, Notifier, Random, Table, Traffic,
 };
 use understudy_engine::probe::{Probe, ProbePorts};
 use understudy_engine::steps::StepPorts;
@@ -380,7 +380,18 @@ pub(crate) fn executor_ports<C>(
     cloud: &Arc<C>,
 ) -> ExecutorPorts
 where
-    C: Traffic + Dns + Notifier + Compute + Groups + Database + DatabaseFailover + Metrics + Alarms + 'static,
+    C: Traffic
+        + Dns
+        + Notifier
+        + Compute
+        + Groups
+        + Database
+        + DatabaseFailover
+        + DatabaseSetup
+        + GroupSetup
+        + Metrics
+        + Alarms
+        + 'static,
 {
     ExecutorPorts {
         table,
@@ -393,6 +404,8 @@ where
         groups: cloud.clone(),
         database: cloud.clone(),
         databases: cloud.clone(),
+        database_setup: cloud.clone(),
+        group_setup: cloud.clone(),
         metrics: cloud.clone(),
         alarms: cloud.clone(),
     }

@@ -148,7 +148,10 @@ fn machines_and_targets_are_changed_only_where_a_tag_says_so() {
             assert_eq!(tag, "*", "{statement:#}");
         }
     }
-    assert_eq!(scoped, 4, "groups, instances, addresses, target groups");
+    assert_eq!(
+        scoped, 5,
+        "groups and their policies, instances, addresses, target groups"
+    );
 }
 
 #[test]

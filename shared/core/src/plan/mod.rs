@@ -33,6 +33,7 @@ pub use step::{
     RdsPromoteReplica, RdsRebootFailover, RecordType, Reversibility, Step, StepCommon, StepKind, WaitHealthy, When,
 };
 pub use step::{AsgCapacity, AsgZones, Ec2Instance, ElasticIp, ElbTargets, InstanceAction, TargetId};
+pub use step::{AsgScalingPolicy, AsgSettings, HealthCheckType, RdsMultiAz, RdsReadReplica, ReadReplica};
 
 use crate::execution::Style;
 use schemars::JsonSchema;

@@ -7,8 +7,10 @@
 
 mod compute;
 mod database;
+mod database_setup;
 mod dns;
 mod elb;
+mod group_setup;
 mod policy;
 mod probe;
 mod targets;
@@ -98,6 +100,8 @@ pub(super) fn check(draft: &Draft<'_>, problems: &mut Problems) {
     dns::check(draft, problems);
     compute::check(draft, problems);
     database::check(draft, problems);
+    database_setup::check(draft, problems);
+    group_setup::check(draft, problems);
 }
 
 /// The structurally sound elements of a list, with their paths.

@@ -5,13 +5,15 @@
 
 mod compute;
 mod database;
+mod group_setup;
 mod traffic;
 
 pub use compute::{
     Association, GroupSize, Power, SourceCount, WantedSize, wanted_association, wanted_power, wanted_size,
     wanted_subnets,
 };
-pub use database::{fenced_groups, open_groups};
+pub use database::{MultiAz, ReplicaMade, fenced_groups, open_groups, same_database};
+pub use group_setup::{GroupSettings, ScalingPolicy, ScalingStep, wanted_policy, wanted_settings};
 pub use traffic::{
     RecordChange, RecordSet, TargetWeight, absolute, record_changes, wanted_records, wanted_targets, wanted_weights,
 };
@@ -50,6 +52,13 @@ pub enum ResourceState {
         /// What it replicates; none if it is a database of its own.
         replica_of: Option<String>,
     },
+    /// What there is under the identifier of a read replica that a step makes.
+    DbReadReplica {
+        /// None if there is no such instance.
+        replica: Option<ReplicaMade>,
+    },
+    /// The standby of a DB instance.
+    DbMultiAz(MultiAz),
     /// Who is let into a database.
     DbAccess {
         /// Its security groups, in order.
@@ -75,6 +84,16 @@ pub enum ResourceState {
     AsgZones {
         /// All of them, in order.
         subnets: Vec<String>,
+    },
+    /// Settings of an Auto Scaling group.
+    AsgSettings {
+        /// Those that the step names.
+        settings: GroupSettings,
+    },
+    /// A scaling policy.
+    AsgScalingPolicy {
+        /// None if there is none of its name.
+        policy: Option<ScalingPolicy>,
     },
     /// The power of instances.
     Ec2Instance {
@@ -114,6 +133,9 @@ impl ResourceState {
                 replica_of: Some(source),
             } => format!("a replica of {source}"),
             Self::DbReplica { replica_of: None } => "a database of its own".into(),
+            Self::DbReadReplica { replica: None } => "no such instance".into(),
+            Self::DbReadReplica { replica: Some(replica) } => replica.sentence(),
+            Self::DbMultiAz(multi_az) => multi_az.sentence(),
             Self::DbAccess { security_groups } => format!("lets in {}", security_groups.join(" + ")),
             Self::ElbTargets { targets } if targets.is_empty() => "no target of the plan".into(),
             Self::ElbTargets { targets } => {
@@ -121,6 +143,9 @@ impl ResourceState {
             }
             Self::AsgCapacity { site, size, at_least } => format!("{site}: {}", size.sentence(*at_least)),
             Self::AsgZones { subnets } => joined(subnets.iter().cloned()),
+            Self::AsgSettings { settings } => settings.sentence(),
+            Self::AsgScalingPolicy { policy: None } => "no such policy".into(),
+            Self::AsgScalingPolicy { policy: Some(policy) } => policy.sentence(),
             Self::Ec2Instance { instances } => {
                 joined(instances.iter().map(|(id, power)| format!("{id} {}", power.as_str())))
             }
@@ -164,6 +189,10 @@ impl ResourceState {
                     association: Some(right),
                 },
             ) => left.same_as(right),
+            (Self::DbReadReplica { replica: Some(left) }, Self::DbReadReplica { replica: Some(right) }) => {
+                left.same_as(right)
+            }
+            (Self::DbMultiAz(left), Self::DbMultiAz(right)) => left.same_as(*right),
             (left, right) => left == right,
         }
     }

@@ -17,8 +17,8 @@ mod turn;
 
 use crate::intake::{self, Incoming, WakeRecord};
 use crate::ports::{
-    Alarms, CallError, CallErrorKind, Clock, Compute, Database, DatabaseFailover, Dns, Groups, Invocation, Metrics,
-    Notifier, Random, Table, Traffic,
+    Alarms, CallError, CallErrorKind, Clock, Compute, Database, DatabaseFailover, DatabaseSetup, Dns, GroupSetup,
+    Groups, Invocation, Metrics, Notifier, Random, Table, Traffic,
 };
 use crate::steps::StepPorts;
 use crate::store::Store;
@@ -51,10 +51,14 @@ pub struct ExecutorPorts {
     pub compute: Arc<dyn Compute>,
     /// EC2 Auto Scaling.
     pub groups: Arc<dyn Groups>,
+    /// EC2 Auto Scaling, for what is adjusted once.
+    pub group_setup: Arc<dyn GroupSetup>,
     /// RDS, for validating.
     pub database: Arc<dyn Database>,
     /// RDS, for steps.
     pub databases: Arc<dyn DatabaseFailover>,
+    /// RDS, for what is made once.
+    pub database_setup: Arc<dyn DatabaseSetup>,
     /// CloudWatch, for gates and validating.
     pub alarms: Arc<dyn Alarms>,
     /// CloudWatch metrics, for steps that wait for a copy to catch up.
@@ -74,9 +78,11 @@ impl ExecutorPorts {
             dns: self.dns.clone(),
             compute: self.compute.clone(),
             groups: self.groups.clone(),
+            group_setup: self.group_setup.clone(),
             alarms: self.alarms.clone(),
             metrics: self.metrics.clone(),
             databases: self.databases.clone(),
+            database_setup: self.database_setup.clone(),
             clock: self.clock.clone(),
             store: store.clone(),
         }

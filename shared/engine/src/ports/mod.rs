@@ -6,11 +6,15 @@
 
 mod compute;
 mod database;
+mod database_setup;
+mod group_setup;
 mod groups;
 mod traffic;
 
 pub use compute::{Compute, InstanceStatus};
 pub use database::{Database, DatabaseCluster, DatabaseFailover, DatabaseInstance, DatabaseStatus, GlobalDatabase};
+pub use database_setup::{DatabaseSetup, InstanceMade};
+pub use group_setup::{GroupSetUp, GroupSetup};
 pub use groups::{AutoScalingGroup, Groups};
 pub use traffic::{Dns, ForwardTarget, Target, Traffic};
 

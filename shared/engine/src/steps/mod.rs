@@ -12,6 +12,8 @@
 //! | how | a module here, and its arm in [`driver`] |
 
 mod asg_capacity;
+mod asg_scaling_policy;
+mod asg_settings;
 mod asg_zones;
 mod database;
 mod dns_records;
@@ -21,7 +23,9 @@ mod elb_targets;
 mod elb_weights;
 mod wait_healthy;
 
-use crate::ports::{Alarms, CallError, Clock, Compute, DatabaseFailover, Dns, Groups, Metrics, Traffic};
+use crate::ports::{
+    Alarms, CallError, Clock, Compute, DatabaseFailover, DatabaseSetup, Dns, GroupSetup, Groups, Metrics, Traffic,
+};
 use crate::store::Store;
 use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
@@ -199,12 +203,16 @@ pub struct StepPorts {
     pub compute: Arc<dyn Compute>,
     /// EC2 Auto Scaling.
     pub groups: Arc<dyn Groups>,
+    /// EC2 Auto Scaling, for what is adjusted once.
+    pub group_setup: Arc<dyn GroupSetup>,
     /// CloudWatch alarms.
     pub alarms: Arc<dyn Alarms>,
     /// CloudWatch metrics.
     pub metrics: Arc<dyn Metrics>,
     /// RDS.
     pub databases: Arc<dyn DatabaseFailover>,
+    /// RDS, for what is made once.
+    pub database_setup: Arc<dyn DatabaseSetup>,
     /// Time.
     pub clock: Arc<dyn Clock>,
     /// Observations.
@@ -223,6 +231,12 @@ pub fn driver(ports: &StepPorts, plan: &Plan, step: &Step, goal: &Goal) -> Box<d
         Step::ElbTargets(step) => Box::new(elb_targets::ElbTargetsDriver::new(ports, step.clone(), region)),
         Step::AsgCapacity(step) => Box::new(asg_capacity::AsgCapacityDriver::new(ports, step.clone(), region)),
         Step::AsgZones(step) => Box::new(asg_zones::AsgZonesDriver::new(ports, step.clone(), region)),
+        Step::AsgSettings(step) => Box::new(asg_settings::AsgSettingsDriver::new(ports, step.clone(), region)),
+        Step::AsgScalingPolicy(step) => Box::new(asg_scaling_policy::AsgScalingPolicyDriver::new(
+            ports,
+            step.clone(),
+            region,
+        )),
         Step::Ec2Instance(step) => Box::new(ec2_instance::Ec2InstanceDriver::new(ports, step.clone(), region)),
         Step::ElasticIp(step) => Box::new(elastic_ip::ElasticIpDriver::new(ports, step.clone(), region)),
         Step::DnsRecords(step) => Box::new(dns_records::DnsRecordsDriver::new(ports.dns.clone(), step.clone())),
@@ -234,6 +248,8 @@ pub fn driver(ports: &StepPorts, plan: &Plan, step: &Step, goal: &Goal) -> Box<d
         Step::RdsPromoteReplica(step) => {
             Box::new(database::PromoteDriver::new(ports, plan, step.clone(), goal, region))
         }
+        Step::RdsReadReplica(step) => Box::new(database::ReplicaDriver::new(ports, plan, step, goal, region)),
+        Step::RdsMultiAz(step) => Box::new(database::MultiAzDriver::new(ports, step.clone(), region)),
         Step::WaitHealthy(step) => Box::new(wait_healthy::WaitHealthyDriver::new(ports, plan.clone(), step.clone())),
     }
 }

@@ -2,7 +2,9 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod compute;
+mod database_setup;
 mod databases;
+mod group_setup;
 mod groups;
 mod promotion;
 mod traffic;

@@ -56,6 +56,15 @@ const PATTERNS: &[(&str, &str)] = &[
          (not its ARN or its host name)",
     ),
     (
+        r"^([a-zA-Z][a-zA-Z0-9-]{0,62}|arn:aws[a-z-]*:rds:[a-z0-9-]+:[0-9]{12}:db:[a-zA-Z][a-zA-Z0-9-]{0,62})$",
+        "must be the identifier of a database instance, or its ARN (arn:aws:rds:<Region>:<account>:db:<identifier>) where it \
+         is in another Region",
+    ),
+    (
+        r"^db\.[a-z0-9-]+(\.[a-z0-9-]+)*$",
+        "must be the class of a database instance, such as db.t3.micro",
+    ),
+    (
         r"^[a-z]{2}(-[a-z]+)+-[0-9][a-z]$",
         "must be an Availability Zone such as eu-west-1a",
     ),
