@@ -8,7 +8,7 @@ use understudy_aws::dynamodb::DynamoTable;
 use understudy_aws::ec2::Ec2Compute;
 use understudy_aws::elbv2::ElbTraffic;
 use understudy_aws::rds::{RdsDatabase, RdsFailover, RdsSetup};
-use understudy_aws::route53::Route53Dns;
+use understudy_aws::route53::{Route53Dns, Route53HealthChecks};
 use understudy_aws::settings::ExecutorSettings;
 use understudy_aws::sns::SnsNotifier;
 use understudy_aws::telemetry::Telemetry;
@@ -26,6 +26,7 @@ async fn main() -> Result<(), lambda_runtime::Error> {
         random: Arc::new(SystemRandom),
         traffic: Arc::new(ElbTraffic::new(&config)),
         dns: Arc::new(Route53Dns::new(&config)),
+        health_checks: Arc::new(Route53HealthChecks::new(&config)),
         notifier: Arc::new(SnsNotifier::new(&config, settings.topic_arn)),
         compute: Arc::new(Ec2Compute::new(&config)),
         groups: Arc::new(AutoScalingGroups::new(&config)),

@@ -91,7 +91,10 @@ async fn a_group_is_placed_by_subnets_or_by_zones() {
     assert_eq!(found.settings, settings);
     let found = groups.group_set_up(None, "web").await.unwrap().unwrap().settings;
     let zones = found.availability_zones.unwrap();
-    assert_eq!((found.subnets, zones), (None, vec!["eu-west-1a".into(), "eu-west-1b".into()]));
+    assert_eq!(
+        (found.subnets, zones),
+        (None, vec!["eu-west-1a".into(), "eu-west-1b".into()])
+    );
 }
 
 #[tokio::test]
@@ -124,7 +127,10 @@ async fn only_what_is_named_is_compared_and_sent() {
 
 #[tokio::test]
 async fn a_policy_is_read_whole_and_put_back_so() {
-    let done = says(200, "<PutScalingPolicyResponse><PutScalingPolicyResult/></PutScalingPolicyResponse>");
+    let done = says(
+        200,
+        "<PutScalingPolicyResponse><PutScalingPolicyResult/></PutScalingPolicyResponse>",
+    );
     let script = Script::new([step_policy(), policies(""), done]);
     let groups = AutoScalingGroups::new(&script.config());
     let found = groups.policy(None, "web", "up").await.unwrap();

@@ -48,14 +48,53 @@ fn policy() -> Value {
            "policy_name": "web-failover-scale-up", "adjustment": 2, "warmup_seconds": 60})
 }
 
+fn check() -> Value {
+    json!({"kind": "dns_health_check", "name": "blue-check", "host": "blue.example.com", "path": "/health"})
+}
+
+const CHECK_ID: &str = "01234567-89ab-cdef-0123-456789abcdef";
+
+fn failover() -> Value {
+    json!({"kind": "dns_failover_records", "name": "failover", "hosted_zone_id": "Z0123456789",
+           "record_name": "api.example.com", "type": "A", "ttl_seconds": 60,
+           "primary": {"values": ["192.0.2.1"], "health_check": "blue-check"},
+           "secondary": {"values": ["192.0.2.2"], "health_check_id": CHECK_ID}})
+}
+
+// The records with the check that they follow before them.
+fn followed(records: Value) -> Value {
+    let mut plan = adding(check());
+    plan["steps"].as_array_mut().unwrap().push(records);
+    plan
+}
+
+fn changed_records(field: &str, value: Value) -> Value {
+    followed(changed(failover(), field, value))
+}
+
 #[test]
 fn each_kind_is_accepted_as_its_documentation_shows_it() {
-    for step in [replica(), replicas(), elsewhere(), standby(), settings(), policy()] {
+    for step in [
+        replica(),
+        replicas(),
+        elsewhere(),
+        standby(),
+        settings(),
+        policy(),
+        check(),
+    ] {
         accepted(adding(step.clone()));
         let plan = parse(adding(step)).unwrap();
         let step = plan.steps.last().unwrap();
         assert!(step.as_kind().is_setup(), "{}", step.kind());
     }
+    accepted(followed(failover()));
+    let alias = json!({"dns_name": "lb.example.com", "hosted_zone_id": "Z1", "evaluate_target_health": true});
+    let mut aliases = changed(failover(), "/secondary", json!({"alias": alias}));
+    accepted(followed(aliases.clone()));
+    aliases["secondary"]["alias"]["evaluate_target_health"] = json!(false);
+    let path = "steps[4].secondary.health_check";
+    refused(followed(aliases), path, "healthy for ever");
     let moving = parse(with("/description", json!("as it is"))).unwrap();
     assert!(moving.steps.iter().all(|step| !step.as_kind().is_setup()));
 }
@@ -160,4 +199,78 @@ fn a_short_time_is_warned_about() {
     long["timeout_seconds"] = json!(600);
     assert!(warning(standby()).is_none(), "in the window nothing is waited for");
     assert!(warning(changed(standby(), "/apply_immediately", json!(true))).is_some());
+}
+
+#[test]
+fn a_health_check_is_one_that_route_53_can_make() {
+    let address = edited(check(), "/host", json!("192.0.2.1"));
+    refused(address, "steps[3].host", "put it into `ip_address`");
+    for (private, words) in [("10.0.0.1", "public"), ("fd00::1", "public"), ("blue", "an IP address")] {
+        refused(
+            edited(check(), "/ip_address", json!(private)),
+            "steps[3].ip_address",
+            words,
+        );
+    }
+    accepted(edited(check(), "/ip_address", json!("192.0.2.1")));
+    refused(edited(check(), "/host", Value::Null), "steps[3].host", "is missing");
+    let often = edited(check(), "/request_interval_seconds", json!(20));
+    refused(often, "steps[3].request_interval_seconds", "");
+    let tcp = changed(check(), "/protocol", json!("tcp"));
+    let tcp = changed(tcp, "/port", json!(5432));
+    refused(adding(tcp.clone()), "steps[3].path", "only opens a connection");
+    let tcp = changed(tcp, "/path", Value::Null);
+    accepted(adding(tcp.clone()));
+    refused(edited(tcp, "/port", Value::Null), "steps[3].port", "tcp has no port");
+}
+
+#[test]
+fn each_failover_record_follows_a_check_of_its_own() {
+    let none = changed_records("/secondary/health_check_id", Value::Null);
+    refused(none, "steps[4].secondary.health_check", "healthy for ever");
+    let both = changed_records(
+        "/primary/health_check_id",
+        json!("11111111-2222-3333-4444-555555555555"),
+    );
+    refused(both, "steps[4].primary.health_check_id", "follows one");
+    let unknown = changed_records("/primary/health_check", json!("blue-chek"));
+    refused(unknown, "steps[4].primary.health_check", "did you mean `blue-check`");
+    let mut same = changed(failover(), "/secondary/health_check_id", Value::Null);
+    same["secondary"]["health_check"] = json!("blue-check");
+    refused(followed(same), "steps[4].secondary.health_check", "unhealthy together");
+    let id = changed_records("/secondary/health_check_id", json!("green-check"));
+    refused(id, "steps[4].secondary.health_check_id", "belongs into `health_check`");
+}
+
+#[test]
+fn failover_records_differ_and_stand_alone() {
+    let same = changed_records("/secondary/values", json!(["192.0.2.1"]));
+    refused(same, "steps[4].secondary", "says the same as primary");
+    let identifier = changed_records("/secondary/set_identifier", json!("primary"));
+    refused(identifier, "steps[4].secondary.set_identifier", "needs its own");
+    let text = changed_records("/primary/values", json!(["blue.example.com"]));
+    refused(text, "steps[4].primary.values[0]", "IPv4 address");
+    refused(
+        changed_records("/ttl_seconds", Value::Null),
+        "steps[4].ttl_seconds",
+        "is missing",
+    );
+    // The plan's own `dns_records` changes that one.
+    let other = changed_records("/record_name", json!("Shop.Example.com."));
+    refused(other, "steps[4].record_name", "steps[2] changes it already");
+}
+
+#[test]
+fn a_long_time_to_live_is_warned_about() {
+    let warning = |step: Value| {
+        let plan = parse(followed(step)).unwrap();
+        plan.steps.last().unwrap().as_kind().warning()
+    };
+    let long = changed(failover(), "/ttl_seconds", json!(300));
+    assert_eq!(warning(long).unwrap().0, "ttl_seconds");
+    assert_eq!(
+        warning(changed(failover(), "/timeout_seconds", json!(60))).unwrap().0,
+        "timeout_seconds"
+    );
+    assert_eq!(warning(failover()), None);
 }

@@ -3,9 +3,10 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use serde_json::json;
-use understudy_core::plan::{AsgScalingPolicy, AsgSettings, RdsReadReplica};
+use understudy_core::plan::{AsgScalingPolicy, AsgSettings, DnsFailoverRecords, DnsHealthCheck, RdsReadReplica};
 use understudy_core::state::{
-    GroupSettings, MultiAz, ReplicaMade, ResourceState, same_database, wanted_policy, wanted_settings,
+    GroupSettings, HealthCheckMade, MultiAz, RecordSet, ReplicaMade, ResourceState, record_changes, same_database,
+    wanted_failover_records, wanted_health_check, wanted_policy, wanted_settings,
 };
 
 fn replica(replica_of: Option<&str>, made_by: Option<&str>) -> ResourceState {
@@ -114,4 +115,106 @@ fn a_policy_holds_on_either_side_of_the_alarm_s_threshold() {
     assert_eq!((below.adjustment, above.adjustment), (2, 2));
     assert_eq!(policy.warmup_seconds, None);
     assert!(policy.sentence().contains("+2 from -∞ to 0"), "{}", policy.sentence());
+}
+
+fn check(extra: serde_json::Value) -> DnsHealthCheck {
+    let mut step = json!({"name": "check", "host": "blue.example.com"});
+    step.as_object_mut().unwrap().extend(extra.as_object().unwrap().clone());
+    serde_json::from_value(step).unwrap()
+}
+
+#[test]
+fn a_check_asks_as_its_protocol_does() {
+    let https = wanted_health_check(&check(json!({})));
+    assert_eq!(
+        (https.protocol.as_str(), https.port, https.path.as_deref()),
+        ("HTTPS", Some(443), Some("/"))
+    );
+    assert_eq!((https.request_interval_seconds, https.failure_threshold), (30, 3));
+    let tcp = wanted_health_check(&check(
+        json!({"protocol": "tcp", "port": 5432, "request_interval_seconds": 10}),
+    ));
+    assert_eq!((tcp.protocol.as_str(), tcp.port, tcp.path), ("TCP", Some(5432), None));
+    assert_eq!(tcp.request_interval_seconds, 10);
+}
+
+#[test]
+fn what_route_53_can_not_change_is_known() {
+    let https = wanted_health_check(&check(json!({})));
+    let other = wanted_health_check(&check(json!({"protocol": "http", "request_interval_seconds": 10})));
+    assert_eq!(https.unchangeable(&other), ["protocol", "request_interval_seconds"]);
+    let addressed = wanted_health_check(&check(json!({"ip_address": "192.0.2.1"})));
+    assert_eq!(https.unchangeable(&addressed), ["ip_address"]);
+    let changeable = wanted_health_check(&check(json!({"path": "/health", "failure_threshold": 9, "port": 8443})));
+    assert!(https.unchangeable(&changeable).is_empty());
+}
+
+#[test]
+fn a_wanted_check_has_no_id_and_a_found_one_is_itself() {
+    let state = |id: Option<&str>, is_tagged| ResourceState::DnsHealthCheck {
+        check: Some(HealthCheckMade {
+            id: id.map(str::to_owned),
+            settings: wanted_health_check(&check(json!({}))),
+            is_tagged,
+        }),
+    };
+    assert!(state(Some("a"), true).same_as(&state(None, true)));
+    assert!(!state(Some("a"), true).same_as(&state(Some("b"), true)));
+    assert!(!state(Some("a"), false).same_as(&state(None, true)), "not tagged yet");
+}
+
+fn pair() -> DnsFailoverRecords {
+    serde_json::from_value(json!({
+        "name": "failover", "hosted_zone_id": "Z1", "record_name": "API.example.com", "type": "A", "ttl_seconds": 30,
+        "primary": {"values": ["192.0.2.1"], "health_check_id": "one"},
+        "secondary": {"alias": {"dns_name": "lb.example.com", "hosted_zone_id": "Z2"}, "set_identifier": "other"},
+    }))
+    .unwrap()
+}
+
+#[test]
+fn a_simple_record_gives_way_to_the_pair_in_the_same_batch() {
+    let simple = RecordSet {
+        name: "api.example.com.".into(),
+        record_type: "A".into(),
+        ttl_seconds: Some(300),
+        values: vec!["192.0.2.9".into()],
+        ..RecordSet::default()
+    };
+    let current = [simple.clone()];
+    let wanted = wanted_failover_records(&pair(), &current, Some("one"), None).unwrap();
+    let [primary, secondary] = wanted.as_slice() else {
+        panic!("{wanted:?}")
+    };
+    assert_eq!(primary.name, "api.example.com.");
+    assert_eq!(
+        (primary.failover.as_deref(), primary.set_identifier.as_deref()),
+        (Some("PRIMARY"), Some("primary"))
+    );
+    assert_eq!(
+        (primary.ttl_seconds, primary.health_check_id.as_deref()),
+        (Some(30), Some("one"))
+    );
+    assert_eq!(
+        (secondary.failover.as_deref(), secondary.set_identifier.as_deref()),
+        (Some("SECONDARY"), Some("other"))
+    );
+    assert_eq!(secondary.ttl_seconds, None, "an alias has that of its target");
+    let changes = record_changes(&current, &wanted);
+    let deleted: Vec<_> = changes.iter().filter_map(|change| change.old.clone()).collect();
+    assert_eq!((changes.len(), deleted), (3, vec![simple]));
+    assert!(record_changes(&wanted, &wanted).is_empty());
+}
+
+#[test]
+fn records_of_another_policy_stand_in_the_way() {
+    let weighted = RecordSet {
+        name: "api.example.com.".into(),
+        record_type: "A".into(),
+        set_identifier: Some("a".into()),
+        weight: Some(1),
+        ..RecordSet::default()
+    };
+    let why = wanted_failover_records(&pair(), &[weighted], None, None).unwrap_err();
+    assert!(why.contains("weighted policy"), "{why}");
 }

@@ -8,6 +8,7 @@
 use crate::clock::{TestClock, lock};
 use crate::cloud_databases::Databases;
 use crate::cloud_group_setup::GroupsSetUp;
+use crate::cloud_health_checks::Checks;
 use crate::cloud_setup::Setup;
 use crate::faults::Faults;
 use crate::memory::MemoryTable;
@@ -143,6 +144,7 @@ pub(crate) struct State {
     pub(crate) data: Databases,
     pub(crate) setup: Setup,
     pub(crate) group_setup: GroupsSetUp,
+    pub(crate) health_checks: Checks,
     pub(crate) alarms: BTreeMap<String, AlarmReading>,
     pub(crate) endpoints: BTreeMap<String, Sample>,
     pub(crate) hanging: Vec<String>,

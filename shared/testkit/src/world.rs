@@ -21,7 +21,7 @@ use understudy_engine::decision::{DecisionMaker, DecisionPorts};
 use understudy_engine::executor::{Executor, ExecutorPorts, HandlerError};
 use understudy_engine::ports::{
     Alarms, CallError, CallErrorKind, Clock, Compute, Database, DatabaseFailover, DatabaseSetup, Dns, GroupSetup,
-    Groups, Invocation, Metrics, Notifier, Random, Table, Traffic,
+    Groups, HealthChecks, Invocation, Metrics, Notifier, Random, Table, Traffic,
 };
 use understudy_engine::probe::{Probe, ProbePorts};
 use understudy_engine::steps::StepPorts;
@@ -389,6 +389,7 @@ where
         + DatabaseFailover
         + DatabaseSetup
         + GroupSetup
+        + HealthChecks
         + Metrics
         + Alarms
         + 'static,
@@ -406,6 +407,7 @@ where
         databases: cloud.clone(),
         database_setup: cloud.clone(),
         group_setup: cloud.clone(),
+        health_checks: cloud.clone(),
         metrics: cloud.clone(),
         alarms: cloud.clone(),
     }

@@ -34,6 +34,7 @@ pub use step::{
 };
 pub use step::{AsgCapacity, AsgZones, Ec2Instance, ElasticIp, ElbTargets, InstanceAction, TargetId};
 pub use step::{AsgScalingPolicy, AsgSettings, HealthCheckType, RdsMultiAz, RdsReadReplica, ReadReplica};
+pub use step::{DnsFailoverRecords, DnsHealthCheck, FailoverRecord, RequestInterval};
 
 use crate::execution::Style;
 use schemars::JsonSchema;

@@ -9,6 +9,7 @@ mod compute;
 mod database;
 mod database_setup;
 mod dns;
+mod dns_setup;
 mod elb;
 mod group_setup;
 mod policy;
@@ -101,6 +102,7 @@ pub(super) fn check(draft: &Draft<'_>, problems: &mut Problems) {
     compute::check(draft, problems);
     database::check(draft, problems);
     database_setup::check(draft, problems);
+    dns_setup::check(draft, problems);
     group_setup::check(draft, problems);
 }
 

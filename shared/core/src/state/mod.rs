@@ -5,6 +5,7 @@
 
 mod compute;
 mod database;
+mod dns_setup;
 mod group_setup;
 mod traffic;
 
@@ -13,6 +14,7 @@ pub use compute::{
     wanted_subnets,
 };
 pub use database::{MultiAz, ReplicaMade, fenced_groups, open_groups, same_database};
+pub use dns_setup::{HealthCheckMade, HealthCheckSettings, wanted_failover_records, wanted_health_check};
 pub use group_setup::{GroupSettings, ScalingPolicy, ScalingStep, wanted_policy, wanted_settings};
 pub use traffic::{
     RecordChange, RecordSet, TargetWeight, absolute, record_changes, wanted_records, wanted_targets, wanted_weights,
@@ -36,6 +38,11 @@ pub enum ResourceState {
     DnsRecords {
         /// The sets that the step is about. A set that does not exist is not listed.
         records: Vec<RecordSet>,
+    },
+    /// A health check of Route 53.
+    DnsHealthCheck {
+        /// None if the step has made none.
+        check: Option<HealthCheckMade>,
     },
     /// The Availability Zone of a Multi-AZ DB instance.
     DbZone {
@@ -126,6 +133,8 @@ impl ResourceState {
                 .join(" "),
             Self::DnsRecords { records } if records.is_empty() => "no record".into(),
             Self::DnsRecords { records } => records.iter().map(RecordSet::sentence).collect::<Vec<_>>().join(", "),
+            Self::DnsHealthCheck { check: None } => "no health check".into(),
+            Self::DnsHealthCheck { check: Some(check) } => check.sentence(),
             Self::DbZone { zone } => format!("in {zone}"),
             Self::DbWriter { writer: Some(writer) } => format!("writer {writer}"),
             Self::DbWriter { writer: None } => "no writer".into(),
@@ -190,6 +199,9 @@ impl ResourceState {
                 },
             ) => left.same_as(right),
             (Self::DbReadReplica { replica: Some(left) }, Self::DbReadReplica { replica: Some(right) }) => {
+                left.same_as(right)
+            }
+            (Self::DnsHealthCheck { check: Some(left) }, Self::DnsHealthCheck { check: Some(right) }) => {
                 left.same_as(right)
             }
             (Self::DbMultiAz(left), Self::DbMultiAz(right)) => left.same_as(*right),

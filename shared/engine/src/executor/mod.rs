@@ -18,7 +18,7 @@ mod turn;
 use crate::intake::{self, Incoming, WakeRecord};
 use crate::ports::{
     Alarms, CallError, CallErrorKind, Clock, Compute, Database, DatabaseFailover, DatabaseSetup, Dns, GroupSetup,
-    Groups, Invocation, Metrics, Notifier, Random, Table, Traffic,
+    Groups, HealthChecks, Invocation, Metrics, Notifier, Random, Table, Traffic,
 };
 use crate::steps::StepPorts;
 use crate::store::Store;
@@ -45,6 +45,8 @@ pub struct ExecutorPorts {
     pub traffic: Arc<dyn Traffic>,
     /// Route 53.
     pub dns: Arc<dyn Dns>,
+    /// Route 53's health checks.
+    pub health_checks: Arc<dyn HealthChecks>,
     /// SNS.
     pub notifier: Arc<dyn Notifier>,
     /// EC2.
@@ -76,6 +78,7 @@ impl ExecutorPorts {
         StepPorts {
             traffic: self.traffic.clone(),
             dns: self.dns.clone(),
+            health_checks: self.health_checks.clone(),
             compute: self.compute.clone(),
             groups: self.groups.clone(),
             group_setup: self.group_setup.clone(),

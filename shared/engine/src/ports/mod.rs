@@ -9,6 +9,7 @@ mod database;
 mod database_setup;
 mod group_setup;
 mod groups;
+mod health_checks;
 mod traffic;
 
 pub use compute::{Compute, InstanceStatus};
@@ -16,6 +17,7 @@ pub use database::{Database, DatabaseCluster, DatabaseFailover, DatabaseInstance
 pub use database_setup::{DatabaseSetup, InstanceMade};
 pub use group_setup::{GroupSetUp, GroupSetup};
 pub use groups::{AutoScalingGroup, Groups};
+pub use health_checks::{HealthCheckFound, HealthChecks};
 pub use traffic::{Dns, ForwardTarget, Target, Traffic};
 
 use async_trait::async_trait;

@@ -16,15 +16,19 @@ mod asg_scaling_policy;
 mod asg_settings;
 mod asg_zones;
 mod database;
+mod dns_failover_records;
+mod dns_health_check;
 mod dns_records;
 mod ec2_instance;
 mod elastic_ip;
 mod elb_targets;
 mod elb_weights;
 mod wait_healthy;
+mod zone;
 
 use crate::ports::{
-    Alarms, CallError, Clock, Compute, DatabaseFailover, DatabaseSetup, Dns, GroupSetup, Groups, Metrics, Traffic,
+    Alarms, CallError, Clock, Compute, DatabaseFailover, DatabaseSetup, Dns, GroupSetup, Groups, HealthChecks, Metrics,
+    Traffic,
 };
 use crate::store::Store;
 use async_trait::async_trait;
@@ -199,6 +203,8 @@ pub struct StepPorts {
     pub traffic: Arc<dyn Traffic>,
     /// Route 53.
     pub dns: Arc<dyn Dns>,
+    /// Route 53's health checks.
+    pub health_checks: Arc<dyn HealthChecks>,
     /// EC2.
     pub compute: Arc<dyn Compute>,
     /// EC2 Auto Scaling.
@@ -240,6 +246,17 @@ pub fn driver(ports: &StepPorts, plan: &Plan, step: &Step, goal: &Goal) -> Box<d
         Step::Ec2Instance(step) => Box::new(ec2_instance::Ec2InstanceDriver::new(ports, step.clone(), region)),
         Step::ElasticIp(step) => Box::new(elastic_ip::ElasticIpDriver::new(ports, step.clone(), region)),
         Step::DnsRecords(step) => Box::new(dns_records::DnsRecordsDriver::new(ports.dns.clone(), step.clone())),
+        Step::DnsHealthCheck(step) => Box::new(dns_health_check::DnsHealthCheckDriver::new(
+            ports,
+            plan,
+            step.clone(),
+            goal,
+        )),
+        Step::DnsFailoverRecords(step) => Box::new(dns_failover_records::DnsFailoverRecordsDriver::new(
+            ports,
+            plan,
+            step.clone(),
+        )),
         Step::FenceSource(step) => Box::new(database::AccessDriver::fence(ports, step, goal, region)),
         Step::OpenDestination(step) => Box::new(database::AccessDriver::open(ports, step, goal, region)),
         Step::RdsRebootFailover(step) => Box::new(database::RebootDriver::new(ports, step.clone(), region)),

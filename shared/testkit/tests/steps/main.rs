@@ -4,6 +4,7 @@
 mod compute;
 mod database_setup;
 mod databases;
+mod dns_setup;
 mod group_setup;
 mod groups;
 mod promotion;

@@ -82,6 +82,11 @@ const PATTERNS: &[(&str, &str)] = &[
     ),
     (r"^/", "must begin with `/`"),
     (
+        r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$",
+        "must be the id of a health check of Route 53, such as 01234567-89ab-cdef-0123-456789abcdef; the name of one that \
+         this plan makes belongs into `health_check`",
+    ),
+    (
         r"^[A-Za-z0-9.-]+:[0-9]{1,5}$",
         "must be a host and a port, such as checkip.amazonaws.com:443",
     ),

@@ -9,6 +9,7 @@ mod compute;
 mod database;
 mod database_setup;
 mod dns;
+mod dns_setup;
 mod elb;
 mod gate;
 mod group_setup;
@@ -20,6 +21,7 @@ pub use database::{
 };
 pub use database_setup::{RdsMultiAz, RdsReadReplica, ReadReplica};
 pub use dns::{Alias, DNS_PROPAGATION_SECONDS, DNS_SAFE_TIMEOUT_SECONDS, DnsRecord, DnsRecords, DnsSite, RecordType};
+pub use dns_setup::{DnsFailoverRecords, DnsHealthCheck, FailoverRecord, RequestInterval};
 pub use elb::{ElbTargets, ElbWeights, TargetId};
 pub use gate::WaitHealthy;
 pub use group_setup::{AsgScalingPolicy, AsgSettings, HealthCheckType};
@@ -191,6 +193,10 @@ kinds! {
     ElbTargets => "elb_targets",
     /// Records of a hosted zone, changed by compare-and-set.
     DnsRecords => "dns_records",
+    /// A health check of Route 53.
+    DnsHealthCheck => "dns_health_check",
+    /// The primary and the secondary record of a name.
+    DnsFailoverRecords => "dns_failover_records",
     /// Cuts writes to the source's database.
     FenceSource => "fence_source",
     /// Lets clients into the destination's database.
