@@ -215,7 +215,7 @@ fn a_health_check_is_one_that_route_53_can_make() {
     accepted(edited(check(), "/ip_address", json!("192.0.2.1")));
     refused(edited(check(), "/host", Value::Null), "steps[3].host", "is missing");
     let often = edited(check(), "/request_interval_seconds", json!(20));
-    refused(often, "steps[3].request_interval_seconds", "");
+    refused(often, "steps[3].request_interval_seconds", "one of 10, 30; found 20");
     let tcp = changed(check(), "/protocol", json!("tcp"));
     let tcp = changed(tcp, "/port", json!(5432));
     refused(adding(tcp.clone()), "steps[3].path", "only opens a connection");

@@ -179,12 +179,15 @@ fn message(error: &ValidationError<'_>, rule: &Value, pointer: &str, found: &str
             None => format!("must match the pattern {pattern}; found {found}"),
         },
         Kind::Enum { options } => {
-            let options = options
+            // "or null" is how the schema says that a field may be left out.
+            let options: Vec<String> = options
                 .as_array()
                 .into_iter()
                 .flatten()
-                .filter_map(Value::as_str)
-                .collect::<Vec<_>>();
+                .filter(|option| !option.is_null())
+                .map(|option| option.as_str().map_or_else(|| option.to_string(), str::to_owned))
+                .collect();
+            let options: Vec<&str> = options.iter().map(String::as_str).collect();
             let meant = error
                 .instance()
                 .as_str()

@@ -74,7 +74,8 @@ pub struct ReadReplica {
     #[schemars(length(max = 16), inner(regex(pattern = r"^sg-[0-9a-f]{8,17}$")))]
     pub security_groups: Vec<String>,
     /// The key of its Region that encrypts its storage: needed where an encrypted source is in another Region. In the
-    /// same Region a replica has the key of its source.
+    /// same Region a replica has the key of its source. The key's policy must let the executor's role use it
+    /// (`kms:CreateGrant`, `kms:DescribeKey`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 2048))]
     pub kms_key_id: Option<String>,
