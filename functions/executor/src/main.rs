@@ -10,8 +10,8 @@ use understudy_aws::ec2::Ec2Compute;
 use understudy_aws::elbv2::ElbTraffic;
 use understudy_aws::globalaccelerator::GlobalAccelerators;
 use understudy_aws::iam::PolicySimulator;
-use understudy_aws::rds::{RdsDatabase, RdsFailover};
-use understudy_aws::route53::Route53Dns;
+use understudy_aws::rds::{RdsDatabase, RdsFailover, RdsSetup};
+use understudy_aws::route53::{Route53Dns, Route53HealthChecks};
 use understudy_aws::settings::ExecutorSettings;
 use understudy_aws::sns::SnsNotifier;
 use understudy_aws::telemetry::Telemetry;
@@ -30,11 +30,14 @@ async fn main() -> Result<(), lambda_runtime::Error> {
         random: Arc::new(SystemRandom),
         traffic: Arc::new(ElbTraffic::new(&config)),
         dns: Arc::new(Route53Dns::new(&config)),
+        health_checks: Arc::new(Route53HealthChecks::new(&config)),
         notifier: Arc::new(SnsNotifier::new(&config, settings.topic_arn)),
         compute: Arc::new(Ec2Compute::new(&config)),
         groups: Arc::new(AutoScalingGroups::new(&config)),
+        group_setup: Arc::new(AutoScalingGroups::new(&config)),
         database: Arc::new(RdsDatabase::new(&config)),
         databases: Arc::new(RdsFailover::new(&config)),
+        database_setup: Arc::new(RdsSetup::new(&config)),
         alarms: Arc::new(CloudWatchAlarms::new(&config)),
         metrics: Arc::new(CloudWatchMetrics::new(&config)),
         permissions: Arc::new(permissions),

@@ -3,6 +3,8 @@
 //! `UpdateAutoScalingGroup` has no version to compare. So a change reads the group, compares what it is about to replace
 //! with what its caller expects, and sends only those fields: all others stay as they are.
 
+mod setup;
+
 use crate::config::{AwsConfig, Regional, Usage};
 use crate::failure::{Codes, Effect, explain, within_one_call};
 use async_trait::async_trait;
@@ -38,7 +40,7 @@ impl AutoScalingGroups {
         region: Option<&str>,
         names: &[String],
         doing: &str,
-    ) -> Result<Vec<AutoScalingGroup>, CallError> {
+    ) -> Result<Vec<Described>, CallError> {
         let answer = self
             .reading
             .client(region)
@@ -48,7 +50,7 @@ impl AutoScalingGroups {
             .send()
             .await
             .map_err(|error| explain(doing, Effect::Reads, CODES, &error))?;
-        Ok(answer.auto_scaling_groups().iter().map(group).collect())
+        Ok(answer.auto_scaling_groups.unwrap_or_default())
     }
 
     // Reads, compares, and sends: to the executor one call.
@@ -57,7 +59,7 @@ impl AutoScalingGroups {
         region: Option<&str>,
         name: &str,
         doing: &str,
-        unexpected: impl Fn(&AutoScalingGroup) -> Option<String>,
+        unexpected: impl Fn(&Described) -> Option<String>,
         edit: impl FnOnce(UpdateAutoScalingGroupFluentBuilder) -> UpdateAutoScalingGroupFluentBuilder,
     ) -> Result<(), CallError> {
         within_one_call(doing, async {
@@ -95,7 +97,8 @@ impl Groups for AutoScalingGroups {
             return Ok(Vec::new());
         }
         let doing = format!("reading Auto Scaling group(s) {}", names.join(", "));
-        self.described(region, names, &doing).await
+        let found = self.described(region, names, &doing).await?;
+        Ok(found.iter().map(group).collect())
     }
 
     async fn resize(
@@ -111,7 +114,8 @@ impl Groups for AutoScalingGroups {
             let message = format!("{doing}: no group is that large; nothing was changed");
             return Err(CallError::new(CallErrorKind::Refused, message));
         };
-        let unexpected = |found: &AutoScalingGroup| {
+        let unexpected = |found: &Described| {
+            let found = group(found);
             (found.size != expected).then(|| {
                 format!(
                     "found {} where {} was expected",
@@ -138,7 +142,8 @@ impl Groups for AutoScalingGroups {
             let message = format!("{doing}: a group without subnets has nowhere to be; nothing was changed");
             return Err(CallError::new(CallErrorKind::Refused, message));
         }
-        let unexpected = |found: &AutoScalingGroup| {
+        let unexpected = |found: &Described| {
+            let found = group(found);
             (found.subnets != expected).then(|| {
                 let (found, expected) = (found.subnets.join(", "), expected.join(", "));
                 format!("found it in {found} where {expected} was expected")

@@ -97,7 +97,8 @@ where
     feature = "ec2",
     feature = "elbv2",
     feature = "globalaccelerator",
-    feature = "rds"
+    feature = "rds",
+    feature = "route53"
 ))]
 pub(crate) async fn within_one_call<T>(
     doing: &str,

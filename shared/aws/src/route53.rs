@@ -6,6 +6,10 @@
 //! Names come back in lower case, with a dot at the end and with escape codes (`\052` is `*`); they are
 //! compared and sent without the codes.
 
+mod health_checks;
+
+pub use health_checks::Route53HealthChecks;
+
 use crate::config::{AwsConfig, Regional, Usage, attempts_alone};
 use crate::failure::{Codes, Effect, explain};
 use async_trait::async_trait;

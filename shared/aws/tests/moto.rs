@@ -2,18 +2,29 @@
 //!
 //! It needs the pinned tools (`make tools`). What the emulator has not, the scripted tests beside this one have.
 
-#![cfg(all(feature = "autoscaling", feature = "ec2", feature = "elbv2"))]
+#![cfg(all(feature = "autoscaling", feature = "ec2", feature = "elbv2", feature = "route53"))]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod common;
-
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_credential_types::Credentials;
+use aws_credential_types::provider::SharedCredentialsProvider;
 use common::emulator::Moto;
+use std::collections::BTreeMap;
+use std::net::{TcpListener, TcpStream};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+use understudy_aws::AwsConfig;
 use understudy_aws::autoscaling::AutoScalingGroups;
 use understudy_aws::ec2::Ec2Compute;
 use understudy_aws::elbv2::ElbTraffic;
+use understudy_aws::route53::Route53HealthChecks;
 use understudy_core::plan::TargetId;
-use understudy_core::state::{Association, GroupSize};
-use understudy_engine::ports::{CallErrorKind, Compute, Groups, Traffic};
+use understudy_core::state::{
+    Association, GroupSettings, GroupSize, HealthCheckSettings, wanted_health_check, wanted_policy,
+};
+use understudy_engine::ports::{CallErrorKind, Compute, GroupSetup, Groups, HealthChecks, Traffic};
 
 impl Moto {
     fn ec2(&self) -> aws_sdk_ec2::Client {
@@ -54,8 +65,10 @@ impl Moto {
 async fn what_is_set_is_what_is_read() {
     let moto = Moto::start().await;
     groups(&moto).await;
+    group_setup(&moto).await;
     instances_and_addresses(&moto).await;
     targets(&moto).await;
+    health_checks(&moto).await;
 }
 
 async fn groups(moto: &Moto) {
@@ -122,6 +135,64 @@ async fn groups(moto: &Moto) {
         .unwrap();
     assert!(!read().await.launches);
     assert_eq!(groups.groups(None, &["nobody".to_owned()]).await.unwrap(), []);
+}
+
+// The group of before, as set-up adjusts it.
+async fn group_setup(moto: &Moto) {
+    let groups = AutoScalingGroups::new(&moto.config());
+    let before = groups.group_set_up(None, "web").await.unwrap().unwrap().settings;
+    assert_eq!(before.health_check_grace_seconds, Some(77));
+    let wanted = GroupSettings {
+        health_check_type: Some("ELB".into()),
+        health_check_grace_seconds: Some(300),
+        // The emulator does not change a cooldown; the scripted tests have it.
+        ..GroupSettings::default()
+    };
+    let named = before.only(&wanted);
+    groups.set_settings(None, "web", &named, &wanted).await.unwrap();
+    let read = async || groups.group_set_up(None, "web").await.unwrap().unwrap().settings;
+    assert_eq!(read().await.only(&wanted), wanted);
+    assert_eq!(read().await.subnets, before.subnets, "what is not named stays");
+    groups.set_settings(None, "web", &wanted, &named).await.unwrap();
+    assert_eq!(read().await, before);
+
+    let step = serde_json::from_value(serde_json::json!({
+        "name": "policy", "auto_scaling_group_name": "web", "policy_name": "up", "adjustment": 2, "warmup_seconds": 60,
+    }));
+    let policy = wanted_policy(&step.unwrap());
+    assert_eq!(groups.policy(None, "web", "up").await.unwrap(), None);
+    groups.put_policy(None, "web", "up", None, &policy).await.unwrap();
+    assert_eq!(groups.policy(None, "web", "up").await.unwrap(), Some(policy.clone()));
+    let taken = groups.put_policy(None, "web", "up", None, &policy).await.unwrap_err();
+    assert_eq!(taken.kind, CallErrorKind::Conflict, "{taken}");
+    groups.delete_policy(None, "web", "up", &policy).await.unwrap();
+    assert_eq!(groups.policy(None, "web", "up").await.unwrap(), None);
+}
+
+async fn health_checks(moto: &Moto) {
+    let checks = Route53HealthChecks::new(&moto.config());
+    let step =
+        serde_json::from_value(serde_json::json!({"name": "check", "host": "blue.example.com", "path": "/health"}));
+    let settings = wanted_health_check(&step.unwrap());
+    assert_eq!(checks.find("ours:").await.unwrap(), None);
+    checks.create("ours:1", &settings).await.unwrap();
+    checks.create("theirs:1", &settings).await.unwrap();
+    let made = checks.find("ours:").await.unwrap().unwrap();
+    assert_eq!((&made.settings, made.tags.len()), (&settings, 0));
+    let tags: BTreeMap<String, String> = [("understudy".to_owned(), "shop".to_owned())].into();
+    checks.tag(&made.id, &tags, true).await.unwrap();
+    let wanted = HealthCheckSettings {
+        failure_threshold: 9,
+        ..settings.clone()
+    };
+    checks.update(&made.id, &settings, &wanted).await.unwrap();
+    let found = checks.find("ours:").await.unwrap().unwrap();
+    assert_eq!((&found.id, &found.settings, &found.tags), (&made.id, &wanted, &tags));
+    let stale = checks.delete(&made.id, &settings).await.unwrap_err();
+    assert_eq!(stale.kind, CallErrorKind::Conflict, "{stale}");
+    checks.delete(&made.id, &wanted).await.unwrap();
+    assert_eq!(checks.find("ours:").await.unwrap(), None);
+    assert!(checks.find("theirs:").await.unwrap().is_some(), "somebody else's stays");
 }
 
 async fn instances_and_addresses(moto: &Moto) {

@@ -7,9 +7,12 @@
 
 use crate::clock::{TestClock, lock};
 use crate::cloud_databases::Databases;
+use crate::cloud_group_setup::GroupsSetUp;
+use crate::cloud_health_checks::Checks;
 use crate::cloud_metrics::Figures;
 pub use crate::cloud_metrics::MetricCall;
 use crate::cloud_permissions::{Taken, account};
+use crate::cloud_setup::Setup;
 use crate::cloud_steering::Steering;
 use crate::faults::Faults;
 use crate::memory::MemoryTable;
@@ -145,6 +148,9 @@ pub(crate) struct State {
     pub(crate) data: Databases,
     pub(crate) figures: Figures,
     pub(crate) steering: Steering,
+    pub(crate) setup: Setup,
+    pub(crate) group_setup: GroupsSetUp,
+    pub(crate) health_checks: Checks,
     pub(crate) alarms: BTreeMap<String, AlarmReading>,
     pub(crate) endpoints: BTreeMap<String, Sample>,
     pub(crate) hanging: Vec<String>,

@@ -123,6 +123,33 @@ fn samples() -> Vec<(Value, &'static str)> {
                    "instances": {"blue": {"db_instance_identifier": "blue"}, "green": {"db_instance_identifier": "green"}}}),
             "scripted answers",
         ),
+        (
+            json!({"kind": "rds_read_replica", "replica": {"db_instance_identifier": "copy", "source": "blue"}}),
+            "scripted answers",
+        ),
+        (
+            json!({"kind": "rds_multi_az", "db_instance_identifier": "shop", "apply_immediately": true}),
+            "scripted answers",
+        ),
+        (
+            json!({"kind": "asg_settings", "auto_scaling_group_name": "shop", "health_check_type": "elb"}),
+            "emulator, scripted answers",
+        ),
+        (
+            json!({"kind": "asg_scaling_policy", "auto_scaling_group_name": "shop", "policy_name": "failover", "adjustment": 2}),
+            "emulator, scripted answers",
+        ),
+        (
+            json!({"kind": "dns_health_check", "host": "blue.example.com"}),
+            "scripted answers",
+        ),
+        (
+            json!({"kind": "dns_failover_records", "hosted_zone_id": "Z0123456789ABC", "record_name": "api.example.com",
+                   "type": "A", "ttl_seconds": 60,
+                   "primary": {"values": ["192.0.2.1"], "health_check_id": "01234567-89ab-cdef-0123-456789abcdef"},
+                   "secondary": {"values": ["192.0.2.2"], "health_check_id": "01234567-89ab-cdef-0123-456789abcde0"}}),
+            "scripted answers",
+        ),
         (json!({"kind": "wait_healthy"}), "deployed on an emulator"),
     ]
 }

@@ -20,8 +20,9 @@ use understudy_core::control::{Control, Wake};
 use understudy_engine::decision::{DecisionMaker, DecisionPorts};
 use understudy_engine::executor::{Executor, ExecutorPorts, HandlerError};
 use understudy_engine::ports::{
-    Accelerators, Alarms, CallError, CallErrorKind, Clock, Compute, Database, DatabaseFailover, Dns, Groups,
-    Invocation, Metrics, Notifier, Permissions, Random, Signals, Table, Traffic, ZonalShifts,
+    Accelerators, Alarms, CallError, CallErrorKind, Clock, Compute, Database, DatabaseFailover, DatabaseSetup, Dns,
+    GroupSetup, Groups, HealthChecks, Invocation, Metrics, Notifier, Permissions, Random, Signals, Table, Traffic,
+    ZonalShifts,
 };
 use understudy_engine::probe::{Probe, ProbePorts};
 use understudy_engine::steps::StepPorts;
@@ -387,6 +388,9 @@ where
         + Groups
         + Database
         + DatabaseFailover
+        + DatabaseSetup
+        + GroupSetup
+        + HealthChecks
         + Metrics
         + Alarms
         + Permissions
@@ -404,6 +408,9 @@ where
         groups: cloud.clone(),
         database: cloud.clone(),
         databases: cloud.clone(),
+        database_setup: cloud.clone(),
+        group_setup: cloud.clone(),
+        health_checks: cloud.clone(),
         metrics: cloud.clone(),
         signals: cloud.clone(),
         shifts: cloud.clone(),

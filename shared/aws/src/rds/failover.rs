@@ -48,7 +48,7 @@ impl RdsFailover {
 }
 
 /// RDS compares nothing: what a call expects is looked at just before it.
-fn expect<T: PartialEq + std::fmt::Debug>(doing: &str, found: &T, expected: &T) -> Result<(), CallError> {
+pub(super) fn expect<T: PartialEq + std::fmt::Debug>(doing: &str, found: &T, expected: &T) -> Result<(), CallError> {
     if found == expected {
         return Ok(());
     }
@@ -56,7 +56,7 @@ fn expect<T: PartialEq + std::fmt::Debug>(doing: &str, found: &T, expected: &T) 
     Err(CallError::new(CallErrorKind::Conflict, message))
 }
 
-fn absent(doing: &str) -> CallError {
+pub(super) fn absent(doing: &str) -> CallError {
     CallError::new(CallErrorKind::NotFound, format!("{doing}: there is no such database"))
 }
 

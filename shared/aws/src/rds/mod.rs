@@ -3,8 +3,10 @@
 //! RDS keeps identifiers in lower case; a plan may spell them as it likes, and gets its own spelling back.
 
 mod failover;
+mod setup;
 
 pub use failover::RdsFailover;
+pub use setup::RdsSetup;
 
 use crate::config::{AwsConfig, Regional, Usage};
 use crate::failure::{Codes, Effect, explain};

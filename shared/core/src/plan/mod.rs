@@ -35,6 +35,8 @@ pub use step::{
     RdsPromoteReplica, RdsRebootFailover, RecordType, Reversibility, Step, StepCommon, StepKind, WaitHealthy, When,
 };
 pub use step::{AsgCapacity, AsgZones, Ec2Instance, ElasticIp, ElbTargets, InstanceAction, TargetId};
+pub use step::{AsgScalingPolicy, AsgSettings, HealthCheckType, RdsMultiAz, RdsReadReplica, ReadReplica};
+pub use step::{DnsFailoverRecords, DnsHealthCheck, FailoverRecord, RequestInterval};
 
 use crate::execution::Style;
 use schemars::JsonSchema;

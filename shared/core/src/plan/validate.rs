@@ -7,8 +7,11 @@
 
 mod compute;
 mod database;
+mod database_setup;
 mod dns;
+mod dns_setup;
 mod elb;
+mod group_setup;
 mod policy;
 mod probe;
 mod steering;
@@ -100,6 +103,9 @@ pub(super) fn check(draft: &Draft<'_>, problems: &mut Problems) {
     compute::check(draft, problems);
     steering::check(draft, problems);
     database::check(draft, problems);
+    database_setup::check(draft, problems);
+    dns_setup::check(draft, problems);
+    group_setup::check(draft, problems);
 }
 
 /// The structurally sound elements of a list, with their paths.

@@ -5,6 +5,8 @@
 
 mod compute;
 mod database;
+mod dns_setup;
+mod group_setup;
 mod steering;
 mod traffic;
 
@@ -12,7 +14,9 @@ pub use compute::{
     Association, GroupSize, Power, SourceCount, WantedSize, wanted_association, wanted_power, wanted_size,
     wanted_subnets,
 };
-pub use database::{fenced_groups, open_groups};
+pub use database::{MultiAz, ReplicaMade, fenced_groups, open_groups, same_database};
+pub use dns_setup::{HealthCheckMade, HealthCheckSettings, wanted_failover_records, wanted_health_check};
+pub use group_setup::{GroupSettings, ScalingPolicy, ScalingStep, wanted_policy, wanted_settings};
 pub use steering::{
     Dial, Dials, Percent, Shift, is_on_the_way, next_dial, signalled, wanted_dials, wanted_shift, wanted_signals,
 };
@@ -39,6 +43,11 @@ pub enum ResourceState {
         /// The sets that the step is about. A set that does not exist is not listed.
         records: Vec<RecordSet>,
     },
+    /// A health check of Route 53.
+    DnsHealthCheck {
+        /// None if the step has made none.
+        check: Option<HealthCheckMade>,
+    },
     /// The Availability Zone of a Multi-AZ DB instance.
     DbZone {
         /// The zone.
@@ -54,6 +63,13 @@ pub enum ResourceState {
         /// What it replicates; none if it is a database of its own.
         replica_of: Option<String>,
     },
+    /// What there is under the identifier of a read replica that a step makes.
+    DbReadReplica {
+        /// None if there is no such instance.
+        replica: Option<ReplicaMade>,
+    },
+    /// The standby of a DB instance.
+    DbMultiAz(MultiAz),
     /// Who is let into a database.
     DbAccess {
         /// Its security groups, in order.
@@ -79,6 +95,16 @@ pub enum ResourceState {
     AsgZones {
         /// All of them, in order.
         subnets: Vec<String>,
+    },
+    /// Settings of an Auto Scaling group.
+    AsgSettings {
+        /// Those that the step names.
+        settings: GroupSettings,
+    },
+    /// A scaling policy.
+    AsgScalingPolicy {
+        /// None if there is none of its name.
+        policy: Option<ScalingPolicy>,
     },
     /// The power of instances.
     Ec2Instance {
@@ -126,6 +152,8 @@ impl ResourceState {
                 .join(" "),
             Self::DnsRecords { records } if records.is_empty() => "no record".into(),
             Self::DnsRecords { records } => records.iter().map(RecordSet::sentence).collect::<Vec<_>>().join(", "),
+            Self::DnsHealthCheck { check: None } => "no health check".into(),
+            Self::DnsHealthCheck { check: Some(check) } => check.sentence(),
             Self::DbZone { zone } => format!("in {zone}"),
             Self::DbWriter { writer: Some(writer) } => format!("writer {writer}"),
             Self::DbWriter { writer: None } => "no writer".into(),
@@ -133,6 +161,9 @@ impl ResourceState {
                 replica_of: Some(source),
             } => format!("a replica of {source}"),
             Self::DbReplica { replica_of: None } => "a database of its own".into(),
+            Self::DbReadReplica { replica: None } => "no such instance".into(),
+            Self::DbReadReplica { replica: Some(replica) } => replica.sentence(),
+            Self::DbMultiAz(multi_az) => multi_az.sentence(),
             Self::DbAccess { security_groups } => format!("lets in {}", security_groups.join(" + ")),
             Self::ElbTargets { targets } if targets.is_empty() => "no target of the plan".into(),
             Self::ElbTargets { targets } => {
@@ -140,6 +171,9 @@ impl ResourceState {
             }
             Self::AsgCapacity { site, size, at_least } => format!("{site}: {}", size.sentence(*at_least)),
             Self::AsgZones { subnets } => joined(subnets.iter().cloned()),
+            Self::AsgSettings { settings } => settings.sentence(),
+            Self::AsgScalingPolicy { policy: None } => "no such policy".into(),
+            Self::AsgScalingPolicy { policy: Some(policy) } => policy.sentence(),
             Self::Ec2Instance { instances } => {
                 joined(instances.iter().map(|(id, power)| format!("{id} {}", power.as_str())))
             }
@@ -195,6 +229,13 @@ impl ResourceState {
             (Self::ZonalShift { shift: Some(left) }, Self::ZonalShift { shift: Some(right) }) => {
                 left.is_as_good_as(right)
             }
+            (Self::DbReadReplica { replica: Some(left) }, Self::DbReadReplica { replica: Some(right) }) => {
+                left.same_as(right)
+            }
+            (Self::DnsHealthCheck { check: Some(left) }, Self::DnsHealthCheck { check: Some(right) }) => {
+                left.same_as(right)
+            }
+            (Self::DbMultiAz(left), Self::DbMultiAz(right)) => left.same_as(*right),
             (left, right) => left == right,
         }
     }

@@ -266,7 +266,7 @@ pub fn absolute(name: &str) -> String {
     format!("{}.", name.trim_end_matches('.').to_ascii_lowercase())
 }
 
-fn absolute_alias(alias: Alias) -> Alias {
+pub(super) fn absolute_alias(alias: Alias) -> Alias {
     Alias {
         dns_name: absolute(&alias.dns_name),
         ..alias

@@ -18,8 +18,9 @@ mod turn;
 
 use crate::intake::{self, Incoming, WakeRecord};
 use crate::ports::{
-    Accelerators, Alarms, CallError, CallErrorKind, Clock, Compute, Database, DatabaseFailover, Dns, Groups,
-    Invocation, Metrics, Notifier, Permissions, Random, Signals, Table, Traffic, ZonalShifts,
+    Accelerators, Alarms, CallError, CallErrorKind, Clock, Compute, Database, DatabaseFailover, DatabaseSetup, Dns,
+    GroupSetup, Groups, HealthChecks, Invocation, Metrics, Notifier, Permissions, Random, Signals, Table, Traffic,
+    ZonalShifts,
 };
 use crate::steps::StepPorts;
 use crate::store::Store;
@@ -46,16 +47,22 @@ pub struct ExecutorPorts {
     pub traffic: Arc<dyn Traffic>,
     /// Route 53.
     pub dns: Arc<dyn Dns>,
+    /// Route 53's health checks.
+    pub health_checks: Arc<dyn HealthChecks>,
     /// SNS.
     pub notifier: Arc<dyn Notifier>,
     /// EC2.
     pub compute: Arc<dyn Compute>,
     /// EC2 Auto Scaling.
     pub groups: Arc<dyn Groups>,
+    /// EC2 Auto Scaling, for what is adjusted once.
+    pub group_setup: Arc<dyn GroupSetup>,
     /// RDS, for validating.
     pub database: Arc<dyn Database>,
     /// RDS, for steps.
     pub databases: Arc<dyn DatabaseFailover>,
+    /// RDS, for what is made once.
+    pub database_setup: Arc<dyn DatabaseSetup>,
     /// CloudWatch, for gates and validating.
     pub alarms: Arc<dyn Alarms>,
     /// CloudWatch metrics, for steps that wait for a copy to catch up, or for a health check to show a signal.
@@ -81,14 +88,17 @@ impl ExecutorPorts {
         StepPorts {
             traffic: self.traffic.clone(),
             dns: self.dns.clone(),
+            health_checks: self.health_checks.clone(),
             compute: self.compute.clone(),
             groups: self.groups.clone(),
+            group_setup: self.group_setup.clone(),
             alarms: self.alarms.clone(),
             metrics: self.metrics.clone(),
             signals: self.signals.clone(),
             shifts: self.shifts.clone(),
             accelerators: self.accelerators.clone(),
             databases: self.databases.clone(),
+            database_setup: self.database_setup.clone(),
             clock: self.clock.clone(),
             store: store.clone(),
         }

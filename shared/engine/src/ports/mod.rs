@@ -6,17 +6,22 @@
 
 mod compute;
 mod database;
+mod database_setup;
+mod group_setup;
 mod groups;
+mod health_checks;
 mod permissions;
 mod steering;
 mod traffic;
-
 pub use compute::{Compute, InstanceStatus, Rehearsal};
 pub use database::{
     Database, DatabaseCluster, DatabaseClusterStatus, DatabaseFailover, DatabaseInstance, DatabaseStatus,
     GlobalDatabase,
 };
+pub use database_setup::{DatabaseSetup, InstanceMade};
+pub use group_setup::{GroupSetUp, GroupSetup};
 pub use groups::{AutoScalingGroup, Groups};
+pub use health_checks::{HealthCheckFound, HealthChecks};
 pub use permissions::{Account, Permission, Permissions, Refused};
 pub use steering::{Accelerators, ActiveShift, EndpointGroup, ShiftedResource, SignalMetric, Signals, ZonalShifts};
 pub use traffic::{Dns, ForwardTarget, Target, Traffic};

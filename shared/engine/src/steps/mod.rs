@@ -13,8 +13,12 @@
 
 mod accelerator_dial;
 mod asg_capacity;
+mod asg_scaling_policy;
+mod asg_settings;
 mod asg_zones;
 mod database;
+mod dns_failover_records;
+mod dns_health_check;
 mod dns_records;
 mod dns_signal;
 mod ec2_instance;
@@ -23,10 +27,11 @@ mod elb_targets;
 mod elb_weights;
 mod wait_healthy;
 mod zonal_shift;
+mod zone;
 
 use crate::ports::{
-    Accelerators, Account, Alarms, CallError, Clock, Compute, DatabaseFailover, Dns, Groups, Metrics, Permission,
-    Signals, Traffic, ZonalShifts,
+    Accelerators, Account, Alarms, CallError, Clock, Compute, DatabaseFailover, DatabaseSetup, Dns, GroupSetup, Groups,
+    HealthChecks, Metrics, Permission, Signals, Traffic, ZonalShifts,
 };
 use crate::store::Store;
 use async_trait::async_trait;
@@ -240,10 +245,14 @@ pub struct StepPorts {
     pub traffic: Arc<dyn Traffic>,
     /// Route 53.
     pub dns: Arc<dyn Dns>,
+    /// Route 53's health checks.
+    pub health_checks: Arc<dyn HealthChecks>,
     /// EC2.
     pub compute: Arc<dyn Compute>,
     /// EC2 Auto Scaling.
     pub groups: Arc<dyn Groups>,
+    /// EC2 Auto Scaling, for what is adjusted once.
+    pub group_setup: Arc<dyn GroupSetup>,
     /// CloudWatch alarms.
     pub alarms: Arc<dyn Alarms>,
     /// CloudWatch metrics.
@@ -256,6 +265,8 @@ pub struct StepPorts {
     pub accelerators: Arc<dyn Accelerators>,
     /// RDS.
     pub databases: Arc<dyn DatabaseFailover>,
+    /// RDS, for what is made once.
+    pub database_setup: Arc<dyn DatabaseSetup>,
     /// Time.
     pub clock: Arc<dyn Clock>,
     /// Observations.
@@ -274,12 +285,29 @@ pub fn driver(ports: &StepPorts, plan: &Plan, step: &Step, goal: &Goal) -> Box<d
         Step::ElbTargets(step) => Box::new(elb_targets::ElbTargetsDriver::new(ports, step.clone(), region)),
         Step::AsgCapacity(step) => Box::new(asg_capacity::AsgCapacityDriver::new(ports, step.clone(), region)),
         Step::AsgZones(step) => Box::new(asg_zones::AsgZonesDriver::new(ports, step.clone(), region)),
+        Step::AsgSettings(step) => Box::new(asg_settings::AsgSettingsDriver::new(ports, step.clone(), region)),
+        Step::AsgScalingPolicy(step) => Box::new(asg_scaling_policy::AsgScalingPolicyDriver::new(
+            ports,
+            step.clone(),
+            region,
+        )),
         Step::Ec2Instance(step) => Box::new(ec2_instance::Ec2InstanceDriver::new(ports, step.clone(), region)),
         Step::ElasticIp(step) => Box::new(elastic_ip::ElasticIpDriver::new(ports, step.clone(), region)),
         Step::DnsRecords(step) => Box::new(dns_records::DnsRecordsDriver::new(ports.dns.clone(), step.clone())),
         Step::DnsSignal(step) => Box::new(dns_signal::DnsSignalDriver::new(ports, step.clone(), region)),
         Step::ZonalShift(step) => Box::new(zonal_shift::ZonalShiftDriver::new(ports, plan, step.clone(), region)),
         Step::AcceleratorDial(step) => Box::new(accelerator_dial::AcceleratorDialDriver::new(ports, step.clone())),
+        Step::DnsHealthCheck(step) => Box::new(dns_health_check::DnsHealthCheckDriver::new(
+            ports,
+            plan,
+            step.clone(),
+            goal,
+        )),
+        Step::DnsFailoverRecords(step) => Box::new(dns_failover_records::DnsFailoverRecordsDriver::new(
+            ports,
+            plan,
+            step.clone(),
+        )),
         Step::FenceSource(step) => Box::new(database::AccessDriver::fence(ports, step, goal, region)),
         Step::OpenDestination(step) => Box::new(database::AccessDriver::open(ports, step, goal, region)),
         Step::RdsRebootFailover(step) => Box::new(database::RebootDriver::new(ports, step.clone(), region)),
@@ -288,6 +316,8 @@ pub fn driver(ports: &StepPorts, plan: &Plan, step: &Step, goal: &Goal) -> Box<d
         Step::RdsPromoteReplica(step) => {
             Box::new(database::PromoteDriver::new(ports, plan, step.clone(), goal, region))
         }
+        Step::RdsReadReplica(step) => Box::new(database::ReplicaDriver::new(ports, plan, step, goal, region)),
+        Step::RdsMultiAz(step) => Box::new(database::MultiAzDriver::new(ports, step.clone(), region)),
         Step::WaitHealthy(step) => Box::new(wait_healthy::WaitHealthyDriver::new(ports, plan.clone(), step.clone())),
     }
 }

@@ -2,7 +2,10 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod compute;
+mod database_setup;
 mod databases;
+mod dns_setup;
+mod group_setup;
 mod groups;
 mod promotion;
 mod steering;

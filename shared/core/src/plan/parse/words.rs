@@ -56,6 +56,15 @@ const PATTERNS: &[(&str, &str)] = &[
          (not its ARN or its host name)",
     ),
     (
+        r"^([a-zA-Z][a-zA-Z0-9-]{0,62}|arn:aws[a-z-]*:rds:[a-z0-9-]+:[0-9]{12}:db:[a-zA-Z][a-zA-Z0-9-]{0,62})$",
+        "must be the identifier of a database instance, or its ARN (arn:aws:rds:<Region>:<account>:db:<identifier>) where it \
+         is in another Region",
+    ),
+    (
+        r"^db\.[a-z0-9-]+(\.[a-z0-9-]+)*$",
+        "must be the class of a database instance, such as db.t3.micro",
+    ),
+    (
         r"^[a-z]{2}(-[a-z]+)+-[0-9][a-z]$",
         "must be an Availability Zone such as eu-west-1a",
     ),
@@ -102,6 +111,11 @@ const PATTERNS: &[(&str, &str)] = &[
         "must be the id of a Route 53 health check, such as 0123abcd-45ef-6789-abcd-0123456789ab",
     ),
     (r"^/", "must begin with `/`"),
+    (
+        r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$",
+        "must be the id of a health check of Route 53, such as 01234567-89ab-cdef-0123-456789abcdef; the name of one that \
+         this plan makes belongs into `health_check`",
+    ),
     (
         r"^[A-Za-z0-9.-]+:[0-9]{1,5}$",
         "must be a host and a port, such as checkip.amazonaws.com:443",
@@ -195,12 +209,15 @@ fn message(error: &ValidationError<'_>, rule: &Value, pointer: &str, found: &str
             None => format!("must match the pattern {pattern}; found {found}"),
         },
         Kind::Enum { options } => {
-            let options = options
+            // "or null" is how the schema says that a field may be left out.
+            let options: Vec<String> = options
                 .as_array()
                 .into_iter()
                 .flatten()
-                .filter_map(Value::as_str)
-                .collect::<Vec<_>>();
+                .filter(|option| !option.is_null())
+                .map(|option| option.as_str().map_or_else(|| option.to_string(), str::to_owned))
+                .collect();
+            let options: Vec<&str> = options.iter().map(String::as_str).collect();
             let meant = error
                 .instance()
                 .as_str()

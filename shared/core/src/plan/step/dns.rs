@@ -111,17 +111,22 @@ impl RecordType {
     }
 }
 
+/// The warning of a step at records whose time does not outlast a lost reply.
+pub(super) fn too_short_to_propagate(common: &StepCommon) -> Option<(&'static str, String)> {
+    let seconds = common.timeout_seconds;
+    let message = || {
+        format!(
+            "{seconds} seconds are not enough if the reply of Route 53 to the change is lost: then the \
+             {DNS_PROPAGATION_SECONDS} seconds that a change takes are waited for, and a change that was made would \
+             count as failed. Give it at least {DNS_SAFE_TIMEOUT_SECONDS}"
+        )
+    };
+    (seconds < DNS_SAFE_TIMEOUT_SECONDS).then(|| ("timeout_seconds", message()))
+}
+
 impl StepKind for DnsRecords {
     fn warning(&self) -> Option<(&'static str, String)> {
-        let seconds = self.common.timeout_seconds;
-        let message = || {
-            format!(
-                "{seconds} seconds are not enough if the reply of Route 53 to the change is lost: then the \
-                 {DNS_PROPAGATION_SECONDS} seconds that a change takes are waited for, and a change that was made would \
-                 count as failed. Give it at least {DNS_SAFE_TIMEOUT_SECONDS}"
-            )
-        };
-        (seconds < DNS_SAFE_TIMEOUT_SECONDS).then(|| ("timeout_seconds", message()))
+        too_short_to_propagate(&self.common)
     }
 
     fn resources_of(&self, site: &str) -> Vec<&str> {

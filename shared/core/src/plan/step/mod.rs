@@ -7,9 +7,12 @@
 
 mod compute;
 mod database;
+mod database_setup;
 mod dns;
+mod dns_setup;
 mod elb;
 mod gate;
+mod group_setup;
 mod steering;
 
 pub use compute::{AsgCapacity, AsgZones, Ec2Instance, ElasticIp, InstanceAction};
@@ -17,9 +20,12 @@ pub use database::{
     DbInstanceRef, FenceSource, FencedDatabase, OpenDestination, RdsClusterFailover, RdsGlobal, RdsPromoteReplica,
     RdsRebootFailover,
 };
+pub use database_setup::{RdsMultiAz, RdsReadReplica, ReadReplica};
 pub use dns::{Alias, DNS_PROPAGATION_SECONDS, DNS_SAFE_TIMEOUT_SECONDS, DnsRecord, DnsRecords, DnsSite, RecordType};
+pub use dns_setup::{DnsFailoverRecords, DnsHealthCheck, FailoverRecord, RequestInterval};
 pub use elb::{ElbTargets, ElbWeights, TargetId};
 pub use gate::WaitHealthy;
+pub use group_setup::{AsgScalingPolicy, AsgSettings, HealthCheckType};
 pub use steering::{AcceleratorDial, AlarmWhen, DialSite, DnsSignal, HEALTH_CHECK_TIMEOUT_SECONDS, Signal, ZonalShift};
 
 use super::Site;
@@ -133,6 +139,10 @@ pub trait StepKind {
     fn warning(&self) -> Option<(&'static str, String)> {
         None
     }
+    /// Whether it makes or adjusts something once, so that moves can work: such kinds may stand in `setup`.
+    fn is_setup(&self) -> bool {
+        false
+    }
     /// The resources that the step names for `site` alone.
     fn resources_of(&self, site: &str) -> Vec<&str> {
         let _ = site;
@@ -191,6 +201,10 @@ kinds! {
     ZonalShift => "zonal_shift",
     /// Dials of Global Accelerator's endpoint groups, or weights within one.
     AcceleratorDial => "accelerator_dial",
+    /// A health check of Route 53.
+    DnsHealthCheck => "dns_health_check",
+    /// The primary and the secondary record of a name.
+    DnsFailoverRecords => "dns_failover_records",
     /// Cuts writes to the source's database.
     FenceSource => "fence_source",
     /// Lets clients into the destination's database.
@@ -203,10 +217,18 @@ kinds! {
     RdsGlobal => "rds_global",
     /// A read replica becomes a database of its own.
     RdsPromoteReplica => "rds_promote_replica",
+    /// A read replica is made.
+    RdsReadReplica => "rds_read_replica",
+    /// A DB instance gets a standby in another zone.
+    RdsMultiAz => "rds_multi_az",
     /// The size of the destination's Auto Scaling group.
     AsgCapacity => "asg_capacity",
     /// The zones of an Auto Scaling group.
     AsgZones => "asg_zones",
+    /// Where an Auto Scaling group launches, and how it judges its instances.
+    AsgSettings => "asg_settings",
+    /// A step scaling policy of an Auto Scaling group.
+    AsgScalingPolicy => "asg_scaling_policy",
     /// Instances that are started, or stopped.
     Ec2Instance => "ec2_instance",
     /// An Elastic IP address.

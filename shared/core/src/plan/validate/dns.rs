@@ -1,7 +1,7 @@
 //! Rules of `dns_records`: values that fit their type, and a difference between the sites.
 
 use super::super::parse::{Path, Problems};
-use super::super::{DnsRecord, DnsSite, RecordType, Step};
+use super::super::{Alias, DnsRecord, DnsSite, RecordType, Step};
 use super::{Draft, every_site, sound, text};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{Ipv4Addr, Ipv6Addr};
@@ -54,21 +54,31 @@ fn one(draft: &Draft<'_>, record: &DnsRecord, path: &Path, problems: &mut Proble
         every_site(&names, &record.sites, &sites_path, "say what the record is", problems);
     }
     for (name, site) in &record.sites {
-        content(record.record_type, site, &sites_path.key(name), problems);
+        let path = sites_path.key(name);
+        content(record.record_type, &site.values, site.alias.as_ref(), &path, problems);
+        set_of(site, &path, problems);
     }
-    time_to_live(record, path, problems);
+    let has_values = record.sites.values().any(|site| !site.values.is_empty());
+    let has_alias = record.sites.values().any(|site| site.alias.is_some());
+    time_to_live(record.ttl_seconds, has_values, has_alias, path, problems);
     set_identifiers(record, &sites_path, problems);
     difference(record, &sites_path, problems);
 }
 
 /// Values or an alias, and values as the type wants them.
-fn content(record_type: RecordType, site: &DnsSite, path: &Path, problems: &mut Problems) {
-    match (&site.alias, site.values.is_empty()) {
+pub(super) fn content(
+    record_type: RecordType,
+    values: &[String],
+    alias: Option<&Alias>,
+    path: &Path,
+    problems: &mut Problems,
+) {
+    match (alias, values.is_empty()) {
         (Some(_), false) => problems.add(path.clone(), "has values and an alias; a record is one of them"),
         (None, true) => problems.add(path.clone(), "needs values or an alias"),
         _ => {}
     }
-    if let Some(alias) = &site.alias {
+    if let Some(alias) = alias {
         if record_type == RecordType::Cname {
             problems.add(path.key("alias"), "a CNAME can not be an alias; use type A or AAAA");
         }
@@ -79,14 +89,14 @@ fn content(record_type: RecordType, site: &DnsSite, path: &Path, problems: &mut 
             );
         }
     }
-    if record_type == RecordType::Cname && site.values.len() > 1 {
+    if record_type == RecordType::Cname && values.len() > 1 {
         problems.add(
             path.key("values"),
-            format!("a CNAME has exactly one value; found {}", site.values.len()),
+            format!("a CNAME has exactly one value; found {}", values.len()),
         );
     }
     let mut seen = BTreeSet::new();
-    for (index, value) in site.values.iter().enumerate() {
+    for (index, value) in values.iter().enumerate() {
         let path = path.key("values").at(index);
         if let Some(refusal) = value_refusal(record_type, value) {
             problems.add(path, format!("{refusal}; found {}", text::quoted(value)));
@@ -94,6 +104,10 @@ fn content(record_type: RecordType, site: &DnsSite, path: &Path, problems: &mut 
             problems.add(path, "is there twice; Route 53 refuses that");
         }
     }
+}
+
+/// The weighted set of a site.
+fn set_of(site: &DnsSite, path: &Path, problems: &mut Problems) {
     if let Some(identifier) = &site.set_identifier {
         text::no_control(identifier, path.key("set_identifier"), problems);
     } else if site.weight.is_some() {
@@ -168,10 +182,14 @@ fn quoted_string(text: &str) -> Option<(usize, &str)> {
 }
 
 /// Values need a time to live, aliases have that of their target.
-fn time_to_live(record: &DnsRecord, path: &Path, problems: &mut Problems) {
-    let has_values = record.sites.values().any(|site| !site.values.is_empty());
-    let has_alias = record.sites.values().any(|site| site.alias.is_some());
-    match record.ttl_seconds {
+pub(super) fn time_to_live(
+    ttl_seconds: Option<u32>,
+    has_values: bool,
+    has_alias: bool,
+    path: &Path,
+    problems: &mut Problems,
+) {
+    match ttl_seconds {
         None if has_values => problems.add(
             path.key("ttl_seconds"),
             "is missing: values need one, at most 60 seconds, or a move is not seen",
@@ -240,7 +258,7 @@ fn difference(record: &DnsRecord, path: &Path, problems: &mut Problems) {
 }
 
 /// Names are the same with and without the last dot, in small letters and capitals.
-fn normal_name(name: &str) -> String {
+pub(super) fn normal_name(name: &str) -> String {
     name.strip_suffix('.').unwrap_or(name).to_ascii_lowercase()
 }
 

@@ -6,14 +6,18 @@
 mod access;
 mod cluster;
 mod global;
+mod multi_az;
 mod promote;
 mod reboot;
+mod replica;
 
 pub(super) use access::AccessDriver;
 pub(super) use cluster::ClusterDriver;
 pub(super) use global::GlobalDriver;
+pub(super) use multi_az::MultiAzDriver;
 pub(super) use promote::PromoteDriver;
 pub(super) use reboot::RebootDriver;
+pub(super) use replica::ReplicaDriver;
 
 use super::Finding;
 use crate::ports::{Account, CallError, CallErrorKind, Permission};

@@ -17,7 +17,7 @@ use jiff::Timestamp;
 use std::sync::Arc;
 use understudy_core::execution::Style;
 use understudy_core::plan::{DbInstanceRef, Plan, RdsPromoteReplica};
-use understudy_core::state::ResourceState;
+use understudy_core::state::{ResourceState, same_database};
 
 pub(in super::super) struct PromoteDriver {
     databases: Arc<dyn DatabaseFailover>,
@@ -67,11 +67,6 @@ impl PromoteDriver {
     }
 }
 
-// An identifier, of an ARN too.
-fn name_of(source: &str) -> &str {
-    source.rsplit(':').next().unwrap_or(source)
-}
-
 #[async_trait]
 impl Driver for PromoteDriver {
     fn facts(&self) -> Facts {
@@ -88,7 +83,7 @@ impl Driver for PromoteDriver {
         let found = self.databases.instance(self.region_of(replica), id).await?;
         let source = &of_site(&self.step.instances, &goal.from)?.db_instance_identifier;
         let blocked = match &found.replica_of {
-            Some(known) if name_of(known).eq_ignore_ascii_case(source) => None,
+            Some(known) if same_database(known, source) => None,
             Some(known) => Some(format!(
                 "DB instance {id} replicates {known}, not {source}: promoting it would leave the data of {source} behind"
             )),
