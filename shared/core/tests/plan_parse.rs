@@ -109,7 +109,7 @@ fn the_kind_selects_what_is_checked() {
     refused(
         with("/steps/0/kind", json!("magic")),
         "steps[0].kind",
-        "one of asg_capacity, asg_zones, ",
+        ", ec2_instance, elastic_ip, ",
     );
     refused(
         with("/steps/0/kind", json!(["wait_healthy"])),

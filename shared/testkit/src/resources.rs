@@ -141,7 +141,7 @@ fn samples() -> Vec<(Value, &'static str)> {
         ),
         (
             json!({"kind": "dns_health_check", "host": "blue.example.com"}),
-            "scripted answers",
+            "emulator, scripted answers",
         ),
         (
             json!({"kind": "dns_failover_records", "hosted_zone_id": "Z0123456789ABC", "record_name": "api.example.com",
