@@ -14,6 +14,7 @@ use understudy_core::fleet::FleetState;
 use understudy_core::guard::Guard;
 use understudy_core::health::{AlarmReading, AlarmState, Health, SiteHealth, Witness};
 use understudy_core::plan::{FailbackMode, Mode, Plan, parse};
+use understudy_core::setup::SetupRecord;
 
 fn at(seconds: i64) -> Timestamp {
     Timestamp::from_second(1_795_255_200 + seconds).unwrap()
@@ -60,6 +61,7 @@ fn judge(now: i64, plan: &Plan, control: &Control, blue: SiteHealth, green: Site
             sites: &sites(blue, green),
             fleet: &FleetState::default(),
             lags: &Lags::new(),
+            setup: &SetupRecord::default(),
         },
     )
 }
@@ -348,6 +350,7 @@ fn alarm(event_at: i64, read: Option<AlarmState>, now: i64) -> Decision {
             sites: &sites,
             fleet: &FleetState::default(),
             lags: &Lags::new(),
+            setup: &SetupRecord::default(),
         },
     )
 }
@@ -384,6 +387,7 @@ fn operator(text: serde_json::Value, control: &Control, green: SiteHealth) -> De
             sites: &sites,
             fleet: &FleetState::default(),
             lags: &Lags::new(),
+            setup: &SetupRecord::default(),
         },
     )
 }
@@ -443,7 +447,7 @@ proptest! {
         control.paused = paused.then(|| Word { operator: "mia".into(), reason: "r".into(), at: at(0) });
         control.automatic_failovers = vec![later(at(60), -SignedDuration::from_mins(5)); spent];
         let all = sites(site(blue, blue_since), site(green, green_since));
-        let decision = decide(at(60), &Trigger::Timer, Situation { plan: &plan(), control: &control, sites: &all, fleet: &FleetState::default(), lags: &Lags::new() });
+        let decision = decide(at(60), &Trigger::Timer, Situation { plan: &plan(), control: &control, sites: &all, fleet: &FleetState::default(), lags: &Lags::new(), setup: &SetupRecord::default() });
         if let Some(start) = decision.start {
             prop_assert_eq!(all[&start.to].health, Health::Healthy);
             prop_assert!(!paused);

@@ -7,6 +7,7 @@
 
 use crate::clock::{TestClock, lock};
 use crate::cloud_databases::Databases;
+use crate::cloud_setup::Tagged;
 use crate::faults::Faults;
 use crate::memory::MemoryTable;
 use jiff::{SignedDuration, Timestamp};
@@ -17,7 +18,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 use understudy_core::control::{Control, Wake};
 use understudy_core::health::{AlarmReading, AlarmState, Health, Sample};
 use understudy_core::report::Announcement;
-use understudy_core::state::{Association, RecordSet, ResourceState, TargetWeight};
+use understudy_core::state::{Association, HealthCheck, RecordSet, ResourceState, TargetWeight};
 use understudy_engine::ports::{AutoScalingGroup, CallError, Clock, DatabaseStatus, InstanceStatus, Target};
 
 type Answer = Pin<Box<dyn Future<Output = Result<Value, CallError>> + Send>>;
@@ -140,6 +141,8 @@ pub(crate) struct State {
     pub(crate) databases: BTreeMap<String, DatabaseStatus>,
     pub(crate) data: Databases,
     pub(crate) alarms: BTreeMap<String, AlarmReading>,
+    pub(crate) definitions: BTreeMap<String, Lagging<Option<Tagged>>>,
+    pub(crate) health_checks: BTreeMap<String, Lagging<HealthCheck>>,
     pub(crate) endpoints: BTreeMap<String, Sample>,
     pub(crate) hanging: Vec<String>,
     pub(crate) published: Vec<Published>,
@@ -225,6 +228,8 @@ impl FakeCloud {
         let mut state = lock(&self.state);
         state.weights.values_mut().for_each(Lagging::settle);
         state.zones.values_mut().for_each(Lagging::settle);
+        state.definitions.values_mut().for_each(Lagging::settle);
+        state.health_checks.values_mut().for_each(Lagging::settle);
         state.data.settle();
     }
 

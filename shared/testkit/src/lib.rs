@@ -16,6 +16,7 @@ pub mod cloud;
 mod cloud_compute;
 mod cloud_databases;
 mod cloud_ports;
+mod cloud_setup;
 mod cloud_traffic;
 pub mod faults;
 mod faults_wire;

@@ -20,8 +20,8 @@ use understudy_core::control::{Control, Wake};
 use understudy_engine::decision::{DecisionMaker, DecisionPorts};
 use understudy_engine::executor::{Executor, ExecutorPorts, HandlerError};
 use understudy_engine::ports::{
-    Alarms, CallError, CallErrorKind, Clock, Compute, Database, DatabaseFailover, Dns, Groups, Invocation, Metrics,
-    Notifier, Random, Table, Traffic,
+    AlarmDefinitions, Alarms, CallError, CallErrorKind, Clock, Compute, Database, DatabaseFailover, Dns, Groups,
+    Invocation, Metrics, Notifier, Random, Table, Traffic,
 };
 use understudy_engine::probe::{Probe, ProbePorts};
 use understudy_engine::steps::StepPorts;
@@ -380,7 +380,17 @@ pub(crate) fn executor_ports<C>(
     cloud: &Arc<C>,
 ) -> ExecutorPorts
 where
-    C: Traffic + Dns + Notifier + Compute + Groups + Database + DatabaseFailover + Metrics + Alarms + 'static,
+    C: Traffic
+        + Dns
+        + Notifier
+        + Compute
+        + Groups
+        + Database
+        + DatabaseFailover
+        + Metrics
+        + Alarms
+        + AlarmDefinitions
+        + 'static,
 {
     ExecutorPorts {
         table,
@@ -395,6 +405,7 @@ where
         databases: cloud.clone(),
         metrics: cloud.clone(),
         alarms: cloud.clone(),
+        definitions: cloud.clone(),
     }
 }
 

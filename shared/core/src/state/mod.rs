@@ -3,15 +3,19 @@
 //! [`ResourceState`] is recorded as the *pre-state* before the first call of a step. Restoring it exactly is
 //! what rolling back means, so it holds all that a restoring call needs and nothing that may differ by then.
 
+mod alarm;
 mod compute;
 mod database;
+mod health_check;
 mod traffic;
 
+pub use alarm::{AlarmDefinition, Threshold, wanted_alarm};
 pub use compute::{
     Association, GroupSize, Power, SourceCount, WantedSize, wanted_association, wanted_power, wanted_size,
     wanted_subnets,
 };
 pub use database::{fenced_groups, open_groups};
+pub use health_check::{HealthCheck, Matcher, wanted_health_check};
 pub use traffic::{
     RecordChange, RecordSet, TargetWeight, absolute, record_changes, wanted_records, wanted_targets, wanted_weights,
 };
@@ -86,6 +90,16 @@ pub enum ResourceState {
         /// What it is associated with, if anything.
         association: Option<Association>,
     },
+    /// The health check of a target group.
+    TargetGroupHealth {
+        /// All of it.
+        check: HealthCheck,
+    },
+    /// An alarm on a metric.
+    MetricAlarm {
+        /// All of it; none if there is no alarm of this name.
+        alarm: Option<Box<AlarmDefinition>>,
+    },
     /// A gate has none.
     Gate,
 }
@@ -128,6 +142,9 @@ impl ResourceState {
             Self::ElasticIp {
                 association: Some(association),
             } => format!("associated with {}", association.sentence()),
+            Self::TargetGroupHealth { check } => check.sentence(),
+            Self::MetricAlarm { alarm: None } => "no alarm".into(),
+            Self::MetricAlarm { alarm: Some(alarm) } => alarm.sentence(),
             Self::Gate => "a gate".into(),
         }
     }
@@ -164,6 +181,7 @@ impl ResourceState {
                     association: Some(right),
                 },
             ) => left.same_as(right),
+            (Self::MetricAlarm { alarm: Some(left) }, Self::MetricAlarm { alarm: Some(right) }) => left.same_as(right),
             (left, right) => left == right,
         }
     }

@@ -21,6 +21,7 @@ use understudy_core::guard::Verdict;
 use understudy_core::health::SiteHealth;
 use understudy_core::plan::Plan;
 use understudy_core::report::{EventKind, about_plan};
+use understudy_core::setup::SetupRecord;
 
 /// How often a judgement is made again because somebody else wrote first.
 const MAX_JUDGEMENTS: u32 = 40;
@@ -72,6 +73,7 @@ pub(super) struct Seen {
     pub(super) sites: BTreeMap<String, SiteHealth>,
     pub(super) fleet: FleetState,
     pub(super) lags: Lags,
+    pub(super) setup: SetupRecord,
     /// A sufficient alarm could not be read: nothing else may tell when it can be.
     pub(super) unread: bool,
 }
@@ -84,6 +86,7 @@ impl Seen {
             sites: &self.sites,
             fleet: &self.fleet,
             lags: &self.lags,
+            setup: &self.setup,
         }
     }
 }
@@ -100,11 +103,16 @@ impl DecisionMaker {
         } else {
             self.store.lags(&control.plan).await?
         };
+        let setup = match control.set_up {
+            Some(_) => self.store.setup(&control.plan).await?,
+            None => SetupRecord::default(),
+        };
         Ok(Seen {
             plan,
             sites,
             fleet,
             lags,
+            setup,
             unread,
         })
     }
@@ -133,6 +141,7 @@ impl DecisionMaker {
             }
             let written = match decision.start.clone() {
                 Some(chosen) => {
+                    let teardown = chosen.kind == Kind::Teardown;
                     let execution = Execution::open(
                         execution_id.clone(),
                         chosen,
@@ -141,6 +150,11 @@ impl DecisionMaker {
                         control.plan_revision,
                         now,
                     );
+                    let execution = if teardown {
+                        execution.take_back(&seen.setup)
+                    } else {
+                        execution
+                    };
                     // A write whose reply was lost is recognised by the item that it made. If others have written since,
                     // even carried the execution to its end, only its id tells: without this look a person would be told
                     // that nothing was begun.

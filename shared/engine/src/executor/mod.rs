@@ -17,8 +17,8 @@ mod turn;
 
 use crate::intake::{self, Incoming, WakeRecord};
 use crate::ports::{
-    Alarms, CallError, CallErrorKind, Clock, Compute, Database, DatabaseFailover, Dns, Groups, Invocation, Metrics,
-    Notifier, Random, Table, Traffic,
+    AlarmDefinitions, Alarms, CallError, CallErrorKind, Clock, Compute, Database, DatabaseFailover, Dns, Groups,
+    Invocation, Metrics, Notifier, Random, Table, Traffic,
 };
 use crate::steps::StepPorts;
 use crate::store::Store;
@@ -57,6 +57,8 @@ pub struct ExecutorPorts {
     pub databases: Arc<dyn DatabaseFailover>,
     /// CloudWatch, for gates and validating.
     pub alarms: Arc<dyn Alarms>,
+    /// What alarms are, for steps of setup.
+    pub definitions: Arc<dyn AlarmDefinitions>,
     /// CloudWatch metrics, for steps that wait for a copy to catch up.
     pub metrics: Arc<dyn Metrics>,
 }
@@ -75,6 +77,7 @@ impl ExecutorPorts {
             compute: self.compute.clone(),
             groups: self.groups.clone(),
             alarms: self.alarms.clone(),
+            definitions: self.definitions.clone(),
             metrics: self.metrics.clone(),
             databases: self.databases.clone(),
             clock: self.clock.clone(),

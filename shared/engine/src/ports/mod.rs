@@ -4,11 +4,13 @@
 //! mutating call ever does ([`Traffic::set_weights`], [`Dns::change_records`], [`Groups::resize`], …): only the executor
 //! repeats those, after reading again.
 
+mod alarms;
 mod compute;
 mod database;
 mod groups;
 mod traffic;
 
+pub use alarms::AlarmDefinitions;
 pub use compute::{Compute, InstanceStatus};
 pub use database::{Database, DatabaseCluster, DatabaseFailover, DatabaseInstance, DatabaseStatus, GlobalDatabase};
 pub use groups::{AutoScalingGroup, Groups};

@@ -19,9 +19,13 @@ mod ec2_instance;
 mod elastic_ip;
 mod elb_targets;
 mod elb_weights;
+mod metric_alarm;
+mod target_group_health;
 mod wait_healthy;
 
-use crate::ports::{Alarms, CallError, Clock, Compute, DatabaseFailover, Dns, Groups, Metrics, Traffic};
+use crate::ports::{
+    AlarmDefinitions, Alarms, CallError, Clock, Compute, DatabaseFailover, Dns, Groups, Metrics, Traffic,
+};
 use crate::store::Store;
 use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
@@ -29,7 +33,7 @@ use serde::Serialize;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use understudy_core::execution::Style;
-use understudy_core::plan::{Plan, Step};
+use understudy_core::plan::{Plan, Step, StepCommon};
 use understudy_core::state::ResourceState;
 
 /// Which plane a step's calls use. On a Region's bad day its control planes may be down.
@@ -201,6 +205,8 @@ pub struct StepPorts {
     pub groups: Arc<dyn Groups>,
     /// CloudWatch alarms.
     pub alarms: Arc<dyn Alarms>,
+    /// What alarms are.
+    pub definitions: Arc<dyn AlarmDefinitions>,
     /// CloudWatch metrics.
     pub metrics: Arc<dyn Metrics>,
     /// RDS.
@@ -234,6 +240,12 @@ pub fn driver(ports: &StepPorts, plan: &Plan, step: &Step, goal: &Goal) -> Box<d
         Step::RdsPromoteReplica(step) => {
             Box::new(database::PromoteDriver::new(ports, plan, step.clone(), goal, region))
         }
+        Step::TargetGroupHealth(step) => Box::new(target_group_health::TargetGroupHealthDriver::new(
+            ports,
+            step.clone(),
+            region,
+        )),
+        Step::MetricAlarm(step) => Box::new(metric_alarm::MetricAlarmDriver::new(ports, plan, step.clone(), region)),
         Step::WaitHealthy(step) => Box::new(wait_healthy::WaitHealthyDriver::new(ports, plan.clone(), step.clone())),
     }
 }
@@ -241,6 +253,14 @@ pub fn driver(ports: &StepPorts, plan: &Plan, step: &Step, goal: &Goal) -> Box<d
 // The Region of a site's resource: its own, or the step's.
 fn region_of_site<'a>(regions: &'a BTreeMap<String, String>, site: &str, step: Option<&'a String>) -> Option<&'a str> {
     regions.get(site).or(step).map(String::as_str)
+}
+
+// What is made by setup says so: of which plan, and which item of its setup.
+fn setup_tags(plan: &Plan, item: &StepCommon) -> Vec<(String, String)> {
+    vec![
+        ("understudy".to_owned(), plan.name.clone()),
+        ("understudy-setup".to_owned(), item.name.clone()),
+    ]
 }
 
 fn not_found(what: &str, name: &str) -> CallError {

@@ -5,19 +5,21 @@
 //! [`crate::execution`]. A new kind gets a struct here, its line in `kinds!`, its state there, and one module of the
 //! engine's `steps`.
 
+mod alarm;
 mod compute;
 mod database;
 mod dns;
 mod elb;
 mod gate;
 
+pub use alarm::{AlarmComparison, AlarmStatistic, MetricAlarm, MissingData};
 pub use compute::{AsgCapacity, AsgZones, Ec2Instance, ElasticIp, InstanceAction};
 pub use database::{
     DbInstanceRef, FenceSource, FencedDatabase, OpenDestination, RdsClusterFailover, RdsGlobal, RdsPromoteReplica,
     RdsRebootFailover,
 };
 pub use dns::{Alias, DNS_PROPAGATION_SECONDS, DNS_SAFE_TIMEOUT_SECONDS, DnsRecord, DnsRecords, DnsSite, RecordType};
-pub use elb::{ElbTargets, ElbWeights, TargetId};
+pub use elb::{CheckProtocol, ElbTargets, ElbWeights, TargetGroupHealth, TargetId};
 pub use gate::WaitHealthy;
 
 use super::Site;
@@ -131,6 +133,10 @@ pub trait StepKind {
     fn warning(&self) -> Option<(&'static str, String)> {
         None
     }
+    /// Whether it makes or adjusts what moves need, once and for all sites, so that it may stand in a plan's `setup`.
+    fn is_setup(&self) -> bool {
+        false
+    }
     /// The resources that the step names for `site` alone.
     fn resources_of(&self, site: &str) -> Vec<&str> {
         let _ = site;
@@ -163,6 +169,13 @@ macro_rules! kinds {
             pub fn common(&self) -> &StepCommon {
                 match self {
                     $(Self::$kind(step) => &step.common),+
+                }
+            }
+
+            /// The same, to be changed.
+            pub fn common_mut(&mut self) -> &mut StepCommon {
+                match self {
+                    $(Self::$kind(step) => &mut step.common),+
                 }
             }
 
@@ -203,6 +216,10 @@ kinds! {
     Ec2Instance => "ec2_instance",
     /// An Elastic IP address.
     ElasticIp => "elastic_ip",
+    /// The health check of a target group.
+    TargetGroupHealth => "target_group_health",
+    /// A CloudWatch alarm on one metric.
+    MetricAlarm => "metric_alarm",
     /// A gate: goes on when the destination is healthy.
     WaitHealthy => "wait_healthy",
 }
@@ -220,6 +237,23 @@ impl Step {
             || sites
                 .iter()
                 .any(|site| kind.resources_of(&site.name).contains(&resource))
+    }
+
+    /// Whether both change the same thing: of one kind, in one Region, with the same resources named.
+    pub fn changes_same_as(&self, other: &Self, sites: &[Site]) -> bool {
+        let named = |step: &Self| -> Vec<String> {
+            let kind = step.as_kind();
+            let of_sites = sites.iter().flat_map(|site| kind.resources_of(&site.name));
+            let mut named: Vec<String> = kind
+                .shared_resources()
+                .into_iter()
+                .chain(of_sites)
+                .map(str::to_owned)
+                .collect();
+            named.sort();
+            named
+        };
+        self.kind() == other.kind() && self.common().region == other.common().region && named(self) == named(other)
     }
 
     /// Whether it only waits.
