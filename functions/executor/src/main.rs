@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use understudy_aws::autoscaling::AutoScalingGroups;
 use understudy_aws::clock::{SystemClock, SystemRandom};
-use understudy_aws::cloudwatch::{CloudWatchAlarms, CloudWatchMetrics};
+use understudy_aws::cloudwatch::{CloudWatchAlarms, CloudWatchDefinitions, CloudWatchMetrics};
 use understudy_aws::dynamodb::DynamoTable;
 use understudy_aws::ec2::Ec2Compute;
 use understudy_aws::elbv2::ElbTraffic;
@@ -32,6 +32,7 @@ async fn main() -> Result<(), lambda_runtime::Error> {
         database: Arc::new(RdsDatabase::new(&config)),
         databases: Arc::new(RdsFailover::new(&config)),
         alarms: Arc::new(CloudWatchAlarms::new(&config)),
+        definitions: Arc::new(CloudWatchDefinitions::new(&config)),
         metrics: Arc::new(CloudWatchMetrics::new(&config)),
     };
     let executor = &Executor::new(ports, settings.region);

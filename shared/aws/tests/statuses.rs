@@ -5,6 +5,7 @@
 
 mod common;
 
+use common::cbor::{cbor, list, map, text, time};
 use common::{Answer, Script, says};
 use understudy_aws::cloudwatch::{CloudWatchAlarms, CloudWatchMetrics};
 use understudy_aws::ec2::Ec2Compute;
@@ -175,37 +176,6 @@ async fn what_a_failed_database_read_means() {
             .unwrap_err();
         assert_eq!(error.kind, kind, "{error}");
     }
-}
-
-// CloudWatch speaks CBOR. These few forms are all that its answers need.
-fn head(major: u8, length: usize) -> Vec<u8> {
-    match u8::try_from(length).unwrap() {
-        short @ 0..24 => vec![major << 5 | short],
-        long => vec![major << 5 | 24, long],
-    }
-}
-
-fn text(text: &str) -> Vec<u8> {
-    [head(3, text.len()), text.as_bytes().to_vec()].concat()
-}
-
-fn list(items: &[Vec<u8>]) -> Vec<u8> {
-    [head(4, items.len()), items.concat()].concat()
-}
-
-fn map(entries: &[(&str, Vec<u8>)]) -> Vec<u8> {
-    let entries_bytes = entries
-        .iter()
-        .flat_map(|(name, value)| [text(name), value.clone()].concat());
-    head(5, entries.len()).into_iter().chain(entries_bytes).collect()
-}
-
-fn time(seconds: f64) -> Vec<u8> {
-    [vec![0xc1, 0xfb], seconds.to_be_bytes().to_vec()].concat()
-}
-
-fn cbor(status: u16, body: Vec<u8>) -> Answer {
-    Answer::SaysWith(status, "smithy-protocol", "rpc-v2-cbor", body)
 }
 
 #[tokio::test]

@@ -102,6 +102,17 @@ fn samples() -> Vec<(Value, &'static str)> {
                    "instances": {"blue": {"db_instance_identifier": "blue"}, "green": {"db_instance_identifier": "green"}}}),
             "scripted answers",
         ),
+        (
+            json!({"kind": "target_group_health", "target_group_arn": group("shop"), "path": "/health"}),
+            "emulator, scripted answers",
+        ),
+        (
+            json!({"kind": "metric_alarm", "alarm_name": "shop-unhealthy", "namespace": "AWS/ApplicationELB",
+                   "metric_name": "UnHealthyHostCount", "statistic": "Maximum", "threshold": 0,
+                   "comparison": "GreaterThanThreshold", "dimensions": {
+                       "TargetGroup": "targetgroup/shop/0123456789abcdef", "LoadBalancer": "app/shop/0123456789abcdef"}}),
+            "emulator, scripted answers",
+        ),
         (json!({"kind": "wait_healthy"}), "deployed on an emulator"),
     ]
 }

@@ -1,7 +1,9 @@
 //! Alarms on CloudWatch.
 
+mod definitions;
 mod metrics;
 
+pub use definitions::CloudWatchDefinitions;
 pub use metrics::CloudWatchMetrics;
 
 use crate::config::{AwsConfig, Regional, Usage};

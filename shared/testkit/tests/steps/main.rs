@@ -5,6 +5,7 @@ mod compute;
 mod databases;
 mod groups;
 mod promotion;
+mod setup;
 mod traffic;
 
 /// Asserts that nothing was found, and prints what was.
