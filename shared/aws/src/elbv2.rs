@@ -228,7 +228,8 @@ impl Traffic for ElbTraffic {
         expected: &HealthCheck,
         wanted: &HealthCheck,
     ) -> Result<(), CallError> {
-        self.change_health_check(region, target_group_arn, expected, wanted).await
+        self.change_health_check(region, target_group_arn, expected, wanted)
+            .await
     }
 }
 

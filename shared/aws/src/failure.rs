@@ -92,7 +92,13 @@ where
 }
 
 /// What the executor counts as one call, reading and comparing included: together they end within its time.
-#[cfg(any(feature = "autoscaling", feature = "cloudwatch", feature = "ec2", feature = "elbv2", feature = "rds"))]
+#[cfg(any(
+    feature = "autoscaling",
+    feature = "cloudwatch",
+    feature = "ec2",
+    feature = "elbv2",
+    feature = "rds"
+))]
 pub(crate) async fn within_one_call<T>(
     doing: &str,
     call: impl Future<Output = Result<T, CallError>>,

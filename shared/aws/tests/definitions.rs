@@ -59,7 +59,10 @@ fn told(more: &[(&str, Vec<u8>)]) -> Vec<u8> {
 }
 
 fn described(alarms: &[Vec<u8>]) -> Answer {
-    cbor(200, map(&[("MetricAlarms", list(alarms)), ("CompositeAlarms", list(&[]))]))
+    cbor(
+        200,
+        map(&[("MetricAlarms", list(alarms)), ("CompositeAlarms", list(&[]))]),
+    )
 }
 
 fn done() -> Answer {
@@ -82,16 +85,39 @@ async fn what_can_not_be_written_back_is_named() {
     for (more, words) in [
         (("Metrics", metrics), "metric math"),
         (("ThresholdMetricId", text("ad1")), "anomaly band"),
-        (("WarmUpConfiguration", map(&[("WarmUpPeriodDurationInMinutes", integer(5))])), "warm up"),
-        (("ActionConfiguration", map(&[("AlarmTagsPropagation", map(&[("Enabled", truth(true))]))])), "tags"),
+        (
+            (
+                "WarmUpConfiguration",
+                map(&[("WarmUpPeriodDurationInMinutes", integer(5))]),
+            ),
+            "warm up",
+        ),
+        (
+            (
+                "ActionConfiguration",
+                map(&[("AlarmTagsPropagation", map(&[("Enabled", truth(true))]))]),
+            ),
+            "tags",
+        ),
     ] {
         let script = Script::new([described(&[told(&[more])])]);
-        let found = CloudWatchDefinitions::new(&script.config()).definition(None, NAME).await.unwrap().unwrap();
-        assert!(found.unsupported.as_ref().is_some_and(|found| found.contains(words)), "{words}: {found:#?}");
+        let found = CloudWatchDefinitions::new(&script.config())
+            .definition(None, NAME)
+            .await
+            .unwrap()
+            .unwrap();
+        assert!(
+            found.unsupported.as_ref().is_some_and(|found| found.contains(words)),
+            "{words}: {found:#?}"
+        );
     }
     let composite = map(&[("AlarmName", text(NAME)), ("AlarmRule", text("ALARM(a)"))]);
     let script = Script::new([cbor(200, map(&[("CompositeAlarms", list(&[composite]))]))]);
-    let found = CloudWatchDefinitions::new(&script.config()).definition(None, NAME).await.unwrap().unwrap();
+    let found = CloudWatchDefinitions::new(&script.config())
+        .definition(None, NAME)
+        .await
+        .unwrap()
+        .unwrap();
     assert!(found.unsupported.unwrap().contains("composite"));
 }
 
@@ -102,11 +128,27 @@ async fn a_new_alarm_is_tagged_and_one_that_was_there_is_not() {
     let definitions = CloudWatchDefinitions::new(&script.config());
     let wanted = definition();
     definitions.define(None, NAME, None, &wanted, &tags).await.unwrap();
-    let other = AlarmDefinition { period_seconds: 300, ..wanted.clone() };
-    definitions.define(None, NAME, Some(&wanted), &other, &tags).await.unwrap();
+    let other = AlarmDefinition {
+        period_seconds: 300,
+        ..wanted.clone()
+    };
+    definitions
+        .define(None, NAME, Some(&wanted), &other, &tags)
+        .await
+        .unwrap();
     let sent = script.sent();
-    assert!(sent[1].uri.ends_with("PutMetricAlarm") && sent[3].uri.ends_with("PutMetricAlarm"), "{sent:#?}");
-    for field in ["understudy", "UnHealthyHostCount", "TargetGroup", "arn:two", "breaching", "GreaterThanThreshold"] {
+    assert!(
+        sent[1].uri.ends_with("PutMetricAlarm") && sent[3].uri.ends_with("PutMetricAlarm"),
+        "{sent:#?}"
+    );
+    for field in [
+        "understudy",
+        "UnHealthyHostCount",
+        "TargetGroup",
+        "arn:two",
+        "breaching",
+        "GreaterThanThreshold",
+    ] {
         assert!(sent[1].body.contains(field), "{field}: {}", sent[1].body);
     }
     assert!(!sent[3].body.contains("understudy"), "{}", sent[3].body);
@@ -114,12 +156,26 @@ async fn a_new_alarm_is_tagged_and_one_that_was_there_is_not() {
 
 #[tokio::test]
 async fn what_somebody_else_made_is_neither_replaced_nor_deleted() {
-    let expected = AlarmDefinition { threshold: Threshold(7.0), ..definition() };
-    let script = Script::new([described(&[told(&[])]), described(&[told(&[])]), described(&[told(&[])]), described(&[])]);
+    let expected = AlarmDefinition {
+        threshold: Threshold(7.0),
+        ..definition()
+    };
+    let script = Script::new([
+        described(&[told(&[])]),
+        described(&[told(&[])]),
+        described(&[told(&[])]),
+        described(&[]),
+    ]);
     let definitions = CloudWatchDefinitions::new(&script.config());
     let errors = [
-        definitions.define(None, NAME, Some(&expected), &definition(), &[]).await.unwrap_err(),
-        definitions.define(None, NAME, None, &definition(), &[]).await.unwrap_err(),
+        definitions
+            .define(None, NAME, Some(&expected), &definition(), &[])
+            .await
+            .unwrap_err(),
+        definitions
+            .define(None, NAME, None, &definition(), &[])
+            .await
+            .unwrap_err(),
         definitions.remove(None, NAME, &expected).await.unwrap_err(),
         definitions.remove(None, NAME, &expected).await.unwrap_err(),
     ];
@@ -133,7 +189,10 @@ async fn what_somebody_else_made_is_neither_replaced_nor_deleted() {
 #[tokio::test]
 async fn an_alarm_is_deleted_where_it_is_as_expected() {
     let script = Script::new([described(&[told(&[])]), done()]);
-    CloudWatchDefinitions::new(&script.config()).remove(None, NAME, &definition()).await.unwrap();
+    CloudWatchDefinitions::new(&script.config())
+        .remove(None, NAME, &definition())
+        .await
+        .unwrap();
     let sent = script.sent();
     assert!(sent[1].uri.ends_with("DeleteAlarms"), "{sent:#?}");
     assert!(sent[1].body.contains(NAME));
@@ -143,7 +202,10 @@ async fn an_alarm_is_deleted_where_it_is_as_expected() {
 async fn what_the_service_refuses_is_told_and_sent_once() {
     let failed = |status, code: &str| {
         let code = format!("com.amazonaws.cloudwatch#{code}");
-        cbor(status, map(&[("__type", text(&code)), ("message", text("as scripted"))]))
+        cbor(
+            status,
+            map(&[("__type", text(&code)), ("message", text("as scripted"))]),
+        )
     };
     for (answer, kind) in [
         (failed(400, "LimitExceededFault"), CallErrorKind::Refused),
@@ -154,7 +216,10 @@ async fn what_the_service_refuses_is_told_and_sent_once() {
     ] {
         let script = Script::new([described(&[]), answer]);
         let definitions = CloudWatchDefinitions::new(&script.config());
-        let error = definitions.define(None, NAME, None, &definition(), &[]).await.unwrap_err();
+        let error = definitions
+            .define(None, NAME, None, &definition(), &[])
+            .await
+            .unwrap_err();
         assert_eq!(error.kind, kind, "{error}");
         assert!(error.message.contains(NAME), "{error}");
         assert_eq!(script.sent().len(), 2);

@@ -67,7 +67,10 @@ async fn a_health_check_is_read_whole() {
     assert_eq!(traffic.health_check(None, GROUP).await.unwrap(), before());
     let tcp = traffic.health_check(None, GROUP).await.unwrap();
     assert_eq!((tcp.protocol.as_str(), tcp.path, tcp.matcher), ("TCP", None, None));
-    assert_eq!(script.sent()[0].field("TargetGroupArns.member.1").as_deref(), Some(GROUP));
+    assert_eq!(
+        script.sent()[0].field("TargetGroupArns.member.1").as_deref(),
+        Some(GROUP)
+    );
 }
 
 #[tokio::test]
@@ -97,9 +100,15 @@ async fn only_what_differs_is_sent() {
 #[tokio::test]
 async fn what_somebody_else_changed_is_not_overwritten() {
     let script = Script::new([as_before()]);
-    let expected = HealthCheck { healthy_threshold: 9, ..before() };
+    let expected = HealthCheck {
+        healthy_threshold: 9,
+        ..before()
+    };
     let traffic = ElbTraffic::new(&script.config());
-    let error = traffic.set_health_check(None, GROUP, &expected, &before()).await.unwrap_err();
+    let error = traffic
+        .set_health_check(None, GROUP, &expected, &before())
+        .await
+        .unwrap_err();
     assert_eq!(error.kind, CallErrorKind::Conflict, "{error}");
     assert!(error.message.contains("5 good"), "{error}");
     assert_eq!(script.sent().len(), 1, "only the read");
@@ -123,8 +132,14 @@ async fn what_the_service_refuses_is_told_and_sent_once() {
     ] {
         let script = Script::new([as_before(), answer]);
         let traffic = ElbTraffic::new(&script.config());
-        let wanted = HealthCheck { port: "80".into(), ..before() };
-        let error = traffic.set_health_check(None, GROUP, &before(), &wanted).await.unwrap_err();
+        let wanted = HealthCheck {
+            port: "80".into(),
+            ..before()
+        };
+        let error = traffic
+            .set_health_check(None, GROUP, &before(), &wanted)
+            .await
+            .unwrap_err();
         assert_eq!(error.kind, kind, "{error}");
         assert!(error.message.contains(GROUP), "{error}");
         assert_eq!(script.sent().len(), 2);

@@ -267,7 +267,10 @@ async fn targets(moto: &Moto) {
 async fn health_check(traffic: &ElbTraffic, arn: &str, nowhere: &str) {
     let before = traffic.health_check(None, arn).await.unwrap();
     assert!(before.enabled);
-    assert_eq!((before.protocol.as_str(), before.port.as_str()), ("HTTP", "traffic-port"));
+    assert_eq!(
+        (before.protocol.as_str(), before.port.as_str()),
+        ("HTTP", "traffic-port")
+    );
     let wanted = HealthCheck {
         port: "8443".into(),
         path: Some("/health".into()),
@@ -308,13 +311,25 @@ async fn alarms(moto: &Moto) {
         ..AlarmDefinition::default()
     };
     let tags = [("understudy".to_owned(), "shop".to_owned())];
-    definitions.define(None, "shop-unhealthy", None, &made, &tags).await.unwrap();
+    definitions
+        .define(None, "shop-unhealthy", None, &made, &tags)
+        .await
+        .unwrap();
     let found = read().await.unwrap();
     assert!(found.same_as(&made), "{found:#?}");
-    let adjusted = AlarmDefinition { threshold: Threshold(1.0 / 3.0), ..made.clone() };
-    definitions.define(None, "shop-unhealthy", Some(&found), &adjusted, &[]).await.unwrap();
+    let adjusted = AlarmDefinition {
+        threshold: Threshold(1.0 / 3.0),
+        ..made.clone()
+    };
+    definitions
+        .define(None, "shop-unhealthy", Some(&found), &adjusted, &[])
+        .await
+        .unwrap();
     assert!(read().await.unwrap().same_as(&adjusted), "every digit of the threshold");
-    let stale = definitions.define(None, "shop-unhealthy", Some(&made), &made, &[]).await.unwrap_err();
+    let stale = definitions
+        .define(None, "shop-unhealthy", Some(&made), &made, &[])
+        .await
+        .unwrap_err();
     assert_eq!(stale.kind, CallErrorKind::Conflict, "{stale}");
     definitions.remove(None, "shop-unhealthy", &adjusted).await.unwrap();
     assert_eq!(read().await, None);

@@ -12,9 +12,9 @@
 //!
 //! The step is remembered as it was made, with its Region: the plan may be another one by the time it is taken back.
 
-use crate::execution::{Execution, PreState, StepRun, StepState};
+use crate::control::later;
+use crate::execution::{Direction, Execution, PreState, StepRun, StepState};
 use crate::plan::{Plan, Step};
-use crate::report::clock;
 use crate::state::ResourceState;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -80,12 +80,23 @@ impl SetupItem {
             attempts: 1,
             detail: format!(
                 "set up at {} by execution {}: {}",
-                clock(self.made_at),
+                self.made_at.strftime("%Y-%m-%d %H:%M:%SZ"),
                 self.execution,
                 self.wanted.sentence()
             ),
             ..StepRun::new(&self.step)
         }
+    }
+}
+
+impl Execution {
+    /// The execution as one that takes back what setup made: every step done, the way back before it.
+    pub fn take_back(mut self, record: &SetupRecord) -> Self {
+        self.plan.steps = record.items.iter().map(|item| item.step.clone()).collect();
+        self.steps = record.items.iter().map(SetupItem::run).collect();
+        self.direction = Direction::Back;
+        self.deadline = later(self.created_at, self.longest());
+        self
     }
 }
 

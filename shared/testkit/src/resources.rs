@@ -23,6 +23,8 @@ pub struct Resource {
     pub reversibility: Reversibility,
     /// Whether it can lose data.
     pub lossy: bool,
+    /// Whether it may stand in a plan's `setup`.
+    pub is_setup: bool,
     /// Where its proof is run, besides the fake cloud.
     pub verified_by: &'static str,
 }
@@ -156,6 +158,7 @@ pub fn resources() -> Result<Vec<Resource>, String> {
         facts: driver(&ports, &plan, step, &goal).facts(),
         reversibility: step.as_kind().reversibility(),
         lossy: step.is_lossy(Style::Unplanned),
+        is_setup: step.as_kind().is_setup(),
         verified_by,
     };
     let found: Vec<Resource> = plan.steps.iter().zip(verified_by).map(resource).collect();
@@ -182,7 +185,8 @@ pub fn page() -> Result<String, String> {
     let mut page = String::from(
         "# Resources\n\n\
          Each kind of step: what it calls, and what becomes of it. Generated from the code by `make schema`; a test keeps this\n\
-         page current, and another compares its actions with the executor's role in `template.yaml`.\n\n\
+         page current, and another compares its actions with the executor's role in `template.yaml`. Those marked *setup* may\n\
+         stand in a plan's `setup`; what only they change is granted where the stack's parameter `AllowSetup` is \"true\".\n\n\
          | kind | plane | reads with | changes with | taken back | may lose data | its calls were tried on |\n\
          |---|---|---|---|---|---|---|\n",
     );
@@ -192,8 +196,9 @@ pub fn page() -> Result<String, String> {
             actions.join(", ")
         };
         page.push_str(&format!(
-            "| `{}` | {} | {} | {} | {} | {} | {} |\n",
+            "| `{}`{} | {} | {} | {} | {} | {} | {} |\n",
             resource.kind,
+            if resource.is_setup { " (setup)" } else { "" },
             match resource.facts.plane {
                 Plane::Control => "control",
                 Plane::Data => "data",

@@ -8,9 +8,7 @@ use crate::config::{AwsConfig, Regional, Usage};
 use crate::failure::{Codes, Effect, explain, within_one_call};
 use async_trait::async_trait;
 use aws_sdk_cloudwatch::Client;
-use aws_sdk_cloudwatch::types::{
-    AlarmType, ComparisonOperator, Dimension, MetricAlarm, StandardUnit, Statistic, Tag,
-};
+use aws_sdk_cloudwatch::types::{AlarmType, ComparisonOperator, Dimension, MetricAlarm, StandardUnit, Statistic, Tag};
 use understudy_core::state::{AlarmDefinition, Threshold};
 use understudy_engine::ports::{AlarmDefinitions, CallError, CallErrorKind};
 
@@ -45,8 +43,14 @@ impl CloudWatchDefinitions {
             .send()
             .await
             .map_err(|error| explain(doing, Effect::Reads, CODES, &error))?;
-        let metric = found.metric_alarms().iter().find(|alarm| alarm.alarm_name() == Some(name));
-        let composite = found.composite_alarms().iter().any(|alarm| alarm.alarm_name() == Some(name));
+        let metric = found
+            .metric_alarms()
+            .iter()
+            .find(|alarm| alarm.alarm_name() == Some(name));
+        let composite = found
+            .composite_alarms()
+            .iter()
+            .any(|alarm| alarm.alarm_name() == Some(name));
         Ok(metric.map(definition_of).or(composite.then(|| AlarmDefinition {
             unsupported: Some("a rule over other alarms (it is a composite alarm)".into()),
             ..AlarmDefinition::default()
@@ -69,7 +73,8 @@ impl CloudWatchDefinitions {
         if same {
             return Ok(());
         }
-        let words = |alarm: Option<&AlarmDefinition>| alarm.map_or_else(|| "no alarm".into(), AlarmDefinition::sentence);
+        let words =
+            |alarm: Option<&AlarmDefinition>| alarm.map_or_else(|| "no alarm".into(), AlarmDefinition::sentence);
         Err(CallError::new(
             CallErrorKind::Conflict,
             format!(
@@ -108,11 +113,14 @@ impl AlarmDefinitions for CloudWatchDefinitions {
             let number = |number: u32| i32::try_from(number).map_err(|_| refused(&format!("{number} is too much")));
             let actions = |actions: &[String]| Some(actions.to_vec()).filter(|actions| !actions.is_empty());
             let dimensions = wanted.dimensions.iter();
-            let dimensions: Vec<Dimension> =
-                dimensions.map(|(name, value)| Dimension::builder().name(name).value(value).build()).collect();
+            let dimensions: Vec<Dimension> = dimensions
+                .map(|(name, value)| Dimension::builder().name(name).value(value).build())
+                .collect();
             // One that is there keeps its tags, and is told none.
             let tags = tags.iter().filter(|_| expected.is_none());
-            let tags: Vec<Tag> = tags.map(|(key, value)| Tag::builder().key(key).value(value).build()).collect();
+            let tags: Vec<Tag> = tags
+                .map(|(key, value)| Tag::builder().key(key).value(value).build())
+                .collect();
             self.changing
                 .client(region)
                 .put_metric_alarm()
@@ -182,7 +190,9 @@ fn definition_of(alarm: &MetricAlarm) -> AlarmDefinition {
         evaluation_periods: number(alarm.evaluation_periods()).unwrap_or_default(),
         datapoints_to_alarm: number(alarm.datapoints_to_alarm()),
         threshold: Threshold(alarm.threshold().unwrap_or_default()),
-        comparison: alarm.comparison_operator().map_or_else(String::new, |operator| operator.as_str().to_owned()),
+        comparison: alarm
+            .comparison_operator()
+            .map_or_else(String::new, |operator| operator.as_str().to_owned()),
         treat_missing_data: alarm.treat_missing_data().map(str::to_owned),
         low_sample_count_percentile: alarm.evaluate_low_sample_count_percentile().map(str::to_owned),
         unsupported: unsupported(alarm).map(str::to_owned),
@@ -191,9 +201,15 @@ fn definition_of(alarm: &MetricAlarm) -> AlarmDefinition {
 
 // What can not be written back. What is only the default, written out, is none of it.
 fn unsupported(alarm: &MetricAlarm) -> Option<&'static str> {
-    let wall_clock = alarm.evaluation_window().is_some_and(|window| !window.is_sliding_window());
-    let warm_up = alarm.warm_up_configuration().and_then(|warm_up| warm_up.warm_up_period_duration_in_minutes());
-    let propagation = alarm.action_configuration().and_then(|settings| settings.alarm_tags_propagation());
+    let wall_clock = alarm
+        .evaluation_window()
+        .is_some_and(|window| !window.is_sliding_window());
+    let warm_up = alarm
+        .warm_up_configuration()
+        .and_then(|warm_up| warm_up.warm_up_period_duration_in_minutes());
+    let propagation = alarm
+        .action_configuration()
+        .and_then(|settings| settings.alarm_tags_propagation());
     if !alarm.metrics().is_empty() {
         Some("metric math")
     } else if alarm.threshold_metric_id().is_some() {

@@ -43,7 +43,10 @@ impl ElbTraffic {
         expected: &HealthCheck,
         wanted: &HealthCheck,
     ) -> Result<(), CallError> {
-        let doing = format!("setting the health check of {target_group_arn} to {}", wanted.sentence());
+        let doing = format!(
+            "setting the health check of {target_group_arn} to {}",
+            wanted.sentence()
+        );
         within_one_call(&doing, async {
             let found = self.read_health_check(region, target_group_arn, &doing).await?;
             if found != *expected {
@@ -72,7 +75,13 @@ impl ElbTraffic {
                 .set_health_check_timeout_seconds(number(wanted.answer_seconds, found.answer_seconds))
                 .set_healthy_threshold_count(number(wanted.healthy_threshold, found.healthy_threshold))
                 .set_unhealthy_threshold_count(number(wanted.unhealthy_threshold, found.unhealthy_threshold))
-                .set_matcher(wanted.matcher.as_ref().filter(|_| wanted.matcher != found.matcher).map(codes))
+                .set_matcher(
+                    wanted
+                        .matcher
+                        .as_ref()
+                        .filter(|_| wanted.matcher != found.matcher)
+                        .map(codes),
+                )
                 .send()
                 .await
                 .map(drop)
@@ -99,7 +108,9 @@ fn of_group(group: &TargetGroup) -> HealthCheck {
     HealthCheck {
         // Left out it is on: only Lambda's can be off.
         enabled: group.health_check_enabled().unwrap_or(true),
-        protocol: group.health_check_protocol().map_or_else(String::new, |protocol| protocol.as_str().to_owned()),
+        protocol: group
+            .health_check_protocol()
+            .map_or_else(String::new, |protocol| protocol.as_str().to_owned()),
         port: group.health_check_port().unwrap_or_default().to_owned(),
         path: text(group.health_check_path()),
         interval_seconds: number(group.health_check_interval_seconds()),

@@ -33,7 +33,6 @@ use crate::control::Word;
 use crate::decide::Move;
 use crate::guard::Verdict;
 use crate::plan::{Plan, Step};
-use crate::setup::SetupRecord;
 use crate::state::ResourceState;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -407,15 +406,6 @@ impl Execution {
             takeovers_without_progress: 0,
             connection_errors: 0,
         }
-    }
-
-    /// Opens an execution that takes back what setup made: every step done, the way back before it.
-    pub fn take_back(mut self, record: &SetupRecord) -> Self {
-        self.plan.steps = record.items.iter().map(|item| item.step.clone()).collect();
-        self.steps = record.items.iter().map(crate::setup::SetupItem::run).collect();
-        self.direction = Direction::Back;
-        self.deadline = crate::control::later(self.created_at, longest(&self.plan, self.kind));
-        self
     }
 
     /// How long it may take, before a person is called.

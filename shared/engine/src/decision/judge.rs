@@ -220,7 +220,10 @@ impl DecisionMaker {
         if execution.trigger == TriggerKind::Automatic && execution.kind == Kind::Failback && !promised {
             control.automatic_failbacks.push(now);
         }
-        control.proposal = None;
+        // What moves nothing answers no proposal, and does not make an answer forgotten.
+        if execution.kind.is_move() {
+            control.proposal = None;
+        }
         control.look_again_at = None;
         control.last_refusal = None;
         control.execution = Some(execution);

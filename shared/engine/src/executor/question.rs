@@ -154,7 +154,7 @@ impl Executor {
         });
         let alarms = plan.alarms.iter().enumerate().map(|(index, alarm)| async move {
             let region = alarm.region.as_deref().or(plan.region.as_deref());
-            let found = self.alarm_exists(region, &alarm.alarm_name).await;
+            let found = self.alarm_exists(plan, region, &alarm.alarm_name).await;
             found
                 .err()
                 .map(|error| (format!("alarms[{index}].alarm_name"), alarm.alarm_name.as_str(), error))
@@ -194,11 +194,16 @@ impl Executor {
                 let found = self.ports.groups.groups(region, &names).await?;
                 present(!found.is_empty(), "Auto Scaling group", &probe.auto_scaling_group_name)
             }
-            Probe::Alarm(probe) => self.alarm_exists(region, &probe.alarm_name).await,
+            Probe::Alarm(probe) => self.alarm_exists(plan, region, &probe.alarm_name).await,
         }
     }
 
-    async fn alarm_exists(&self, region: Option<&str>, name: &str) -> Result<(), CallError> {
+    // It is there, or the plan's own setup makes it.
+    async fn alarm_exists(&self, plan: &Plan, region: Option<&str>, name: &str) -> Result<(), CallError> {
+        let made = |step: &Step| matches!(step, Step::MetricAlarm(step) if step.alarm_name == name);
+        if plan.setup.iter().any(made) {
+            return Ok(());
+        }
         let found = self.ports.alarms.readings(region, &[name.to_owned()]).await?;
         present(!found.is_empty(), "alarm", name)
     }

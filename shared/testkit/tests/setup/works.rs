@@ -193,3 +193,46 @@ async fn a_setup_away_from_home_leaves_the_plan_away() {
     let control = world.control("shop");
     assert_eq!((control.active_site.as_str(), control.away), ("green", Some(away)));
 }
+
+#[tokio::test]
+async fn an_alarm_that_the_setup_makes_is_not_missing_before() {
+    let mut bound = plan();
+    bound["alarms"] = json!([{"alarm_name": NEW, "site": "blue"}]);
+    let world = shop_of(79, bound.clone()).await;
+    let validate = |plan: &Value| json!({"command": "validate", "plan": plan});
+    assert_eq!(world.command(validate(&bound)).await["ok"], true);
+    bound["setup"] = json!([]);
+    let answer = world.command(validate(&bound)).await;
+    assert_eq!(answer["problems"][0]["path"], "alarms[0].alarm_name", "{answer:#}");
+}
+
+#[tokio::test]
+async fn what_the_setup_names_and_is_not_there_is_found_by_validate() {
+    let mut wrong = plan();
+    wrong["setup"][0]["target_group_arn"] = json!(GREEN_GROUP);
+    let world = shop_of(80, plan()).await;
+    let answer = world.command(json!({"command": "validate", "plan": wrong})).await;
+    assert_eq!(answer["problems"][0]["path"], "setup[0]", "{answer:#}");
+}
+
+#[tokio::test]
+async fn a_setup_leaves_the_answer_to_a_proposal_as_it_was() {
+    let mut approved = plan();
+    approved["policy"]["mode"] = json!("approve");
+    let world = shop_of(88, approved).await;
+    world.cloud.answer(
+        understudy_testkit::world_plan::BLUE_HOST,
+        understudy_core::health::Health::Unhealthy,
+        "HTTP 500",
+    );
+    assert!(
+        world
+            .run_until(30, |world| world.control("shop").proposal.is_some())
+            .await
+    );
+    let reject = json!({"command": "reject", "plan": "shop", "operator": "mia", "reason": "we know"});
+    assert_eq!(world.command(reject).await["ok"], true);
+    let before = world.control("shop").proposal;
+    assert_eq!(done(&world, "setup").await.status, Status::Completed);
+    assert_eq!(world.control("shop").proposal, before);
+}
