@@ -2,73 +2,20 @@
 //!
 //! It needs the pinned tools (`make tools`). What the emulator has not, the scripted tests beside this one have.
 
-#![cfg(all(feature = "autoscaling", feature = "cloudwatch", feature = "ec2", feature = "elbv2"))]
+#![cfg(all(feature = "autoscaling", feature = "ec2", feature = "elbv2"))]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use aws_config::{BehaviorVersion, Region, SdkConfig};
-use aws_credential_types::Credentials;
-use aws_credential_types::provider::SharedCredentialsProvider;
-use std::net::{TcpListener, TcpStream};
-use std::path::Path;
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
-use understudy_aws::AwsConfig;
+mod common;
+
+use common::moto::Moto;
 use understudy_aws::autoscaling::AutoScalingGroups;
-use understudy_aws::cloudwatch::CloudWatchDefinitions;
 use understudy_aws::ec2::Ec2Compute;
 use understudy_aws::elbv2::ElbTraffic;
 use understudy_core::plan::TargetId;
-use understudy_core::state::{AlarmDefinition, Association, GroupSize, HealthCheck, Matcher, Threshold};
-use understudy_engine::ports::{AlarmDefinitions, CallErrorKind, Compute, Groups, Traffic};
-
-/// The emulator, which ends when its standard input does: however this process ends.
-struct Moto {
-    child: Child,
-    sdk: SdkConfig,
-}
+use understudy_core::state::{Association, GroupSize};
+use understudy_engine::ports::{CallErrorKind, Compute, Groups, Traffic};
 
 impl Moto {
-    async fn start() -> Self {
-        let program = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../.tools/moto/bin/moto_server");
-        assert!(program.exists(), "{} is not there; run `make tools`", program.display());
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let child = Command::new("/bin/sh")
-            .args(["-c", "\"$@\" < /dev/null & cat > /dev/null; kill -9 $!", "moto"])
-            .arg(program)
-            .args(["-H", "127.0.0.1", "-p", &port.to_string()])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        let began = Instant::now();
-        while TcpStream::connect(("127.0.0.1", port)).is_err() {
-            assert!(
-                began.elapsed() < Duration::from_secs(120),
-                "the emulator does not answer"
-            );
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-        let sdk = SdkConfig::builder()
-            .behavior_version(BehaviorVersion::v2026_01_12())
-            .region(Region::new("eu-west-1"))
-            .endpoint_url(format!("http://127.0.0.1:{port}"))
-            .credentials_provider(SharedCredentialsProvider::new(Credentials::new(
-                "AKIDEXAMPLE",
-                "example",
-                None,
-                None,
-                "test",
-            )))
-            .http_client(aws_smithy_http_client::Builder::new().build_http())
-            .build();
-        Self { child, sdk }
-    }
-
-    fn config(&self) -> AwsConfig {
-        AwsConfig::from_sdk(self.sdk.clone())
-    }
-
     fn ec2(&self) -> aws_sdk_ec2::Client {
         aws_sdk_ec2::Client::new(&self.sdk)
     }
@@ -103,20 +50,12 @@ impl Moto {
     }
 }
 
-impl Drop for Moto {
-    fn drop(&mut self) {
-        drop(self.child.stdin.take());
-        let _ = self.child.wait();
-    }
-}
-
 #[tokio::test]
 async fn what_is_set_is_what_is_read() {
     let moto = Moto::start().await;
     groups(&moto).await;
     instances_and_addresses(&moto).await;
     targets(&moto).await;
-    alarms(&moto).await;
 }
 
 async fn groups(moto: &Moto) {
@@ -261,76 +200,4 @@ async fn targets(moto: &Moto) {
     let nowhere = arn.replace("/all/", "/none/");
     let missing = traffic.register(None, &nowhere, &[at(0, 80)]).await.unwrap_err();
     assert_eq!(missing.kind, CallErrorKind::NotFound, "{missing}");
-    health_check(&traffic, arn, &nowhere).await;
-}
-
-async fn health_check(traffic: &ElbTraffic, arn: &str, nowhere: &str) {
-    let before = traffic.health_check(None, arn).await.unwrap();
-    assert!(before.enabled);
-    assert_eq!(
-        (before.protocol.as_str(), before.port.as_str()),
-        ("HTTP", "traffic-port")
-    );
-    let wanted = HealthCheck {
-        port: "8443".into(),
-        path: Some("/health".into()),
-        interval_seconds: 12,
-        answer_seconds: 4,
-        unhealthy_threshold: 4,
-        matcher: Some(Matcher::Http("200-299".into())),
-        ..before.clone()
-    };
-    traffic.set_health_check(None, arn, &before, &wanted).await.unwrap();
-    assert_eq!(traffic.health_check(None, arn).await.unwrap(), wanted);
-    let stale = traffic.set_health_check(None, arn, &before, &wanted).await.unwrap_err();
-    assert_eq!(stale.kind, CallErrorKind::Conflict, "{stale}");
-    traffic.set_health_check(None, arn, &wanted, &before).await.unwrap();
-    assert_eq!(traffic.health_check(None, arn).await.unwrap(), before);
-    let missing = traffic.health_check(None, nowhere).await.unwrap_err();
-    assert_eq!(missing.kind, CallErrorKind::NotFound, "{missing}");
-}
-
-async fn alarms(moto: &Moto) {
-    let definitions = CloudWatchDefinitions::new(&moto.config());
-    let read = async || definitions.definition(None, "shop-unhealthy").await.unwrap();
-    assert_eq!(read().await, None);
-    let made = AlarmDefinition {
-        description: Some("hosts".into()),
-        actions_enabled: true,
-        alarm_actions: vec!["arn:aws:sns:eu-west-1:123456789012:shop".into()],
-        namespace: "AWS/ApplicationELB".into(),
-        metric_name: "UnHealthyHostCount".into(),
-        dimensions: [("TargetGroup".to_owned(), "targetgroup/blue/1".to_owned())].into(),
-        statistic: Some("Maximum".into()),
-        period_seconds: 60,
-        evaluation_periods: 3,
-        datapoints_to_alarm: Some(2),
-        threshold: Threshold(0.1),
-        comparison: "GreaterThanThreshold".into(),
-        treat_missing_data: Some("breaching".into()),
-        ..AlarmDefinition::default()
-    };
-    let tags = [("understudy".to_owned(), "shop".to_owned())];
-    definitions
-        .define(None, "shop-unhealthy", None, &made, &tags)
-        .await
-        .unwrap();
-    let found = read().await.unwrap();
-    assert!(found.same_as(&made), "{found:#?}");
-    let adjusted = AlarmDefinition {
-        threshold: Threshold(1.0 / 3.0),
-        ..made.clone()
-    };
-    definitions
-        .define(None, "shop-unhealthy", Some(&found), &adjusted, &[])
-        .await
-        .unwrap();
-    assert!(read().await.unwrap().same_as(&adjusted), "every digit of the threshold");
-    let stale = definitions
-        .define(None, "shop-unhealthy", Some(&made), &made, &[])
-        .await
-        .unwrap_err();
-    assert_eq!(stale.kind, CallErrorKind::Conflict, "{stale}");
-    definitions.remove(None, "shop-unhealthy", &adjusted).await.unwrap();
-    assert_eq!(read().await, None);
 }

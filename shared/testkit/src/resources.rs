@@ -224,7 +224,7 @@ pub fn page() -> Result<String, String> {
         "\nEvery kind stands the same proof in memory (`shared/testkit/tests/steps`): it works, it is run twice, it fails or loses\n\
          its reply at each call, its executor dies, it is undone exactly, and somebody else is quicker. \"Deployed on an\n\
          emulator\" means the deployed functions with roles enforced (`tests/tests/deployed`), \"emulator\" the AWS room alone\n\
-         (`shared/aws/tests/moto.rs`), \"scripted answers\" its requests and what it makes of each answer\n\
+         (`shared/aws/tests/moto*.rs`), \"scripted answers\" its requests and what it makes of each answer\n\
          (`shared/aws/tests`). No call has been made on AWS itself.\n",
     );
     Ok(page)

@@ -3,6 +3,7 @@
 #![allow(dead_code, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 pub mod cbor;
+pub mod moto;
 
 use aws_config::{BehaviorVersion, Region};
 use aws_credential_types::Credentials;
