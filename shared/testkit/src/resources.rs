@@ -113,7 +113,7 @@ fn samples() -> Vec<(Value, &'static str)> {
                    "metric_name": "UnHealthyHostCount", "statistic": "Maximum", "threshold": 0,
                    "comparison": "GreaterThanThreshold", "dimensions": {
                        "TargetGroup": "targetgroup/shop/0123456789abcdef", "LoadBalancer": "app/shop/0123456789abcdef"}}),
-            "emulator, scripted answers",
+            "scripted answers",
         ),
         (json!({"kind": "wait_healthy"}), "deployed on an emulator"),
     ]
