@@ -4,7 +4,7 @@ use std::sync::Arc;
 use understudy_aws::arczonalshift::ArcZonalShifts;
 use understudy_aws::autoscaling::AutoScalingGroups;
 use understudy_aws::clock::{SystemClock, SystemRandom};
-use understudy_aws::cloudwatch::{CloudWatchAlarms, CloudWatchMetrics, CloudWatchSignals};
+use understudy_aws::cloudwatch::{CloudWatchAlarms, CloudWatchDefinitions, CloudWatchMetrics, CloudWatchSignals};
 use understudy_aws::dynamodb::DynamoTable;
 use understudy_aws::ec2::Ec2Compute;
 use understudy_aws::elbv2::ElbTraffic;
@@ -39,6 +39,7 @@ async fn main() -> Result<(), lambda_runtime::Error> {
         databases: Arc::new(RdsFailover::new(&config)),
         database_setup: Arc::new(RdsSetup::new(&config)),
         alarms: Arc::new(CloudWatchAlarms::new(&config)),
+        definitions: Arc::new(CloudWatchDefinitions::new(&config)),
         metrics: Arc::new(CloudWatchMetrics::new(&config)),
         permissions: Arc::new(permissions),
         signals: Arc::new(CloudWatchSignals::new(&config)),

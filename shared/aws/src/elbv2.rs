@@ -10,6 +10,8 @@
 //! - an action of a kind that this SDK does not know: its configuration can not be written back, so nothing
 //!   is written at all.
 
+mod health_check;
+
 use crate::config::{AwsConfig, Regional, Usage, attempts_alone};
 use crate::failure::{Codes, Effect, explain, within_one_call};
 use async_trait::async_trait;
@@ -19,7 +21,7 @@ use aws_sdk_elasticloadbalancingv2::types::{
     Action, ActionTypeEnum, ForwardActionConfig, TargetDescription, TargetGroupTuple,
 };
 use understudy_core::plan::TargetId;
-use understudy_core::state::TargetWeight;
+use understudy_core::state::{HealthCheck, TargetWeight};
 use understudy_engine::ports::{CallError, CallErrorKind, ForwardTarget, Target, Traffic};
 
 const CODES: Codes = Codes {
@@ -212,6 +214,22 @@ impl Traffic for ElbTraffic {
             .await
             .map(drop)
             .map_err(|error| explain(&doing, Effect::Changes, CODES, &error))
+    }
+
+    async fn health_check(&self, region: Option<&str>, target_group_arn: &str) -> Result<HealthCheck, CallError> {
+        let doing = format!("reading the health check of {target_group_arn}");
+        self.read_health_check(region, target_group_arn, &doing).await
+    }
+
+    async fn set_health_check(
+        &self,
+        region: Option<&str>,
+        target_group_arn: &str,
+        expected: &HealthCheck,
+        wanted: &HealthCheck,
+    ) -> Result<(), CallError> {
+        self.change_health_check(region, target_group_arn, expected, wanted)
+            .await
     }
 }
 

@@ -94,6 +94,7 @@ where
 /// What the executor counts as one call, reading and comparing included: together they end within its time.
 #[cfg(any(
     feature = "autoscaling",
+    feature = "cloudwatch",
     feature = "ec2",
     feature = "elbv2",
     feature = "globalaccelerator",

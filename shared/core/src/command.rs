@@ -9,7 +9,7 @@ mod shapes;
 
 pub use shapes::{
     ALL_PLANS, Answer, Escalate, Failover, History, MaintenanceWindow, Nothing, OfPlan, Pause, PutPlan, Resolution,
-    Resolve, ResourceRequest, RollbackPlan, Skip, Validate, Word, WordOnPlan,
+    Resolve, ResourceRequest, RollbackPlan, SettingUp, Skip, Validate, Word, WordOnPlan,
 };
 
 use problems::problems;
@@ -23,6 +23,8 @@ pub const MAX_WAIT_SECONDS: u32 = 60;
 pub const COMMANDS: &[&str] = &[
     "failover",
     "failback",
+    "setup",
+    "teardown",
     "status",
     "list",
     "history",
@@ -52,6 +54,10 @@ pub enum Command {
     Failover(Failover),
     /// Bring a plan home to its primary.
     Failback(Failover),
+    /// Make or adjust what the plan's `setup` states.
+    Setup(SettingUp),
+    /// Take back what setup made.
+    Teardown(SettingUp),
     /// What is going on with a plan.
     Status(OfPlan),
     /// All plans, a line each.
@@ -102,6 +108,8 @@ impl Command {
         match self {
             Self::Failover(_) => "failover",
             Self::Failback(_) => "failback",
+            Self::Setup(_) => "setup",
+            Self::Teardown(_) => "teardown",
             Self::Status(_) => "status",
             Self::List(_) => "list",
             Self::History(_) => "history",

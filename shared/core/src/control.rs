@@ -21,6 +21,7 @@ use crate::fleet::Maintenance;
 use crate::mutant::{Mutant, active};
 use crate::regions::SittingOut;
 use crate::report::Announcement;
+use crate::setup::SetUp;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
@@ -119,6 +120,9 @@ pub struct Control {
     /// The last thing that was refused or alerted, so that its repetition is counted and not told again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_refusal: Option<LastRefusal>,
+    /// That something is set up, and remembered in an item of its own ([`crate::setup`]).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub set_up: Option<SetUp>,
     /// The execution that ended last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_execution: Option<Ended>,
@@ -253,6 +257,7 @@ impl Control {
             automatic_failovers: Vec::new(),
             automatic_failbacks: Vec::new(),
             last_refusal: None,
+            set_up: None,
             last_execution: None,
         }
     }

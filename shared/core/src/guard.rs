@@ -91,6 +91,12 @@ guards! {
     IrreversibleAllowed => "irreversible_allowed",
     /// What goes home by itself can be taken back: a promotion on the way home is for a person.
     FailbackReversible => "failback_reversible",
+    /// A setup has something to do: the plan's `setup` states something.
+    SetupStated => "setup_stated",
+    /// No item of it is remembered for another resource, whose pre-state would be lost.
+    SetupKnown => "setup_known",
+    /// A teardown has something to take back.
+    SetupRemembered => "setup_remembered",
 }
 
 /// What a guard said.

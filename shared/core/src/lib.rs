@@ -16,6 +16,7 @@
 //!    the current [`execution`]. Each change is a pure function from one control item to the next.
 //!    [`regions`] says which Region's executor takes the lease.
 //! 6. [`execution`] is the executor's protocol as a state machine: what to do next, and what each result means.
+//!    What a [`setup`] has made is remembered beside it.
 //! 7. [`report`] tells people: announcements, status and history.
 //!
 //! Beside the story: [`rate`] keeps the probe's calls within a budget, and [`mutant`] has deliberate mistakes, which
@@ -36,6 +37,7 @@ pub mod preflight;
 pub mod rate;
 pub mod regions;
 pub mod report;
+pub mod setup;
 pub mod state;
 
 pub use jiff::{SignedDuration, Timestamp};

@@ -9,8 +9,8 @@ use serde_json::{Map, Value, json};
 use understudy_core::Timestamp;
 use understudy_core::command::{
     ALL_PLANS, Answer, COMMANDS, Command, Escalate, Failover, History, MAX_WAIT_SECONDS, MaintenanceWindow, Nothing,
-    OfPlan, Pause, PutPlan, Resolution, Resolve, ResourceRequest, RollbackPlan, Skip, Validate, Word, WordOnPlan,
-    parse,
+    OfPlan, Pause, PutPlan, Resolution, Resolve, ResourceRequest, RollbackPlan, SettingUp, Skip, Validate, Word,
+    WordOnPlan, parse,
 };
 use understudy_core::execution::Style;
 
@@ -102,6 +102,14 @@ prop_compose! {
 }
 
 prop_compose! {
+    fn setting_up()(
+        plan in text(63), operator in text(128), reason in text(500), wait_seconds in 0..=MAX_WAIT_SECONDS, dry_run: bool,
+    ) -> SettingUp {
+        SettingUp { plan, operator, reason, wait_seconds, dry_run }
+    }
+}
+
+prop_compose! {
     fn pause()(plan in text(63), execution: bool, operator in text(128), reason in text(500), dry_run: bool) -> Pause {
         let execution = execution && plan != ALL_PLANS;
         Pause { plan, execution, operator, reason, dry_run }
@@ -169,6 +177,8 @@ fn command() -> impl Strategy<Value = Command> {
     prop_oneof![
         failover().prop_map(Command::Failover),
         failover().prop_map(Command::Failback),
+        setting_up().prop_map(Command::Setup),
+        setting_up().prop_map(Command::Teardown),
         text(63).prop_map(|plan| Command::Status(OfPlan { plan })),
         text(63).prop_map(|plan| Command::Preflight(OfPlan { plan })),
         Just(Command::List(Nothing {})),

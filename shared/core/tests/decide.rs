@@ -14,6 +14,7 @@ use understudy_core::fleet::FleetState;
 use understudy_core::guard::Guard;
 use understudy_core::health::{AlarmReading, AlarmState, Health, SiteHealth, Witness};
 use understudy_core::plan::{FailbackMode, Mode, Plan, parse};
+use understudy_core::setup::SetupRecord;
 
 fn at(seconds: i64) -> Timestamp {
     Timestamp::from_second(1_795_255_200 + seconds).unwrap()
@@ -61,6 +62,7 @@ fn judge(now: i64, plan: &Plan, control: &Control, blue: SiteHealth, green: Site
             fleet: &FleetState::default(),
             lags: &Lags::new(),
             preflight: None,
+            setup: &SetupRecord::default(),
         },
     )
 }
@@ -350,6 +352,7 @@ fn alarm(event_at: i64, read: Option<AlarmState>, now: i64) -> Decision {
             fleet: &FleetState::default(),
             lags: &Lags::new(),
             preflight: None,
+            setup: &SetupRecord::default(),
         },
     )
 }
@@ -387,6 +390,7 @@ fn operator(text: serde_json::Value, control: &Control, green: SiteHealth) -> De
             fleet: &FleetState::default(),
             lags: &Lags::new(),
             preflight: None,
+            setup: &SetupRecord::default(),
         },
     )
 }
@@ -446,7 +450,7 @@ proptest! {
         control.paused = paused.then(|| Word { operator: "mia".into(), reason: "r".into(), at: at(0) });
         control.automatic_failovers = vec![later(at(60), -SignedDuration::from_mins(5)); spent];
         let all = sites(site(blue, blue_since), site(green, green_since));
-        let decision = decide(at(60), &Trigger::Timer, Situation { plan: &plan(), control: &control, sites: &all, fleet: &FleetState::default(), lags: &Lags::new(), preflight: None });
+        let decision = decide(at(60), &Trigger::Timer, Situation { plan: &plan(), control: &control, sites: &all, fleet: &FleetState::default(), lags: &Lags::new(), preflight: None, setup: &SetupRecord::default() });
         if let Some(start) = decision.start {
             prop_assert_eq!(all[&start.to].health, Health::Healthy);
             prop_assert!(!paused);

@@ -14,6 +14,7 @@ use understudy_core::fleet::{Fleet, FleetEntry, FleetLimits, FleetState, Mainten
 use understudy_core::guard::{Guard, Verdict};
 use understudy_core::health::{Health, SiteHealth};
 use understudy_core::plan::{Consent, OnExpiry, Plan, parse};
+use understudy_core::setup::SetupRecord;
 
 /// Ten o'clock on a Saturday.
 fn at(seconds: i64) -> Timestamp {
@@ -103,6 +104,7 @@ impl Case {
             fleet: &self.fleet,
             lags: &Lags::new(),
             preflight: None,
+            setup: &SetupRecord::default(),
         };
         decide(at(now), trigger, situation)
     }

@@ -11,6 +11,7 @@ use understudy_core::fleet::FleetState;
 use understudy_core::health::{Health, SiteHealth};
 use understudy_core::plan::{Plan, parse};
 use understudy_core::report::{EventKind, Timeline, about_execution, execution_line, status_lines};
+use understudy_core::setup::SetupRecord;
 
 fn at(seconds: i64) -> Timestamp {
     Timestamp::from_second(1_795_255_200 + seconds).unwrap()
@@ -128,6 +129,7 @@ fn status_lines_say_what_goes_on_since_when_what_is_next_and_how_to_stop_it() {
             fleet: &fleet,
             lags: &Lags::new(),
             preflight: None,
+            setup: &SetupRecord::default(),
         };
         let next = decide(at(0), &Trigger::Timer, situation);
         status_lines(at(0), situation, &next).join("\n")

@@ -21,6 +21,7 @@ use understudy_core::health::Observation;
 use understudy_core::mutant::{Mutant, active};
 use understudy_core::plan::Plan;
 use understudy_core::preflight::Preflight;
+use understudy_core::setup::{Outdated, SetupRecord};
 
 /// The sort key of the control item.
 pub const CONTROL: &str = "control";
@@ -32,6 +33,8 @@ pub const OBSERVATION: &str = "observation#";
 pub const LAG: &str = "lag";
 /// The item that holds what was found when a plan was last read through.
 pub const PREFLIGHT: &str = "preflight";
+/// The item that remembers what setup has made.
+pub const SETUP: &str = "setup";
 /// The prefix of decision records.
 pub const DECISION: &str = "decision#";
 /// The partition of what holds for all plans together. No plan has this name.
@@ -267,6 +270,36 @@ impl Store {
         .await
     }
 
+    /// What setup has made of a plan's resources.
+    ///
+    /// # Errors
+    /// The table could not be read.
+    pub async fn setup(&self, plan: &str) -> Result<SetupRecord, CallError> {
+        Ok(self.read(&setup_key(plan)).await?.unwrap_or_default())
+    }
+
+    /// Changes that record by compare-and-set, and answers it as it is then. `change` must be pure.
+    ///
+    /// # Errors
+    /// The table could not be written; inside, the record was written by a later epoch.
+    pub async fn change_setup(
+        &self,
+        plan: &str,
+        mut change: impl FnMut(&mut SetupRecord) -> Result<(), Outdated>,
+    ) -> Result<Result<SetupRecord, Outdated>, CallError> {
+        self.upsert(&setup_key(plan), |before: Option<SetupRecord>| {
+            let mut record = before.clone().unwrap_or_default();
+            match change(&mut record) {
+                Ok(()) => (
+                    Some(record.clone()).filter(|after| before.as_ref() != Some(after)),
+                    Ok(record),
+                ),
+                Err(outdated) => (None, Err(outdated)),
+            }
+        })
+        .await
+    }
+
     /// All observations of a plan.
     ///
     /// # Errors
@@ -441,6 +474,13 @@ fn lag_key(plan: &str) -> Key {
     Key {
         plan: plan.to_owned(),
         item: LAG.to_owned(),
+    }
+}
+
+fn setup_key(plan: &str) -> Key {
+    Key {
+        plan: plan.to_owned(),
+        item: SETUP.to_owned(),
     }
 }
 

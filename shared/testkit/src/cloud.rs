@@ -7,6 +7,7 @@
 
 use crate::clock::{TestClock, lock};
 use crate::cloud_databases::Databases;
+use crate::cloud_definitions::Tagged;
 use crate::cloud_group_setup::GroupsSetUp;
 use crate::cloud_health_checks::Checks;
 use crate::cloud_metrics::Figures;
@@ -24,7 +25,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 use understudy_core::control::{Control, Wake};
 use understudy_core::health::{AlarmReading, AlarmState, Health, Sample};
 use understudy_core::report::Announcement;
-use understudy_core::state::{Association, RecordSet, ResourceState, TargetWeight};
+use understudy_core::state::{Association, HealthCheck, RecordSet, ResourceState, TargetWeight};
 use understudy_engine::ports::{Account, AutoScalingGroup, CallError, Clock, DatabaseStatus, InstanceStatus, Target};
 
 type Answer = Pin<Box<dyn Future<Output = Result<Value, CallError>> + Send>>;
@@ -152,6 +153,8 @@ pub(crate) struct State {
     pub(crate) group_setup: GroupsSetUp,
     pub(crate) health_checks: Checks,
     pub(crate) alarms: BTreeMap<String, AlarmReading>,
+    pub(crate) definitions: BTreeMap<String, Lagging<Option<Tagged>>>,
+    pub(crate) target_health: BTreeMap<String, Lagging<HealthCheck>>,
     pub(crate) endpoints: BTreeMap<String, Sample>,
     pub(crate) hanging: Vec<String>,
     pub(crate) published: Vec<Published>,
@@ -240,6 +243,8 @@ impl FakeCloud {
         let mut state = lock(&self.state);
         state.weights.values_mut().for_each(Lagging::settle);
         state.zones.values_mut().for_each(Lagging::settle);
+        state.definitions.values_mut().for_each(Lagging::settle);
+        state.target_health.values_mut().for_each(Lagging::settle);
         state.data.settle();
     }
 

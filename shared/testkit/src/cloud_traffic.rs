@@ -8,7 +8,7 @@ use crate::cloud::{FakeCloud, Lagging, Maturing, not_found};
 use crate::cloud_ports::{conflict, seen_after};
 use async_trait::async_trait;
 use understudy_core::plan::TargetId;
-use understudy_core::state::{ResourceState, TargetWeight};
+use understudy_core::state::{HealthCheck, ResourceState, TargetWeight};
 use understudy_engine::ports::{CallError, ForwardTarget, Target, Traffic};
 
 const DRAINING: &str = "draining";
@@ -222,5 +222,19 @@ impl Traffic for FakeCloud {
             }
         })?;
         reply.give("traffic.deregister", ())
+    }
+
+    async fn health_check(&self, _region: Option<&str>, target_group_arn: &str) -> Result<HealthCheck, CallError> {
+        self.read_health_check(target_group_arn).await
+    }
+
+    async fn set_health_check(
+        &self,
+        _region: Option<&str>,
+        target_group_arn: &str,
+        expected: &HealthCheck,
+        wanted: &HealthCheck,
+    ) -> Result<(), CallError> {
+        self.change_health_check(target_group_arn, expected, wanted).await
     }
 }

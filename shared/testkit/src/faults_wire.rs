@@ -12,11 +12,13 @@ use understudy_core::control::Wake;
 use understudy_core::health::{AlarmReading, Sample};
 use understudy_core::plan::{EndpointProbe, TargetId};
 use understudy_core::report::Announcement;
-use understudy_core::state::{Association, GroupSize, RecordChange, RecordSet, TargetWeight};
+use understudy_core::state::{
+    AlarmDefinition, Association, GroupSize, HealthCheck, RecordChange, RecordSet, TargetWeight,
+};
 use understudy_engine::ports::{
-    Account, Alarms, AutoScalingGroup, CallError, Compute, Database, DatabaseClusterStatus, DatabaseStatus, Dns, Due,
-    Endpoint, ForwardTarget, Functions, Groups, InstanceStatus, Item, Key, Notifier, Permission, Permissions, Put,
-    Refused, Rehearsal, Table, Target, Traffic,
+    Account, AlarmDefinitions, Alarms, AutoScalingGroup, CallError, Compute, Database, DatabaseClusterStatus,
+    DatabaseStatus, Dns, Due, Endpoint, ForwardTarget, Functions, Groups, InstanceStatus, Item, Key, Notifier,
+    Permission, Permissions, Put, Refused, Rehearsal, Table, Target, Traffic,
 };
 
 /// The process in which one invocation runs. It can die.
@@ -157,6 +159,20 @@ impl<T: Traffic> Traffic for Wired<T> {
         let call = self.inner.deregister(region, target_group_arn, targets);
         self.sandbox.through("traffic.deregister", call).await
     }
+    async fn health_check(&self, region: Option<&str>, target_group_arn: &str) -> Result<HealthCheck, CallError> {
+        let call = self.inner.health_check(region, target_group_arn);
+        self.sandbox.through("traffic.health_check", call).await
+    }
+    async fn set_health_check(
+        &self,
+        region: Option<&str>,
+        target_group_arn: &str,
+        expected: &HealthCheck,
+        wanted: &HealthCheck,
+    ) -> Result<(), CallError> {
+        let call = self.inner.set_health_check(region, target_group_arn, expected, wanted);
+        self.sandbox.through("traffic.set_health_check", call).await
+    }
 }
 
 #[async_trait]
@@ -278,6 +294,29 @@ impl<T: Alarms> Alarms for Wired<T> {
         self.sandbox
             .through("alarms.readings", self.inner.readings(region, names))
             .await
+    }
+}
+
+#[async_trait]
+impl<T: AlarmDefinitions> AlarmDefinitions for Wired<T> {
+    async fn definition(&self, region: Option<&str>, name: &str) -> Result<Option<AlarmDefinition>, CallError> {
+        let call = self.inner.definition(region, name);
+        self.sandbox.through("definitions.definition", call).await
+    }
+    async fn define(
+        &self,
+        region: Option<&str>,
+        name: &str,
+        expected: Option<&AlarmDefinition>,
+        wanted: &AlarmDefinition,
+        tags: &[(String, String)],
+    ) -> Result<(), CallError> {
+        let call = self.inner.define(region, name, expected, wanted, tags);
+        self.sandbox.through("definitions.define", call).await
+    }
+    async fn remove(&self, region: Option<&str>, name: &str, expected: &AlarmDefinition) -> Result<(), CallError> {
+        let call = self.inner.remove(region, name, expected);
+        self.sandbox.through("definitions.remove", call).await
     }
 }
 

@@ -15,6 +15,7 @@ pub mod clock;
 pub mod cloud;
 mod cloud_compute;
 mod cloud_databases;
+mod cloud_definitions;
 mod cloud_group_setup;
 mod cloud_health_checks;
 mod cloud_metrics;

@@ -23,6 +23,8 @@ pub struct Resource {
     pub reversibility: Reversibility,
     /// Whether it can lose data.
     pub lossy: bool,
+    /// Whether it may stand in a plan's `setup`.
+    pub is_setup: bool,
     /// Where its proof is run, besides the fake cloud.
     pub verified_by: &'static str,
 }
@@ -150,6 +152,17 @@ fn samples() -> Vec<(Value, &'static str)> {
                    "secondary": {"values": ["192.0.2.2"], "health_check_id": "01234567-89ab-cdef-0123-456789abcde0"}}),
             "scripted answers",
         ),
+        (
+            json!({"kind": "target_group_health", "target_group_arn": group("shop"), "path": "/health"}),
+            "emulator, scripted answers",
+        ),
+        (
+            json!({"kind": "metric_alarm", "alarm_name": "shop-unhealthy", "namespace": "AWS/ApplicationELB",
+                   "metric_name": "UnHealthyHostCount", "statistic": "Maximum", "threshold": 0,
+                   "comparison": "GreaterThanThreshold", "dimensions": {
+                       "TargetGroup": "targetgroup/shop/0123456789abcdef", "LoadBalancer": "app/shop/0123456789abcdef"}}),
+            "scripted answers",
+        ),
         (json!({"kind": "wait_healthy"}), "deployed on an emulator"),
     ]
 }
@@ -193,6 +206,7 @@ pub fn resources() -> Result<Vec<Resource>, String> {
         facts: driver(&ports, &plan, step, &goal).facts(),
         reversibility: step.as_kind().reversibility(),
         lossy: step.is_lossy(Style::Unplanned),
+        is_setup: step.as_kind().is_setup(),
         verified_by,
     };
     let found: Vec<Resource> = plan.steps.iter().zip(verified_by).map(resource).collect();
@@ -219,7 +233,8 @@ pub fn page() -> Result<String, String> {
     let mut page = String::from(
         "# Resources\n\n\
          Each kind of step: what it calls, and what becomes of it. Generated from the code by `make schema`; a test keeps this\n\
-         page current, and another compares its actions with the executor's role in `template.yaml`.\n\n\
+         page current, and another compares its actions with the executor's role in `template.yaml`. Those marked *setup* may\n\
+         stand in a plan's `setup`; what only they change is granted where the stack's parameter `AllowSetup` is \"true\".\n\n\
          | kind | plane | reads with | changes with | taken back | may lose data | its calls were tried on |\n\
          |---|---|---|---|---|---|---|\n",
     );
@@ -229,8 +244,9 @@ pub fn page() -> Result<String, String> {
             actions.join(", ")
         };
         page.push_str(&format!(
-            "| `{}` | {} | {} | {} | {} | {} | {} |\n",
+            "| `{}`{} | {} | {} | {} | {} | {} | {} |\n",
             resource.kind,
+            if resource.is_setup { " (setup)" } else { "" },
             match resource.facts.plane {
                 Plane::Control => "control",
                 Plane::Data => "data",
@@ -256,7 +272,7 @@ pub fn page() -> Result<String, String> {
         "\nEvery kind stands the same proof in memory (`shared/testkit/tests/steps`): it works, it is run twice, it fails or loses\n\
          its reply at each call, its executor dies, it is undone exactly, and somebody else is quicker (but\n\
          for `dns_signal`: a metric has no version, and the newest word counts). \"Deployed on an emulator\" means the deployed functions with roles enforced (`tests/tests/deployed`), \"emulator\" the AWS room alone\n\
-         (`shared/aws/tests/moto.rs`), \"scripted answers\" its requests and what it makes of each answer\n\
+         (`shared/aws/tests/moto*.rs`), \"scripted answers\" its requests and what it makes of each answer\n\
          (`shared/aws/tests`). No call has been made on AWS itself.\n",
     );
     Ok(page)

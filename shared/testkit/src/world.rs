@@ -20,9 +20,9 @@ use understudy_core::control::{Control, Wake};
 use understudy_engine::decision::{DecisionMaker, DecisionPorts};
 use understudy_engine::executor::{Executor, ExecutorPorts, HandlerError};
 use understudy_engine::ports::{
-    Accelerators, Alarms, CallError, CallErrorKind, Clock, Compute, Database, DatabaseFailover, DatabaseSetup, Dns,
-    GroupSetup, Groups, HealthChecks, Invocation, Metrics, Notifier, Permissions, Random, Signals, Table, Traffic,
-    ZonalShifts,
+    Accelerators, AlarmDefinitions, Alarms, CallError, CallErrorKind, Clock, Compute, Database, DatabaseFailover,
+    DatabaseSetup, Dns, GroupSetup, Groups, HealthChecks, Invocation, Metrics, Notifier, Permissions, Random, Signals,
+    Table, Traffic, ZonalShifts,
 };
 use understudy_engine::probe::{Probe, ProbePorts};
 use understudy_engine::steps::StepPorts;
@@ -394,6 +394,7 @@ where
         + Metrics
         + Alarms
         + Permissions
+        + AlarmDefinitions
         + 'static,
     C: Signals + ZonalShifts + Accelerators,
 {
@@ -417,6 +418,7 @@ where
         accelerators: cloud.clone(),
         alarms: cloud.clone(),
         permissions: cloud.clone(),
+        definitions: cloud.clone(),
     }
 }
 

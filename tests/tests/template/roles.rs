@@ -173,9 +173,52 @@ fn machines_and_targets_are_changed_only_where_a_tag_says_so() {
         }
     }
     assert_eq!(
-        scoped, 6,
-        "groups and their policies, instances, addresses, target groups, balancers"
+        scoped, 7,
+        "groups and their policies, instances, addresses, targets and health checks of target groups, balancers"
     );
+}
+
+#[test]
+fn what_only_setup_changes_is_granted_only_where_the_stack_allows_setup() {
+    let role = resource("ExecutorRole");
+    let statements = at(&role, "/Properties/Policies/0/PolicyDocument/Statement", "role");
+    let (allowed, always): (Vec<&Value>, Vec<&Value>) = statements
+        .as_array()
+        .expect("statements")
+        .iter()
+        .partition(|statement| statement[0] == "AllowsSetup");
+    let actions = |statements: &[&Value]| -> Vec<String> {
+        let granted = statements.iter().map(|statement| match statement {
+            Value::Array(branches) => &branches[1]["Action"],
+            statement => &statement["Action"],
+        });
+        granted.flat_map(texts).collect()
+    };
+    let (allowed, always) = (actions(&allowed), actions(&always));
+    let resources = understudy_testkit::resources::resources().expect("a table of resources");
+    let (setup, moving): (Vec<_>, Vec<_>) = resources.iter().partition(|resource| resource.is_setup);
+    let moving: Vec<&str> = moving
+        .iter()
+        .flat_map(|resource| resource.facts.changes)
+        .copied()
+        .collect();
+    let only_setup: Vec<&str> = setup
+        .iter()
+        .flat_map(|resource| resource.facts.changes)
+        .copied()
+        .filter(|action| !moving.contains(action))
+        .collect();
+    assert!(!only_setup.is_empty());
+    for action in only_setup {
+        assert!(
+            allowed.iter().any(|known| known == action),
+            "{action} is not granted to setup"
+        );
+        assert!(
+            !always.iter().any(|known| known == action),
+            "{action} is granted without setup"
+        );
+    }
 }
 
 #[test]

@@ -1,8 +1,10 @@
 //! Alarms on CloudWatch.
 
+mod definitions;
 mod metrics;
 mod signals;
 
+pub use definitions::CloudWatchDefinitions;
 pub use metrics::CloudWatchMetrics;
 pub use signals::CloudWatchSignals;
 

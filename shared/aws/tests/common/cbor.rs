@@ -40,3 +40,15 @@ pub fn float(value: f64) -> Vec<u8> {
 pub fn failed(code: &str) -> Vec<u8> {
     map(&[("__type", text(code)), ("message", text("as scripted"))])
 }
+
+pub fn truth(truth: bool) -> Vec<u8> {
+    vec![if truth { 0xf5 } else { 0xf4 }]
+}
+
+pub fn integer(integer: u16) -> Vec<u8> {
+    [vec![0x19], integer.to_be_bytes().to_vec()].concat()
+}
+
+pub fn double(double: f64) -> Vec<u8> {
+    [vec![0xfb], double.to_be_bytes().to_vec()].concat()
+}

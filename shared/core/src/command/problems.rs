@@ -8,15 +8,14 @@ pub(super) fn problems(command: &Command) -> Vec<String> {
     match command {
         Command::Failover(asked) | Command::Failback(asked) => {
             words(&mut problems, Some(&asked.plan), &asked.operator, &asked.reason);
-            if asked.wait_seconds > MAX_WAIT_SECONDS {
-                problems.push(format!(
-                    "`wait_seconds` is {}; at most {MAX_WAIT_SECONDS}",
-                    asked.wait_seconds
-                ));
-            }
+            waits(&mut problems, asked.wait_seconds);
             if asked.escalate_after_seconds.is_some() && asked.style == Style::Unplanned {
                 problems.push("`escalate_after_seconds` is for a planned move; this one is unplanned already".into());
             }
+        }
+        Command::Setup(asked) | Command::Teardown(asked) => {
+            words(&mut problems, Some(&asked.plan), &asked.operator, &asked.reason);
+            waits(&mut problems, asked.wait_seconds);
         }
         Command::Status(OfPlan { plan })
         | Command::Preflight(OfPlan { plan })
@@ -54,6 +53,12 @@ pub(super) fn problems(command: &Command) -> Vec<String> {
         Command::List(_) | Command::Validate(_) => {}
     }
     problems
+}
+
+fn waits(problems: &mut Vec<String>, wait_seconds: u32) {
+    if wait_seconds > MAX_WAIT_SECONDS {
+        problems.push(format!("`wait_seconds` is {wait_seconds}; at most {MAX_WAIT_SECONDS}"));
+    }
 }
 
 fn words(problems: &mut Vec<String>, plan: Option<&str>, operator: &str, reason: &str) {

@@ -70,6 +70,24 @@ pub struct Failover {
     pub rollback_plan: Option<RollbackPlan>,
 }
 
+/// Make what the plan's `setup` states, or take it back.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SettingUp {
+    /// The plan's name.
+    pub plan: String,
+    /// Who asks (asserted; CloudTrail proves).
+    pub operator: String,
+    /// Why.
+    pub reason: String,
+    /// How long to wait for the end, at most 60 seconds. The answer always has the execution's id.
+    #[serde(default)]
+    pub wait_seconds: u32,
+    /// Say what would be called, and call nothing.
+    #[serde(default)]
+    pub dry_run: bool,
+}
+
 /// Come home by itself some time after a planned move.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -19,11 +19,12 @@ mod failover;
 mod operator;
 mod proposal;
 mod restraint;
+mod setup;
 
 pub use consent::{Accepted, LagRecord, Lags, consent, consequences, loss_estimate};
 pub use proposal::{Closed, Proposal, ProposalChange};
 
-use crate::command::{Answer, Failover};
+use crate::command::{Answer, Failover, SettingUp};
 use crate::control::Control;
 use crate::event::AlarmEvent;
 use crate::execution::{Kind, Style, TriggerKind};
@@ -33,6 +34,7 @@ use crate::health::{AlarmReading, SiteHealth};
 use crate::plan::Plan;
 use crate::preflight::Preflight;
 use crate::report::clock;
+use crate::setup::SetupRecord;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -64,6 +66,13 @@ pub enum Trigger {
         /// Failover or failback.
         move_kind: Kind,
     },
+    /// A person asks for a setup or a teardown.
+    Setup {
+        /// The command.
+        asked: SettingUp,
+        /// Setup or teardown.
+        setup_kind: Kind,
+    },
     /// A person says yes to the proposal.
     Approval {
         /// The command.
@@ -89,13 +98,16 @@ impl Trigger {
             Self::Operator { asked, move_kind } => {
                 format!("{} asks for a {move_kind}: {}", asked.operator, asked.reason)
             }
+            Self::Setup { asked, setup_kind } => {
+                format!("{} asks for a {setup_kind}: {}", asked.operator, asked.reason)
+            }
             Self::Approval { answer } => format!("{} says yes: {}", answer.operator, answer.reason),
         }
     }
 
     /// Whether a person asked, who is answered at once.
     pub fn is_a_persons(&self) -> bool {
-        matches!(self, Self::Operator { .. } | Self::Approval { .. })
+        matches!(self, Self::Operator { .. } | Self::Setup { .. } | Self::Approval { .. })
     }
 }
 
@@ -114,12 +126,14 @@ pub struct Situation<'a> {
     pub lags: &'a Lags,
     /// What was found when the plan was last read through.
     pub preflight: Option<&'a Preflight>,
+    /// What setup has made.
+    pub setup: &'a SetupRecord,
 }
 
 /// A move that decision opens.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Move {
-    /// Failover or failback.
+    /// Failover, failback, setup or teardown.
     pub kind: Kind,
     /// The guards or a person.
     pub trigger: TriggerKind,
@@ -195,6 +209,7 @@ impl Decision {
             Trigger::Alarm { event, .. } => format!("alarm {} {:?}", event.alarm_name, event.state),
             Trigger::Health { .. } | Trigger::Timer => "health".into(),
             Trigger::Operator { asked, move_kind } => format!("operator {move_kind} {:?}", asked.to),
+            Trigger::Setup { setup_kind, .. } => format!("operator {setup_kind}"),
             Trigger::Approval { .. } => "approval".into(),
         };
         let stops: Vec<&str> = self
@@ -216,6 +231,7 @@ impl Decision {
 pub fn decide(now: Timestamp, trigger: &Trigger, situation: Situation<'_>) -> Decision {
     let mut decision = match trigger {
         Trigger::Operator { asked, move_kind } => return operator::decide_operator(now, asked, *move_kind, situation),
+        Trigger::Setup { asked, setup_kind } => return setup::decide_setup(asked, *setup_kind, situation),
         Trigger::Alarm { event, reading } => {
             let verdicts = evidence::alarm_verdicts(now, event, reading.as_ref(), situation.plan);
             if verdicts.iter().any(|verdict| !verdict.allows) {

@@ -34,7 +34,7 @@ pub(super) fn decide_operator(now: Timestamp, asked: &Failover, kind: Kind, situ
     let to = match (&asked.to, kind) {
         (Some(to), _) => to.as_str(),
         (None, Kind::Failback) => primary,
-        (None, Kind::Failover) => others
+        (None, _) => others
             .iter()
             .copied()
             .find(|name| healthy(name))

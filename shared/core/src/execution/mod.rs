@@ -45,6 +45,17 @@ pub enum Kind {
     Failover,
     /// Home to the primary.
     Failback,
+    /// Nowhere: makes or adjusts what moves need.
+    Setup,
+    /// Nowhere: takes back what setup made. It begins with all of it done, and goes back.
+    Teardown,
+}
+
+impl Kind {
+    /// Whether it moves the plan to another site.
+    pub fn is_move(self) -> bool {
+        matches!(self, Self::Failover | Self::Failback)
+    }
 }
 
 /// What started it.
@@ -83,7 +94,7 @@ macro_rules! words {
     };
 }
 
-words!(Kind { Failover => "failover", Failback => "failback" });
+words!(Kind { Failover => "failover", Failback => "failback", Setup => "setup", Teardown => "teardown" });
 words!(TriggerKind { Automatic => "automatic", Manual => "manual" });
 words!(Style { Planned => "planned", Unplanned => "unplanned" });
 words!(Status {
@@ -359,7 +370,8 @@ impl Execution {
         plan_revision: u64,
         now: Timestamp,
     ) -> Self {
-        let longest = SignedDuration::from_secs(i64::from(plan.policy.max_duration_seconds));
+        let plan = plan.of_execution(chosen.kind);
+        let longest = longest(&plan, chosen.kind);
         Self {
             id,
             kind: chosen.kind,
@@ -371,7 +383,6 @@ impl Execution {
             operator: chosen.operator,
             verdicts,
             plan_revision,
-            plan: plan.clone(),
             status: Status::Pending,
             direction: Direction::Forward,
             began_at: chosen.began_at,
@@ -381,6 +392,7 @@ impl Execution {
             ended_at: None,
             deadline: crate::control::later(now, longest),
             steps: plan.steps.iter().map(StepRun::new).collect(),
+            plan,
             wake_at: None,
             failure: None,
             cancel: None,
@@ -396,7 +408,12 @@ impl Execution {
         }
     }
 
-    /// The plan's step of this index.
+    /// How long it may take, before a person is called.
+    pub(crate) fn longest(&self) -> SignedDuration {
+        longest(&self.plan, self.kind)
+    }
+
+    /// The plan's step of this index. Of a setup: of its `setup`; of a teardown: as it was made.
     pub fn step(&self, index: usize) -> Option<&Step> {
         self.plan.steps.get(index)
     }
@@ -429,8 +446,24 @@ impl Execution {
         }
     }
 
-    /// The sites in one arrow: `blue → green`.
+    /// The sites in one arrow: `blue → green`; of what moves nothing, where the plan is.
     pub fn route(&self) -> String {
-        format!("{} → {}", self.from, self.to)
+        if self.kind.is_move() {
+            format!("{} → {}", self.from, self.to)
+        } else {
+            format!("at {}", self.from)
+        }
     }
+}
+
+// What makes resources may take its time: no less than its steps are given, whatever a move may take.
+fn longest(plan: &Plan, kind: Kind) -> SignedDuration {
+    let policy = u64::from(plan.policy.max_duration_seconds);
+    let steps = plan.steps.iter().map(|step| u64::from(step.common().timeout_seconds));
+    let seconds = if kind.is_move() {
+        policy
+    } else {
+        policy.max(steps.sum())
+    };
+    SignedDuration::from_secs(i64::try_from(seconds).unwrap_or(i64::MAX))
 }

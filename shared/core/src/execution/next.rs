@@ -1,6 +1,6 @@
 //! What to do next: the question that the executor asks after every commit.
 
-use super::{Direction, Execution, Status, StepState};
+use super::{Direction, Execution, Kind, Status, StepState};
 use crate::control::MAX_TAKEOVERS;
 use crate::mutant::{Mutant, active};
 use crate::plan::{OnFailure, Reversibility};
@@ -178,6 +178,8 @@ impl Execution {
         };
         match unfinished {
             Some((index, _)) => Next::Undo(index),
+            // Back is where a teardown goes.
+            None if self.kind == Kind::Teardown => Next::Finish(Status::Completed),
             None if self.cancel.is_some() => Next::Finish(Status::Cancelled),
             None => Next::Finish(Status::RolledBack),
         }

@@ -283,10 +283,7 @@ impl Execution {
         self.direction = direction;
         self.wake_at = None;
         self.takeovers_without_progress = 0;
-        self.deadline = crate::control::later(
-            now,
-            SignedDuration::from_secs(i64::from(self.plan.policy.max_duration_seconds)),
-        );
+        self.deadline = crate::control::later(now, self.longest());
         for (index, run) in self.steps.iter_mut().enumerate() {
             let timeout = self
                 .plan

@@ -92,9 +92,9 @@ impl Execution {
     /// # Errors
     /// It is unplanned already, or has ended.
     pub fn escalate(&mut self) -> Result<(), IllegalTransition> {
-        let planned = self.style == Style::Planned && !self.status.is_final();
+        let planned = self.style == Style::Planned && !self.status.is_final() && self.kind.is_move();
         self.expect(planned, "escalate", || {
-            format!("it is {} and {}", self.style, self.status)
+            format!("it is a {} {} and {}", self.style, self.kind, self.status)
         })?;
         self.style = Style::Unplanned;
         self.escalate_at = None;

@@ -28,7 +28,10 @@ pub use probe::{
 };
 pub use probe::{Comparison, DnsHealthCheckProbe, Metric, MetricProbe, MetricSeries, Missing, expression};
 pub use schema::json_schema;
-pub use step::{AcceleratorDial, AlarmWhen, DialSite, DnsSignal, HEALTH_CHECK_TIMEOUT_SECONDS, Signal, ZonalShift};
+pub use step::{
+    AcceleratorDial, AlarmComparison, AlarmStatistic, AlarmWhen, CheckProtocol, DialSite, DnsSignal,
+    HEALTH_CHECK_TIMEOUT_SECONDS, MetricAlarm, MissingData, Signal, TargetGroupHealth, ZonalShift,
+};
 pub use step::{
     Alias, DNS_PROPAGATION_SECONDS, DNS_SAFE_TIMEOUT_SECONDS, DbInstanceRef, DnsRecord, DnsRecords, DnsSite,
     ElbWeights, FenceSource, FencedDatabase, OnFailure, OpenDestination, RdsClusterFailover, RdsGlobal,
@@ -38,7 +41,7 @@ pub use step::{AsgCapacity, AsgZones, Ec2Instance, ElasticIp, ElbTargets, Instan
 pub use step::{AsgScalingPolicy, AsgSettings, HealthCheckType, RdsMultiAz, RdsReadReplica, ReadReplica};
 pub use step::{DnsFailoverRecords, DnsHealthCheck, FailoverRecord, RequestInterval};
 
-use crate::execution::Style;
+use crate::execution::{Kind, Style};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
@@ -79,6 +82,11 @@ pub struct Plan {
     /// The changes that move the plan from one site to another, in order.
     #[schemars(length(min = 1, max = 50))]
     pub steps: Vec<Step>,
+    /// What is made or adjusted once, by `setup`, so that the moves can work: health checks, alarms, … In order;
+    /// `teardown` takes it back.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 50))]
+    pub setup: Vec<Step>,
     /// When to move by itself, and when not.
     #[serde(default)]
     pub policy: Policy,
@@ -202,14 +210,31 @@ impl Plan {
 
     /// What is allowed in this plan, and will hurt on a bad day. Unlike a problem it refuses nothing.
     pub fn warnings(&self) -> Vec<Problem> {
-        let steps = self.steps.iter().enumerate();
-        steps
-            .filter_map(|(index, step)| {
-                let (field, message) = step.as_kind().warning()?;
-                let path = format!("steps[{index}].{field}");
-                Some(Problem { path, message })
-            })
-            .collect()
+        let warnings = |list: &'static str, steps: &[Step]| -> Vec<Problem> {
+            let steps = steps.iter().enumerate();
+            steps
+                .filter_map(|(index, step)| {
+                    let (field, message) = step.as_kind().warning()?;
+                    let path = format!("{list}[{index}].{field}");
+                    Some(Problem { path, message })
+                })
+                .collect()
+        };
+        let mut found = warnings("steps", &self.steps);
+        found.extend(warnings("setup", &self.setup));
+        found
+    }
+
+    /// The plan as an execution of this kind goes through it: its steps are the execution's own.
+    pub fn of_execution(&self, kind: Kind) -> Self {
+        match kind {
+            Kind::Failover | Kind::Failback => self.clone(),
+            Kind::Setup | Kind::Teardown => Self {
+                steps: self.setup.clone(),
+                setup: Vec::new(),
+                ..self.clone()
+            },
+        }
     }
 
     /// The questions that an observer asks about itself: one TCP connection for each of `policy.observers.reference`.

@@ -143,6 +143,7 @@ fn draft<'a>(value: &'a Value, problems: &mut Problems) -> Draft<'a> {
         probes: elements(value, "probes", problems),
         alarms: elements(value, "alarms", problems),
         steps: elements(value, "steps", problems),
+        setup: elements(value, "setup", problems),
         policy: match value.get("policy") {
             None => Some(Default::default()),
             Some(raw) => read(raw, &Path::root().key("policy"), problems),

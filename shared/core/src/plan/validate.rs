@@ -5,6 +5,7 @@
 //! broken elements are `None`: a rule that needs all of them is silent when one is missing, and references are
 //! judged by the names as they were written, so that no problem is only the echo of another.
 
+mod alarm;
 mod compute;
 mod database;
 mod database_setup;
@@ -12,8 +13,10 @@ mod dns;
 mod dns_setup;
 mod elb;
 mod group_setup;
+mod health_check;
 mod policy;
 mod probe;
+mod setup;
 mod steering;
 mod targets;
 mod text;
@@ -36,6 +39,8 @@ pub(super) struct Draft<'a> {
     pub(super) alarms: Vec<Option<Alarm>>,
     /// Its steps.
     pub(super) steps: Vec<Option<Step>>,
+    /// What its setup makes.
+    pub(super) setup: Vec<Option<Step>>,
     /// Its policy, or the default one.
     pub(super) policy: Option<Policy>,
 }
@@ -72,6 +77,7 @@ pub(super) fn check(draft: &Draft<'_>, problems: &mut Problems) {
         ("probes", "name"),
         ("alarms", "alarm_name"),
         ("steps", "name"),
+        ("setup", "name"),
     ] {
         unique(draft, field, key, problems);
     }
@@ -97,6 +103,9 @@ pub(super) fn check(draft: &Draft<'_>, problems: &mut Problems) {
     if let Some(policy) = &draft.policy {
         policy::check(policy, &root.key("policy"), problems);
     }
+    setup::check(draft, problems);
+    health_check::check(draft, problems);
+    alarm::check(draft, problems);
     elb::check(draft, problems);
     targets::check(draft, problems);
     dns::check(draft, problems);
@@ -114,6 +123,15 @@ fn sound<'a, T>(list: &'a [Option<T>], field: &str) -> impl Iterator<Item = (Pat
     list.iter()
         .enumerate()
         .filter_map(move |(index, element)| Some((path.at(index), element.as_ref()?)))
+}
+
+/// The structurally sound steps, those of `setup` too: for the kinds that may stand in both. What is made once and what
+/// each move does are judged apart, so a rule about the steps together is asked of each list by itself.
+fn sound_everywhere<'a>(draft: &'a Draft<'_>) -> [(&'static str, Vec<(Path, &'a Step)>); 2] {
+    [
+        ("steps", sound(&draft.steps, "steps").collect()),
+        ("setup", sound(&draft.setup, "setup").collect()),
+    ]
 }
 
 fn unique(draft: &Draft<'_>, field: &str, key: &str, problems: &mut Problems) {
@@ -288,7 +306,7 @@ fn durations(draft: &Draft<'_>, problems: &mut Problems) {
         }
     }
     moving(draft, problems);
-    groups(draft, problems);
+    groups(&draft.steps, "steps", problems);
     if let (Some(policy), true) = (&draft.policy, draft.steps.iter().all(Option::is_some)) {
         let sum: u64 = draft
             .steps
@@ -331,17 +349,17 @@ fn moving(draft: &Draft<'_>, problems: &mut Problems) {
 }
 
 /// Steps of one group stand side by side: what lies between them could not be begun with them.
-fn groups(draft: &Draft<'_>, problems: &mut Problems) {
+fn groups(steps: &[Option<Step>], field: &str, problems: &mut Problems) {
     let mut seen: BTreeMap<&str, usize> = BTreeMap::new();
-    for (index, step) in draft.steps.iter().enumerate() {
+    for (index, step) in steps.iter().enumerate() {
         let Some(group) = step.as_ref().and_then(|step| step.common().group.as_deref()) else {
             continue;
         };
         if let Some(before) = seen.insert(group, index)
             && before + 1 != index
         {
-            let path = Path::root().key("steps").at(index).key("group");
-            let message = format!("steps[{before}] is of this group too, and other steps stand between them");
+            let path = Path::root().key(field).at(index).key("group");
+            let message = format!("{field}[{before}] is of this group too, and other steps stand between them");
             problems.add(path, message);
         }
     }

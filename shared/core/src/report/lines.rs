@@ -4,7 +4,7 @@
 use super::{Timeline, clock, seconds};
 use crate::control::{Control, Word};
 use crate::decide::{Decision, Situation};
-use crate::execution::{Execution, Status};
+use crate::execution::{Execution, Kind, Status};
 use crate::fleet::Maintenance;
 use jiff::Timestamp;
 
@@ -17,6 +17,7 @@ pub fn status_lines(now: Timestamp, situation: Situation<'_>, next: &Decision) -
         fleet,
         lags,
         preflight,
+        setup: _,
     } = situation;
     let primary = plan.primary().map(|site| site.name.as_str()).unwrap_or_default();
     let mut lines = vec![match &control.away {
@@ -95,6 +96,13 @@ pub fn status_lines(now: Timestamp, situation: Situation<'_>, next: &Decision) -
             "latched by execution {} until {}; `acknowledge` opens it",
             latch.execution,
             clock(latch.until)
+        ));
+    }
+    if let Some(set_up) = &control.set_up {
+        lines.push(format!(
+            "{} item(s) of its setup are made, {}; `teardown` takes them back",
+            set_up.items,
+            ago(now, set_up.at)
         ));
     }
     lines.push(format!("next: {}", next.summary));
@@ -183,6 +191,10 @@ pub fn how_to_stop(control: &Control) -> String {
     match &control.execution {
         Some(running) if running.status == Status::Stuck => {
             send("resolve", ", \"action\": \"retry\" | \"rollback\" | \"abandon\"")
+        }
+        // What it has taken back stays so: to have it again is a setup.
+        Some(running) if running.kind == Kind::Teardown => {
+            format!("{} lets it rest", send("pause", ", \"execution\": true"))
         }
         Some(_) => format!(
             "{} undoes it; {} lets it rest",

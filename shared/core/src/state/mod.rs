@@ -3,13 +3,16 @@
 //! [`ResourceState`] is recorded as the *pre-state* before the first call of a step. Restoring it exactly is
 //! what rolling back means, so it holds all that a restoring call needs and nothing that may differ by then.
 
+mod alarm;
 mod compute;
 mod database;
 mod dns_setup;
 mod group_setup;
 mod steering;
+mod target_health;
 mod traffic;
 
+pub use alarm::{AlarmDefinition, Threshold, wanted_alarm};
 pub use compute::{
     Association, GroupSize, Power, SourceCount, WantedSize, wanted_association, wanted_power, wanted_size,
     wanted_subnets,
@@ -20,6 +23,7 @@ pub use group_setup::{GroupSettings, ScalingPolicy, ScalingStep, wanted_policy, 
 pub use steering::{
     Dial, Dials, Percent, Shift, is_on_the_way, next_dial, signalled, wanted_dials, wanted_shift, wanted_signals,
 };
+pub use target_health::{HealthCheck, Matcher, wanted_target_health};
 pub use traffic::{
     RecordChange, RecordSet, TargetWeight, absolute, record_changes, wanted_records, wanted_targets, wanted_weights,
 };
@@ -131,6 +135,16 @@ pub enum ResourceState {
         /// Each by its ARN.
         dials: Dials,
     },
+    /// The health check of a target group.
+    TargetGroupHealth {
+        /// All of it.
+        check: HealthCheck,
+    },
+    /// An alarm on a metric.
+    MetricAlarm {
+        /// All of it; none if there is no alarm of this name.
+        alarm: Option<Box<AlarmDefinition>>,
+    },
     /// A gate has none.
     Gate,
 }
@@ -189,6 +203,9 @@ impl ResourceState {
             Self::ZonalShift { shift: None } => "no zonal shift".into(),
             Self::ZonalShift { shift: Some(shift) } => shift.sentence(),
             Self::AcceleratorDial { dials } => joined(dials.iter().map(|(arn, dial)| dial.sentence(arn))),
+            Self::TargetGroupHealth { check } => check.sentence(),
+            Self::MetricAlarm { alarm: None } => "no alarm".into(),
+            Self::MetricAlarm { alarm: Some(alarm) } => alarm.sentence(),
             Self::Gate => "a gate".into(),
         }
     }
@@ -236,6 +253,7 @@ impl ResourceState {
                 left.same_as(right)
             }
             (Self::DbMultiAz(left), Self::DbMultiAz(right)) => left.same_as(*right),
+            (Self::MetricAlarm { alarm: Some(left) }, Self::MetricAlarm { alarm: Some(right) }) => left.same_as(right),
             (left, right) => left == right,
         }
     }

@@ -22,6 +22,7 @@ use understudy_core::health::SiteHealth;
 use understudy_core::plan::Plan;
 use understudy_core::preflight::Preflight;
 use understudy_core::report::{EventKind, about_plan};
+use understudy_core::setup::SetupRecord;
 
 /// How often a judgement is made again because somebody else wrote first.
 const MAX_JUDGEMENTS: u32 = 40;
@@ -74,6 +75,7 @@ pub(super) struct Seen {
     pub(super) fleet: FleetState,
     pub(super) lags: Lags,
     pub(super) preflight: Option<Preflight>,
+    pub(super) setup: SetupRecord,
     /// A sufficient alarm could not be read: nothing else may tell when it can be.
     pub(super) unread: bool,
 }
@@ -87,6 +89,7 @@ impl Seen {
             fleet: &self.fleet,
             lags: &self.lags,
             preflight: self.preflight.as_ref(),
+            setup: &self.setup,
         }
     }
 }
@@ -104,12 +107,17 @@ impl DecisionMaker {
             self.store.lags(&control.plan).await?
         };
         let preflight = self.store.preflight(&control.plan).await?;
+        let setup = match control.set_up {
+            Some(_) => self.store.setup(&control.plan).await?,
+            None => SetupRecord::default(),
+        };
         Ok(Seen {
             plan,
             sites,
             fleet,
             lags,
             preflight,
+            setup,
             unread,
         })
     }
@@ -138,6 +146,7 @@ impl DecisionMaker {
             }
             let written = match decision.start.clone() {
                 Some(chosen) => {
+                    let teardown = chosen.kind == Kind::Teardown;
                     let execution = Execution::open(
                         execution_id.clone(),
                         chosen,
@@ -146,6 +155,11 @@ impl DecisionMaker {
                         control.plan_revision,
                         now,
                     );
+                    let execution = if teardown {
+                        execution.take_back(&seen.setup)
+                    } else {
+                        execution
+                    };
                     // A write whose reply was lost is recognised by the item that it made. If others have written since,
                     // even carried the execution to its end, only its id tells: without this look a person would be told
                     // that nothing was begun.
@@ -211,7 +225,10 @@ impl DecisionMaker {
         if execution.trigger == TriggerKind::Automatic && execution.kind == Kind::Failback && !promised {
             control.automatic_failbacks.push(now);
         }
-        control.proposal = None;
+        // What moves nothing answers no proposal, and does not make an answer forgotten.
+        if execution.kind.is_move() {
+            control.proposal = None;
+        }
         control.look_again_at = None;
         control.last_refusal = None;
         control.execution = Some(execution);

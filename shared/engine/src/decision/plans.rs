@@ -7,7 +7,7 @@
 use super::{DecisionMaker, answers};
 use crate::executor::question::Question;
 use crate::ports::{CallError, Key};
-use crate::store::{LAG, OBSERVATION, PREFLIGHT, REVISION};
+use crate::store::{LAG, OBSERVATION, PREFLIGHT, REVISION, SETUP};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use understudy_core::command::{PutPlan, WordOnPlan};
@@ -149,6 +149,13 @@ impl DecisionMaker {
                 running.status
             )));
         }
+        if let Some(set_up) = &control.set_up {
+            return Ok(answers::refused(&format!(
+                "{} item(s) that setup made or adjusted are remembered with plan {}, and what was there before would be \
+                 forgotten with it; send `teardown`, then delete the plan",
+                set_up.items, asked.plan
+            )));
+        }
         if asked.dry_run {
             return Ok(json!({
                 "ok": true, "dry_run": true, "changed": "nothing", "plan": asked.plan,
@@ -168,7 +175,7 @@ impl DecisionMaker {
             )));
         }
         // Without its control item nothing reads these any more: whatever is left over does no harm.
-        for prefix in [OBSERVATION, REVISION, LAG, PREFLIGHT] {
+        for prefix in [OBSERVATION, REVISION, LAG, PREFLIGHT, SETUP] {
             for item in self.store.table().query(&asked.plan, prefix, 500, false).await? {
                 self.store.table().delete(&item.key, item.version).await?;
             }

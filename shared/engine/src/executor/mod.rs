@@ -18,9 +18,9 @@ mod turn;
 
 use crate::intake::{self, Incoming, WakeRecord};
 use crate::ports::{
-    Accelerators, Alarms, CallError, CallErrorKind, Clock, Compute, Database, DatabaseFailover, DatabaseSetup, Dns,
-    GroupSetup, Groups, HealthChecks, Invocation, Metrics, Notifier, Permissions, Random, Signals, Table, Traffic,
-    ZonalShifts,
+    Accelerators, AlarmDefinitions, Alarms, CallError, CallErrorKind, Clock, Compute, Database, DatabaseFailover,
+    DatabaseSetup, Dns, GroupSetup, Groups, HealthChecks, Invocation, Metrics, Notifier, Permissions, Random, Signals,
+    Table, Traffic, ZonalShifts,
 };
 use crate::steps::StepPorts;
 use crate::store::Store;
@@ -65,6 +65,8 @@ pub struct ExecutorPorts {
     pub database_setup: Arc<dyn DatabaseSetup>,
     /// CloudWatch, for gates and validating.
     pub alarms: Arc<dyn Alarms>,
+    /// What alarms are, for steps of setup.
+    pub definitions: Arc<dyn AlarmDefinitions>,
     /// CloudWatch metrics, for steps that wait for a copy to catch up, or for a health check to show a signal.
     pub metrics: Arc<dyn Metrics>,
     /// IAM, for preflight.
@@ -93,6 +95,7 @@ impl ExecutorPorts {
             groups: self.groups.clone(),
             group_setup: self.group_setup.clone(),
             alarms: self.alarms.clone(),
+            definitions: self.definitions.clone(),
             metrics: self.metrics.clone(),
             signals: self.signals.clone(),
             shifts: self.shifts.clone(),

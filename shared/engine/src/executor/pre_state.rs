@@ -18,8 +18,21 @@ use understudy_core::state::ResourceState;
 /// # Errors
 /// The table could not be written, or the item of this name has another content.
 pub(super) async fn keep(store: &Store, plan: &str, state: &ResourceState) -> Result<PreState, CallError> {
+    keep_within(store, plan, state, MAX_INLINE_PRE_STATE_BYTES).await
+}
+
+/// The same, where less than in the control item may be kept in place.
+///
+/// # Errors
+/// As for [`keep`].
+pub(super) async fn keep_within(
+    store: &Store,
+    plan: &str,
+    state: &ResourceState,
+    most_bytes: usize,
+) -> Result<PreState, CallError> {
     let json = json_of(plan, state)?;
-    if json.len() <= MAX_INLINE_PRE_STATE_BYTES {
+    if json.len() <= most_bytes {
         return Ok(PreState::Inline(state.clone()));
     }
     let sha256 = hash(&json);

@@ -6,13 +6,14 @@
 mod probes;
 
 use super::Executor;
-use crate::ports::CallError;
+use crate::ports::{CallError, CallErrorKind};
 use crate::steps::{Goal, Plane, driver};
 use futures_util::future::join_all;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use understudy_core::execution::Style;
 use understudy_core::plan::{Plan, Step};
+use understudy_core::setup::SetupRecord;
 
 /// What can be asked.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -33,6 +34,15 @@ pub enum Question {
     Preflight {
         /// Its name.
         plan: String,
+    },
+    /// What would a teardown do to what setup has made?
+    Teardown {
+        /// The plan.
+        plan: Box<Plan>,
+        /// The site that carries it.
+        site: String,
+        /// What setup has made.
+        record: SetupRecord,
     },
     /// Is everything there that the plan names?
     Validate {
@@ -57,6 +67,9 @@ impl Executor {
                 Ok(found) => json!({"ok": true, "preflight": found}),
                 Err(error) => super::refuse(&error.message),
             },
+            Ok(Question::Teardown { plan, site, record }) => {
+                json!({"ok": true, "steps": self.dry_teardown(&plan, &at(&site), &record).await})
+            }
             Ok(Question::Validate { plan }) => {
                 json!({"ok": true, "problems": self.missing(&plan).await, "warnings": plan.warnings()})
             }
@@ -99,6 +112,39 @@ impl Executor {
         .await
     }
 
+    // What undo would do with each item, the newest first.
+    async fn dry_teardown(&self, plan: &Plan, goal: &Goal, record: &SetupRecord) -> Vec<Value> {
+        join_all(record.items.iter().rev().map(|item| async move {
+            let driver = driver(&self.steps, plan, &item.step, goal);
+            let head = json!({
+                "name": item.name(), "kind": item.step.kind(), "plane": driver.facts().plane, "made_at": item.made_at,
+            });
+            let pre_state = super::pre_state::recall(&self.store, &plan.name, &item.pre_state).await;
+            let found = match (pre_state, driver.read(goal).await) {
+                (Err(error), _) => json!({"error": error.message, "would": "fail here"}),
+                (_, Err(error)) if error.kind == CallErrorKind::NotFound => {
+                    json!({"current": error.message, "would": "nothing: it is gone", "calls": []})
+                }
+                (_, Err(error)) => json!({"error": error.message, "would": "fail here"}),
+                (Ok(pre_state), Ok(reading)) => {
+                    let words = json!({"current": reading.current.sentence(), "wanted": pre_state.sentence()});
+                    let ours = reading.current.same_as(&item.wanted)
+                        || driver.is_between(&pre_state, &reading.current, &item.wanted);
+                    let would = if reading.current.same_as(&pre_state) {
+                        json!({"would": "nothing: it is as before the setup", "calls": []})
+                    } else if ours {
+                        json!({"calls": driver.calls(&reading.current, &pre_state)})
+                    } else {
+                        json!({"would": "leave it alone: somebody else has changed it since the setup", "calls": []})
+                    };
+                    merge(words, would)
+                }
+            };
+            merge(head, found)
+        }))
+        .await
+    }
+
     // Every resource that the plan names and that can not be found or read, with its path in the plan.
     async fn missing(&self, plan: &Plan) -> Vec<Value> {
         let probes = plan.probes.iter().enumerate().map(|(index, probe)| async move {
@@ -107,15 +153,19 @@ impl Executor {
                 .err()
                 .map(|error| (format!("probes[{index}]"), probe.name(), error))
         });
-        let steps = plan.steps.iter().enumerate().map(|(index, step)| async move {
+        let steps = ("steps", &plan.steps);
+        let named = [steps, ("setup", &plan.setup)]
+            .into_iter()
+            .flat_map(|(list, steps)| steps.iter().enumerate().map(move |(index, step)| (list, index, step)));
+        let steps = named.map(|(list, index, step)| async move {
             self.step_resources(plan, step)
                 .await
                 .err()
-                .map(|error| (format!("steps[{index}]"), step.name(), error))
+                .map(|error| (format!("{list}[{index}]"), step.name(), error))
         });
         let alarms = plan.alarms.iter().enumerate().map(|(index, alarm)| async move {
             let region = alarm.region.as_deref().or(plan.region.as_deref());
-            let found = self.alarm_exists(region, &alarm.alarm_name).await;
+            let found = self.alarm_exists(plan, region, &alarm.alarm_name).await;
             found
                 .err()
                 .map(|error| (format!("alarms[{index}].alarm_name"), alarm.alarm_name.as_str(), error))
@@ -139,13 +189,18 @@ impl Executor {
             }
         }
         let Some(site) = plan.sites.first() else { return Ok(()) };
-        let goal = Goal {
-            from: site.name.clone(),
-            to: site.name.clone(),
-            style: Style::Planned,
-            started_at: None,
-        };
+        let goal = at(&site.name);
         driver(&self.steps, plan, step, &goal).read(&goal).await.map(|_| ())
+    }
+}
+
+// The goal of what moves nothing.
+fn at(site: &str) -> Goal {
+    Goal {
+        from: site.to_owned(),
+        to: site.to_owned(),
+        style: Style::Planned,
+        started_at: None,
     }
 }
 

@@ -4,6 +4,7 @@
 //! mutating call ever does ([`Traffic::set_weights`], [`Dns::change_records`], [`Groups::resize`], …): only the executor
 //! repeats those, after reading again.
 
+mod alarms;
 mod compute;
 mod database;
 mod database_setup;
@@ -13,6 +14,7 @@ mod health_checks;
 mod permissions;
 mod steering;
 mod traffic;
+pub use alarms::AlarmDefinitions;
 pub use compute::{Compute, InstanceStatus, Rehearsal};
 pub use database::{
     Database, DatabaseCluster, DatabaseClusterStatus, DatabaseFailover, DatabaseInstance, DatabaseStatus,

@@ -3,7 +3,7 @@
 use super::CallError;
 use async_trait::async_trait;
 use understudy_core::plan::TargetId;
-use understudy_core::state::{RecordChange, RecordSet, TargetWeight};
+use understudy_core::state::{HealthCheck, RecordChange, RecordSet, TargetWeight};
 
 /// Which forward action is meant.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,6 +55,16 @@ pub trait Traffic: Send + Sync {
         region: Option<&str>,
         target_group_arn: &str,
         targets: &[TargetId],
+    ) -> Result<(), CallError>;
+    /// The health check of a target group.
+    async fn health_check(&self, region: Option<&str>, target_group_arn: &str) -> Result<HealthCheck, CallError>;
+    /// Changes it, if it is still `expected`.
+    async fn set_health_check(
+        &self,
+        region: Option<&str>,
+        target_group_arn: &str,
+        expected: &HealthCheck,
+        wanted: &HealthCheck,
     ) -> Result<(), CallError>;
 }
 

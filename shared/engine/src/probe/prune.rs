@@ -9,7 +9,7 @@
 use super::Probe;
 use super::check::Done;
 use crate::ports::{CallError, Item, Key, Put};
-use crate::store::{DECISION, EXECUTION, PRE_STATE};
+use crate::store::{DECISION, EXECUTION, PRE_STATE, SETUP};
 use jiff::{SignedDuration, Timestamp};
 use std::collections::BTreeSet;
 use understudy_core::execution::{Execution, PreState};
@@ -116,10 +116,10 @@ impl Probe {
         if items.is_empty() {
             return Ok(());
         }
-        match self.store.control(plan).await? {
-            Some(control) if control.execution.is_none() => {}
+        let set_up = match self.store.control(plan).await? {
+            Some(control) if control.execution.is_none() => control.set_up.is_some(),
             _ => return Ok(()),
-        }
+        };
         let history = table.query(plan, EXECUTION, MOST_EXECUTIONS + 1, false).await?;
         if history.len() > MOST_EXECUTIONS {
             tracing::warn!(
@@ -129,7 +129,15 @@ impl Probe {
             return Ok(());
         }
         // Looked for in the text, so that a record of another form keeps what it names, too.
-        let history: Vec<String> = history.iter().map(|record| record.body.to_string()).collect();
+        let mut history: Vec<String> = history.iter().map(|record| record.body.to_string()).collect();
+        if set_up {
+            // What setup has found is restored by a teardown, however long ago the setup was.
+            let key = Key {
+                plan: plan.to_owned(),
+                item: SETUP.to_owned(),
+            };
+            history.extend(table.get(&key).await?.map(|record| record.body.to_string()));
+        }
         for item in items {
             let sha256 = item.key.item.strip_prefix(PRE_STATE).unwrap_or_default();
             if history.iter().any(|record| record.contains(sha256)) {

@@ -25,13 +25,15 @@ mod ec2_instance;
 mod elastic_ip;
 mod elb_targets;
 mod elb_weights;
+mod metric_alarm;
+mod target_group_health;
 mod wait_healthy;
 mod zonal_shift;
 mod zone;
 
 use crate::ports::{
-    Accelerators, Account, Alarms, CallError, Clock, Compute, DatabaseFailover, DatabaseSetup, Dns, GroupSetup, Groups,
-    HealthChecks, Metrics, Permission, Signals, Traffic, ZonalShifts,
+    Accelerators, Account, AlarmDefinitions, Alarms, CallError, Clock, Compute, DatabaseFailover, DatabaseSetup, Dns,
+    GroupSetup, Groups, HealthChecks, Metrics, Permission, Signals, Traffic, ZonalShifts,
 };
 use crate::store::Store;
 use async_trait::async_trait;
@@ -40,7 +42,7 @@ use serde::Serialize;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use understudy_core::execution::Style;
-use understudy_core::plan::{Plan, Step};
+use understudy_core::plan::{Plan, Step, StepCommon};
 use understudy_core::preflight::Weight;
 use understudy_core::state::ResourceState;
 
@@ -255,6 +257,8 @@ pub struct StepPorts {
     pub group_setup: Arc<dyn GroupSetup>,
     /// CloudWatch alarms.
     pub alarms: Arc<dyn Alarms>,
+    /// What alarms are.
+    pub definitions: Arc<dyn AlarmDefinitions>,
     /// CloudWatch metrics.
     pub metrics: Arc<dyn Metrics>,
     /// CloudWatch metrics that health checks follow.
@@ -318,6 +322,12 @@ pub fn driver(ports: &StepPorts, plan: &Plan, step: &Step, goal: &Goal) -> Box<d
         }
         Step::RdsReadReplica(step) => Box::new(database::ReplicaDriver::new(ports, plan, step, goal, region)),
         Step::RdsMultiAz(step) => Box::new(database::MultiAzDriver::new(ports, step.clone(), region)),
+        Step::TargetGroupHealth(step) => Box::new(target_group_health::TargetGroupHealthDriver::new(
+            ports,
+            step.clone(),
+            region,
+        )),
+        Step::MetricAlarm(step) => Box::new(metric_alarm::MetricAlarmDriver::new(ports, plan, step.clone(), region)),
         Step::WaitHealthy(step) => Box::new(wait_healthy::WaitHealthyDriver::new(ports, plan.clone(), step.clone())),
     }
 }
@@ -335,6 +345,14 @@ fn group_permission(account: &Account, region: Option<&str>, name: &str) -> Perm
         "autoscaling:UpdateAutoScalingGroup",
         account.arn("autoscaling", region, &resource),
     )
+}
+
+// What is made by setup says so: of which plan, and which item of its setup.
+fn setup_tags(plan: &Plan, item: &StepCommon) -> Vec<(String, String)> {
+    vec![
+        ("understudy".to_owned(), plan.name.clone()),
+        ("understudy-setup".to_owned(), item.name.clone()),
+    ]
 }
 
 fn not_found(what: &str, name: &str) -> CallError {

@@ -9,11 +9,13 @@ use understudy_core::control::Wake;
 use understudy_core::health::{AlarmReading, Sample};
 use understudy_core::plan::{EndpointProbe, TargetId};
 use understudy_core::report::Announcement;
-use understudy_core::state::{Association, GroupSize, RecordChange, RecordSet, TargetWeight};
+use understudy_core::state::{
+    AlarmDefinition, Association, GroupSize, HealthCheck, RecordChange, RecordSet, TargetWeight,
+};
 use understudy_engine::ports::{
-    Account, Alarms, AutoScalingGroup, CallError, Clock, Compute, Database, DatabaseClusterStatus, DatabaseStatus, Dns,
-    Due, Endpoint, ForwardTarget, Functions, Groups, InstanceStatus, Item, Key, Notifier, Permission, Permissions, Put,
-    Refused, Rehearsal, Table, Target, Traffic,
+    Account, AlarmDefinitions, Alarms, AutoScalingGroup, CallError, Clock, Compute, Database, DatabaseClusterStatus,
+    DatabaseStatus, Dns, Due, Endpoint, ForwardTarget, Functions, Groups, InstanceStatus, Item, Key, Notifier,
+    Permission, Permissions, Put, Refused, Rehearsal, Table, Target, Traffic,
 };
 
 /// A fake with a gate in front.
@@ -49,6 +51,7 @@ macro_rules! points {
                 "heartbeat" => concat!($operation, " heartbeat"),
                 "lag" => concat!($operation, " lag"),
                 "preflight" => concat!($operation, " preflight"),
+                "setup" => concat!($operation, " setup"),
                 _ => concat!($operation, " other"),
             }
         }
@@ -131,6 +134,20 @@ impl<T: Traffic> Traffic for Gated<T> {
     ) -> Result<(), CallError> {
         let call = self.inner.deregister(region, target_group_arn, targets);
         self.gate.through("traffic.deregister", call).await
+    }
+    async fn health_check(&self, region: Option<&str>, target_group_arn: &str) -> Result<HealthCheck, CallError> {
+        let call = self.inner.health_check(region, target_group_arn);
+        self.gate.through("traffic.health_check", call).await
+    }
+    async fn set_health_check(
+        &self,
+        region: Option<&str>,
+        target_group_arn: &str,
+        expected: &HealthCheck,
+        wanted: &HealthCheck,
+    ) -> Result<(), CallError> {
+        let call = self.inner.set_health_check(region, target_group_arn, expected, wanted);
+        self.gate.through("traffic.set_health_check", call).await
     }
 }
 
@@ -247,6 +264,29 @@ impl<T: Alarms> Alarms for Gated<T> {
         self.gate
             .through("alarms.readings", self.inner.readings(region, names))
             .await
+    }
+}
+
+#[async_trait]
+impl<T: AlarmDefinitions> AlarmDefinitions for Gated<T> {
+    async fn definition(&self, region: Option<&str>, name: &str) -> Result<Option<AlarmDefinition>, CallError> {
+        let call = self.inner.definition(region, name);
+        self.gate.through("definitions.definition", call).await
+    }
+    async fn define(
+        &self,
+        region: Option<&str>,
+        name: &str,
+        expected: Option<&AlarmDefinition>,
+        wanted: &AlarmDefinition,
+        tags: &[(String, String)],
+    ) -> Result<(), CallError> {
+        let call = self.inner.define(region, name, expected, wanted, tags);
+        self.gate.through("definitions.define", call).await
+    }
+    async fn remove(&self, region: Option<&str>, name: &str, expected: &AlarmDefinition) -> Result<(), CallError> {
+        let call = self.inner.remove(region, name, expected);
+        self.gate.through("definitions.remove", call).await
     }
 }
 

@@ -8,6 +8,7 @@ mod dns_setup;
 mod group_setup;
 mod groups;
 mod promotion;
+mod setup;
 mod steering;
 mod traffic;
 

@@ -36,7 +36,7 @@ enum Part {
 const LONGEST_MESSAGE: usize = 1000;
 
 /// The fields of a plan in the order in which people write them.
-const FIELDS: [&str; 10] = [
+const FIELDS: [&str; 11] = [
     "schema_version",
     "name",
     "description",
@@ -45,6 +45,7 @@ const FIELDS: [&str; 10] = [
     "probes",
     "alarms",
     "steps",
+    "setup",
     "policy",
     "topic_arn",
 ];

@@ -15,7 +15,7 @@ use std::sync::LazyLock;
 /// The compiled schema: the plan without its probes and steps, and each kind of those.
 pub(super) struct Checks {
     shell: Check,
-    lists: Vec<(&'static str, BTreeMap<String, Check>)>,
+    lists: Vec<(&'static [&'static str], BTreeMap<String, Check>)>,
 }
 
 struct Check {
@@ -24,7 +24,7 @@ struct Check {
 }
 
 /// The lists whose elements are chosen by `kind`, and the names of their definitions.
-const BY_KIND: [(&str, &str); 2] = [("probes", "Probe"), ("steps", "Step")];
+const BY_KIND: [(&[&str], &str); 2] = [(&["probes"], "Probe"), (&["steps", "setup"], "Step")];
 
 static CHECKS: LazyLock<Result<Checks, String>> = LazyLock::new(compile);
 
@@ -38,7 +38,7 @@ fn compile() -> Result<Checks, String> {
     explicit(&mut schema);
     let definitions = schema.get("$defs").cloned().unwrap_or_default();
     let mut lists = Vec::new();
-    for (field, definition) in BY_KIND {
+    for (fields, definition) in BY_KIND {
         let branches = definitions
             .pointer(&format!("/{definition}/oneOf"))
             .and_then(Value::as_array);
@@ -53,13 +53,13 @@ fn compile() -> Result<Checks, String> {
         if kinds.is_empty() {
             return Err(format!("{definition} has no kinds"));
         }
-        lists.push((field, kinds));
+        lists.push((fields, kinds));
         // The shell checks only that it is a list, and how long.
-        if let Some(list) = schema
-            .pointer_mut(&format!("/properties/{field}"))
-            .and_then(Value::as_object_mut)
-        {
-            list.remove("items");
+        for field in fields {
+            let list = schema.pointer_mut(&format!("/properties/{field}"));
+            if let Some(list) = list.and_then(Value::as_object_mut) {
+                list.remove("items");
+            }
         }
     }
     Ok(Checks {
@@ -85,7 +85,8 @@ impl Checks {
     /// Adds every structural problem of `value`.
     pub(super) fn run(&self, value: &Value, problems: &mut Problems) {
         self.shell.run(value, &Path::root(), problems);
-        for (field, kinds) in &self.lists {
+        let lists = self.lists.iter();
+        for (field, kinds) in lists.flat_map(|(fields, kinds)| fields.iter().map(move |field| (field, kinds))) {
             let list = value.get(field).and_then(Value::as_array);
             for (index, element) in list.into_iter().flatten().enumerate() {
                 element_of_kind(element, kinds, &Path::root().key(field).at(index), problems);

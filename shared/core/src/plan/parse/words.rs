@@ -117,6 +117,14 @@ const PATTERNS: &[(&str, &str)] = &[
          this plan makes belongs into `health_check`",
     ),
     (
+        r"^(traffic-port|[0-9]{1,5})$",
+        "must be a port in quotes, such as \"8080\", or traffic-port",
+    ),
+    (
+        r"^[0-9]{1,3}(-[0-9]{1,3})?(,[0-9]{1,3}(-[0-9]{1,3})?)*$",
+        "must be codes and ranges of codes in quotes, such as \"200\", \"200,302\" or \"200-299\"",
+    ),
+    (
         r"^[A-Za-z0-9.-]+:[0-9]{1,5}$",
         "must be a host and a port, such as checkip.amazonaws.com:443",
     ),

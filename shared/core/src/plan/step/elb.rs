@@ -90,3 +90,79 @@ impl StepKind for ElbTargets {
         vec![&self.target_group_arn]
     }
 }
+
+/// The health check of a target group. What is not stated stays as it is.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub struct TargetGroupHealth {
+    /// What every step has.
+    #[serde(flatten)]
+    pub common: StepCommon,
+    /// The target group.
+    #[schemars(regex(pattern = r"^arn:aws[a-z-]*:elasticloadbalancing:[a-z0-9-]+:[0-9]{12}:targetgroup/.+$"))]
+    pub target_group_arn: String,
+    /// How a target is asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub protocol: Option<CheckProtocol>,
+    /// At which port: a number, or `traffic-port` for the one at which it gets requests.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(regex(pattern = r"^(traffic-port|[0-9]{1,5})$"))]
+    pub port: Option<String>,
+    /// For which path, by HTTP or HTTPS.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 1024), regex(pattern = r"^/"))]
+    pub path: Option<String>,
+    /// How often.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 5, max = 300))]
+    pub interval_seconds: Option<u32>,
+    /// How long an answer may take.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 2, max = 120))]
+    pub answer_seconds: Option<u32>,
+    /// How many good answers in a row make it healthy.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 2, max = 10))]
+    pub healthy_threshold: Option<u32>,
+    /// How many bad ones in a row make it unhealthy.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 2, max = 10))]
+    pub unhealthy_threshold: Option<u32>,
+    /// Which answers are good: codes and ranges of HTTP, such as 200,302 or 200-299; of gRPC, 0 to 99.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(regex(pattern = r"^[0-9]{1,3}(-[0-9]{1,3})?(,[0-9]{1,3}(-[0-9]{1,3})?)*$"))]
+    pub matcher: Option<String>,
+}
+
+/// How a health check asks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum CheckProtocol {
+    /// HTTP.
+    Http,
+    /// HTTPS. The certificate is not looked at.
+    Https,
+    /// A TCP connection, which is enough. Not for target groups of an Application Load Balancer.
+    Tcp,
+}
+
+impl CheckProtocol {
+    /// As Elastic Load Balancing spells it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Http => "HTTP",
+            Self::Https => "HTTPS",
+            Self::Tcp => "TCP",
+        }
+    }
+}
+
+impl StepKind for TargetGroupHealth {
+    fn is_setup(&self) -> bool {
+        true
+    }
+
+    fn shared_resources(&self) -> Vec<&str> {
+        vec![&self.target_group_arn]
+    }
+}

@@ -5,6 +5,7 @@
 //! [`crate::execution`]. A new kind gets a struct here, its line in `kinds!`, its state there, and one module of the
 //! engine's `steps`.
 
+mod alarm;
 mod compute;
 mod database;
 mod database_setup;
@@ -15,6 +16,7 @@ mod gate;
 mod group_setup;
 mod steering;
 
+pub use alarm::{AlarmComparison, AlarmStatistic, MetricAlarm, MissingData};
 pub use compute::{AsgCapacity, AsgZones, Ec2Instance, ElasticIp, InstanceAction};
 pub use database::{
     DbInstanceRef, FenceSource, FencedDatabase, OpenDestination, RdsClusterFailover, RdsGlobal, RdsPromoteReplica,
@@ -23,7 +25,7 @@ pub use database::{
 pub use database_setup::{RdsMultiAz, RdsReadReplica, ReadReplica};
 pub use dns::{Alias, DNS_PROPAGATION_SECONDS, DNS_SAFE_TIMEOUT_SECONDS, DnsRecord, DnsRecords, DnsSite, RecordType};
 pub use dns_setup::{DnsFailoverRecords, DnsHealthCheck, FailoverRecord, RequestInterval};
-pub use elb::{ElbTargets, ElbWeights, TargetId};
+pub use elb::{CheckProtocol, ElbTargets, ElbWeights, TargetGroupHealth, TargetId};
 pub use gate::WaitHealthy;
 pub use group_setup::{AsgScalingPolicy, AsgSettings, HealthCheckType};
 pub use steering::{AcceleratorDial, AlarmWhen, DialSite, DnsSignal, HEALTH_CHECK_TIMEOUT_SECONDS, Signal, ZonalShift};
@@ -178,6 +180,13 @@ macro_rules! kinds {
                 }
             }
 
+            /// The same, to be changed.
+            pub fn common_mut(&mut self) -> &mut StepCommon {
+                match self {
+                    $(Self::$kind(step) => &mut step.common),+
+                }
+            }
+
             /// The kind, as plan files spell it.
             pub fn kind(&self) -> &'static str {
                 match self {
@@ -233,6 +242,10 @@ kinds! {
     Ec2Instance => "ec2_instance",
     /// An Elastic IP address.
     ElasticIp => "elastic_ip",
+    /// The health check of a target group.
+    TargetGroupHealth => "target_group_health",
+    /// A CloudWatch alarm on one metric.
+    MetricAlarm => "metric_alarm",
     /// A gate: goes on when the destination is healthy.
     WaitHealthy => "wait_healthy",
 }
@@ -250,6 +263,23 @@ impl Step {
             || sites
                 .iter()
                 .any(|site| kind.resources_of(&site.name).contains(&resource))
+    }
+
+    /// Whether both change the same thing: of one kind, in one Region, with the same resources named.
+    pub fn changes_same_as(&self, other: &Self, sites: &[Site]) -> bool {
+        let named = |step: &Self| -> Vec<String> {
+            let kind = step.as_kind();
+            let of_sites = sites.iter().flat_map(|site| kind.resources_of(&site.name));
+            let mut named: Vec<String> = kind
+                .shared_resources()
+                .into_iter()
+                .chain(of_sites)
+                .map(str::to_owned)
+                .collect();
+            named.sort();
+            named
+        };
+        self.kind() == other.kind() && self.common().region == other.common().region && named(self) == named(other)
     }
 
     /// Whether it only waits.

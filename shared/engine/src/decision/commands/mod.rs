@@ -3,7 +3,7 @@
 //! Every change is one compare-and-set on the control item, announced in the same write and told in the
 //! answer. `dry_run` takes the same path up to the write.
 //!
-//! `moving` moves plans, `running` is about an execution that goes on, `words` about what may start by itself, `reading`
+//! `moving` moves plans and sets up what moves need, `running` is about an execution that goes on, `words` about what may start by itself, `reading`
 //! only reads.
 
 mod moving;
@@ -32,6 +32,8 @@ impl DecisionMaker {
         let answer = match command {
             Command::Failover(asked) => self.move_plan(asked, Kind::Failover, invocation).await,
             Command::Failback(asked) => self.move_plan(asked, Kind::Failback, invocation).await,
+            Command::Setup(asked) => self.set_up(asked, Kind::Setup, invocation).await,
+            Command::Teardown(asked) => self.set_up(asked, Kind::Teardown, invocation).await,
             Command::Status(asked) => self.status(&asked.plan).await,
             Command::List(_) => self.list().await,
             Command::History(asked) => self.history(&asked).await,

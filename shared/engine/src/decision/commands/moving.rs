@@ -8,7 +8,7 @@ use crate::store::EXECUTION;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
-use understudy_core::command::{Command, Failover, ResourceRequest};
+use understudy_core::command::{Command, Failover, ResourceRequest, SettingUp};
 use understudy_core::control::later;
 use understudy_core::decide::{Trigger, decide};
 use understudy_core::event::{excerpt, excerpt_long};
@@ -103,8 +103,37 @@ impl DecisionMaker {
         if dry_run {
             return self.dry_run(&plan, &trigger).await;
         }
-        let Some(judged) = self.judge(&plan, &trigger).await? else {
-            return Ok(answers::no_plan(&plan));
+        self.start(&plan, &trigger, wait_seconds, invocation).await
+    }
+
+    /// `setup` and `teardown`: through the same door, and told in the same words.
+    pub(super) async fn set_up(
+        &self,
+        asked: SettingUp,
+        kind: Kind,
+        invocation: &Invocation,
+    ) -> Result<Value, CallError> {
+        let (plan, wait_seconds, dry_run) = (asked.plan.clone(), asked.wait_seconds, asked.dry_run);
+        let trigger = Trigger::Setup {
+            asked,
+            setup_kind: kind,
+        };
+        if dry_run {
+            return self.dry_run(&plan, &trigger).await;
+        }
+        self.start(&plan, &trigger, wait_seconds, invocation).await
+    }
+
+    // Has it judged, and waits for the end of what was opened as long as the person wants.
+    async fn start(
+        &self,
+        plan: &str,
+        trigger: &Trigger,
+        wait_seconds: u32,
+        invocation: &Invocation,
+    ) -> Result<Value, CallError> {
+        let Some(judged) = self.judge(plan, trigger).await? else {
+            return Ok(answers::no_plan(plan));
         };
         let Some(id) = judged.execution.clone() else {
             return Ok(json!({
@@ -123,7 +152,7 @@ impl DecisionMaker {
         let outcome = if wait_seconds == 0 {
             None
         } else {
-            self.wait_for(&plan, &id, until).await
+            self.wait_for(plan, &id, until).await
         };
         if let Some(fields) = answer.as_object_mut() {
             fields.insert(
@@ -187,11 +216,19 @@ impl DecisionMaker {
         let steps = match &decision.start {
             None => Value::Null,
             Some(chosen) => {
-                let question = Question::DryRun {
-                    plan: Box::new(seen.plan.clone()),
-                    from: chosen.from.clone(),
-                    to: chosen.to.clone(),
-                    style: chosen.style,
+                let question = if chosen.kind == Kind::Teardown {
+                    Question::Teardown {
+                        plan: Box::new(seen.plan.clone()),
+                        site: chosen.from.clone(),
+                        record: seen.setup.clone(),
+                    }
+                } else {
+                    Question::DryRun {
+                        plan: Box::new(seen.plan.of_execution(chosen.kind)),
+                        from: chosen.from.clone(),
+                        to: chosen.to.clone(),
+                        style: chosen.style,
+                    }
                 };
                 match self.ask(&question).await {
                     Ok(answer) => answer.get("steps").cloned().unwrap_or(answer),

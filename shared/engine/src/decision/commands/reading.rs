@@ -37,6 +37,14 @@ impl DecisionMaker {
             "sites": seen.sites,
             "execution": control.execution.as_ref().map(brief),
             "last_execution": control.last_execution,
+            "setup": control.set_up.as_ref().map(|known| json!({
+                "items": known.items, "at": known.at, "execution": known.execution,
+                "made": seen.setup.items.iter().map(|item| json!({
+                    "name": item.name(), "kind": item.step.kind(), "made_at": item.made_at, "execution": item.execution,
+                    "made": item.wanted.sentence(),
+                    "before": item.pre_state.inline().map(understudy_core::state::ResourceState::sentence),
+                })).collect::<Vec<_>>(),
+            })),
             "next": next.summary,
             "look_again_at": control.look_again_at,
             "epoch": control.epoch,

@@ -5,7 +5,7 @@ use crate::ports::CallError;
 use serde_json::Value;
 use understudy_core::command::{Escalate, Resolution, Resolve, Skip, WordOnPlan};
 use understudy_core::event::excerpt;
-use understudy_core::execution::{Direction, Execution, Held, SkipWish, Status, Style};
+use understudy_core::execution::{Direction, Execution, Held, Kind, SkipWish, Status, Style};
 use understudy_core::report::{EventKind, about_execution};
 
 impl DecisionMaker {
@@ -18,6 +18,13 @@ impl DecisionMaker {
             if execution.status == Status::Stuck {
                 return Err(format!(
                     "execution {} is stuck; say how it goes on with `resolve`",
+                    execution.id
+                ));
+            }
+            if execution.kind == Kind::Teardown {
+                return Err(format!(
+                    "execution {} takes back what setup made, and what it has taken back stays so; `pause` with \
+                     \"execution\": true lets it rest, `setup` makes it all again",
                     execution.id
                 ));
             }
@@ -151,6 +158,9 @@ impl DecisionMaker {
                     Ok(format!("execution {} is undone", execution.id))
                 }
                 Resolution::Abandon => {
+                    if !execution.kind.is_move() && asked.active_site.is_some() {
+                        return Err(format!("a {} moves nothing: leave `active_site` out", execution.kind));
+                    }
                     let active = asked.active_site.clone().unwrap_or_else(|| execution.from.clone());
                     if execution.plan.site(&active).is_none() {
                         return Err(format!("`active_site` {} is not a site of the plan", excerpt(&active)));

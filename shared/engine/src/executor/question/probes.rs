@@ -6,7 +6,7 @@
 use super::super::Executor;
 use crate::ports::{CallError, CallErrorKind, MetricQuery};
 use understudy_core::judge::Window;
-use understudy_core::plan::{MetricSeries, Missing, Plan, Probe};
+use understudy_core::plan::{MetricSeries, Missing, Plan, Probe, Step};
 
 /// For how many hours a metric is looked for.
 const HOURS: u32 = 14 * 24;
@@ -44,7 +44,7 @@ impl Executor {
                 let found = self.ports.groups.groups(region, &names).await?;
                 present(!found.is_empty(), "Auto Scaling group", &probe.auto_scaling_group_name)
             }
-            Probe::Alarm(probe) => self.alarm_exists(region, &probe.alarm_name).await,
+            Probe::Alarm(probe) => self.alarm_exists(plan, region, &probe.alarm_name).await,
             Probe::Metric(probe) => match probe.series() {
                 Some(series) => {
                     let may_be_silent = probe.missing == Missing::Healthy;
@@ -68,7 +68,12 @@ impl Executor {
         }
     }
 
-    pub(super) async fn alarm_exists(&self, region: Option<&str>, name: &str) -> Result<(), CallError> {
+    // It is there, or the setup of the plan makes it.
+    pub(super) async fn alarm_exists(&self, plan: &Plan, region: Option<&str>, name: &str) -> Result<(), CallError> {
+        let made = |step: &Step| matches!(step, Step::MetricAlarm(step) if step.alarm_name == name);
+        if plan.setup.iter().any(made) {
+            return Ok(());
+        }
         let found = self.ports.alarms.readings(region, &[name.to_owned()]).await?;
         present(!found.is_empty(), "alarm", name)
     }

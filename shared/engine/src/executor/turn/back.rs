@@ -6,7 +6,7 @@ use super::{Flow, Intent, Stop, Turn, run_of};
 use crate::ports::{CallError, CallErrorKind};
 use jiff::SignedDuration;
 use understudy_core::control::{Control, later};
-use understudy_core::execution::StepState;
+use understudy_core::execution::{Kind, StepState};
 use understudy_core::mutant::{Mutant, active};
 use understudy_core::plan::Reversibility;
 
@@ -29,13 +29,17 @@ impl Turn<'_> {
         let kind = execution.step(index).map(|step| step.as_kind().reversibility());
         if kind == Some(Reversibility::Irreversible) && run.attempts > 0 {
             let detail = format!("left as it is: it can not be taken back; before: {}", run.detail);
-            *control = self
-                .commit_execution(|execution, now| execution.undone(index, now, &detail))
-                .await?;
-            return Ok(Flow::On);
+            return self.leave(control, index, &detail).await;
         }
+        let teardown = execution.kind == Kind::Teardown;
         let (driver, reading) = match self.read(execution, index).await {
             Ok(found) => found,
+            // Whatever became of it since, there is nothing left to take back.
+            Err(error) if teardown && error.kind == CallErrorKind::NotFound => {
+                return self
+                    .leave(control, index, &format!("left as it is, gone: {}", error.message))
+                    .await;
+            }
             Err(error) => return self.put_off_undo(control, index, &error).await,
         };
         let unseen =
@@ -75,10 +79,18 @@ impl Turn<'_> {
                     "left as somebody else made it: {}; it was never changed here",
                     reading.current.sentence()
                 );
-                *control = self
-                    .commit_execution(|execution, now| execution.undone(index, now, &detail))
-                    .await?;
-                return Ok(Flow::On);
+                return self.leave(control, index, &detail).await;
+            }
+            if teardown {
+                let detail = format!(
+                    "left as it is: somebody else has changed it since the setup: it was {}, setup made it {}, it is {}. To \
+                     have it as before, make this call by hand: {}",
+                    pre_state.sentence(),
+                    wanted.sentence(),
+                    reading.current.sentence(),
+                    driver.calls(&reading.current, &pre_state).join(", then ")
+                );
+                return self.leave(control, index, &detail).await;
             }
             let why = format!(
                 "undoing step {}: somebody else changed the resource meanwhile: it was {}, this execution made it {}, it is {}; \
@@ -127,6 +139,14 @@ impl Turn<'_> {
             }
             Some(Err(error)) => self.put_off_undo(control, index, &error).await,
         }
+    }
+
+    // Nothing more is done about this step: what is said of it is all that comes of it.
+    async fn leave(&self, control: &mut Control, index: usize, detail: &str) -> Result<Flow, Stop> {
+        *control = self
+            .commit_execution(|execution, now| execution.undone(index, now, detail))
+            .await?;
+        Ok(Flow::On)
     }
 
     // A call was made and never seen to have worked, and the resource reads as before it. Reads may lag behind calls:

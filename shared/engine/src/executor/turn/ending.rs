@@ -4,12 +4,16 @@ use super::super::CALL_TIMEOUT;
 use super::{Flow, Stop, Turn, has_work};
 use jiff::SignedDuration;
 use understudy_core::control::{ANNOUNCE_RETRY, Away, Control, Ended, Wake, later};
-use understudy_core::execution::{Execution, Status, StepState};
+use understudy_core::execution::{Execution, Kind, Status, StepState};
 use understudy_core::mutant::{Mutant, active};
 use understudy_core::report::{EventKind, about_execution};
 
 impl Turn<'_> {
     pub(super) async fn finish(&self, control: &mut Control, status: Status) -> Result<Flow, Stop> {
+        let set_up = match control.execution.as_ref().filter(|_| status == Status::Completed) {
+            Some(execution) if !execution.kind.is_move() => self.remember(execution).await?,
+            _ => None,
+        };
         *control = self
             .commit(|control, now| {
                 let (plan, epoch) = (control.plan.clone(), control.epoch);
@@ -23,7 +27,9 @@ impl Turn<'_> {
                     EventKind::Failed
                 };
                 let announcement = about_execution(event, &plan, epoch, execution, now);
-                if status == Status::Completed {
+                if status == Status::Completed && !execution.kind.is_move() {
+                    control.set_up = set_up.clone();
+                } else if status == Status::Completed {
                     let home = execution
                         .plan
                         .primary()
@@ -160,7 +166,10 @@ fn summary(execution: &Execution) -> String {
     let done = execution
         .steps
         .iter()
-        .filter(|run| matches!(run.state, StepState::Done | StepState::Satisfied))
+        .filter(|run| match execution.kind {
+            Kind::Teardown => run.state == StepState::Undone,
+            _ => matches!(run.state, StepState::Done | StepState::Satisfied),
+        })
         .count();
     let mut text = format!(
         "{} {} {}: {done} of {} steps done",

@@ -2,11 +2,12 @@
 //!
 //! Here is what every part uses: the lease, the commit, the one mutating call. `forward` goes through the
 //! steps, `back` undoes them, `settling` waits for what was changed, `words` heeds what people say meanwhile, `ending`
-//! finishes, archives, publishes and releases.
+//! finishes (`setting_up` remembers what a setup made), archives, publishes and releases.
 
 mod back;
 mod ending;
 mod forward;
+mod setting_up;
 mod settling;
 mod words;
 

@@ -88,6 +88,7 @@ impl Oracle {
                 }
                 self.counted(before, &plan, &what, now);
             }
+            Kind::Setup | Kind::Teardown => self.violate(7, format!("{what}, which only people ask for")),
             Kind::Failback => {
                 let away = before.away.as_ref();
                 if let Some(asked) = away.and_then(|away| away.return_at) {
