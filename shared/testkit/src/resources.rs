@@ -270,10 +270,10 @@ pub fn page() -> Result<String, String> {
     }
     page.push_str(
         "\nEvery kind stands the same proof in memory (`shared/testkit/tests/steps`): it works, it is run twice, it fails or loses\n\
-         its reply at each call, its executor dies, it is undone exactly, and somebody else is quicker (but\n\
-         for `dns_signal`: a metric has no version, and the newest word counts). \"Deployed on an emulator\" means the deployed functions with roles enforced (`tests/tests/deployed`), \"emulator\" the AWS room alone\n\
-         (`shared/aws/tests/moto*.rs`), \"scripted answers\" its requests and what it makes of each answer\n\
-         (`shared/aws/tests`). No call has been made on AWS itself.\n",
+         its reply at each call, its executor dies, it is undone exactly, and somebody else is quicker (but for `dns_signal`: a\n\
+         metric has no version, and the newest word counts). \"Deployed on an emulator\" means the deployed functions with roles\n\
+         enforced (`tests/tests/deployed`), \"emulator\" the AWS room alone (`shared/aws/tests/moto*.rs`), \"scripted answers\" its\n\
+         requests and what it makes of each answer (`shared/aws/tests`). No call has been made on AWS itself.\n",
     );
     Ok(page)
 }

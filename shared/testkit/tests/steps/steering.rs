@@ -320,7 +320,8 @@ fn refused(execution: Option<Execution>, world: &World, words: &[&str]) {
 
 #[tokio::test]
 async fn a_shift_of_somebody_else_is_never_touched() {
-    let others: [(fn(&FakeCloud), [&str; 2]); 3] = [
+    type Other = (fn(&FakeCloud), [&'static str; 2]);
+    let others: [Other; 3] = [
         (theirs, ["ZONAL_SHIFT", "mia at work"]),
         (
             |cloud| {
