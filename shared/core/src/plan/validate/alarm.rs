@@ -50,7 +50,7 @@ fn one(draft: &Draft<'_>, step: &MetricAlarm, path: &Path, problems: &mut Proble
 
 fn periods(step: &MetricAlarm, path: &Path, problems: &mut Problems) {
     let period = step.period_seconds;
-    if !matches!(period, 10 | 20 | 30) && period % 60 != 0 {
+    if !matches!(period, 10 | 20 | 30) && !period.is_multiple_of(60) {
         let message =
             format!("must be 10, 20, 30 or a multiple of 60: CloudWatch takes no other period; found {period}");
         problems.add(path.key("period_seconds"), message);
