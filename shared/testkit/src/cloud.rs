@@ -7,6 +7,7 @@
 
 use crate::clock::{TestClock, lock};
 use crate::cloud_databases::Databases;
+use crate::cloud_hooks::Hook;
 use crate::faults::Faults;
 use crate::memory::MemoryTable;
 use jiff::{SignedDuration, Timestamp};
@@ -21,7 +22,7 @@ use understudy_core::state::{Association, RecordSet, ResourceState, TargetWeight
 use understudy_engine::ports::{AutoScalingGroup, CallError, Clock, DatabaseStatus, InstanceStatus, Target};
 
 type Answer = Pin<Box<dyn Future<Output = Result<Value, CallError>> + Send>>;
-type Hook = Box<dyn Fn(Value) -> Answer + Send + Sync>;
+type Asked = Box<dyn Fn(Value) -> Answer + Send + Sync>;
 
 /// One mutating call that reached the cloud.
 #[derive(Clone, Debug)]
@@ -146,6 +147,7 @@ pub(crate) struct State {
     pub(crate) nudges: Vec<(Wake, String)>,
     pub(crate) nudges_taken: usize,
     pub(crate) changes: Vec<Change>,
+    pub(crate) hooks: BTreeMap<String, Hook>,
 }
 
 /// The cloud in memory.
@@ -153,7 +155,7 @@ pub struct FakeCloud {
     pub(crate) clock: Arc<TestClock>,
     pub(crate) table: Arc<MemoryTable>,
     pub(crate) state: Mutex<State>,
-    pub(crate) executor: OnceLock<Hook>,
+    pub(crate) executor: OnceLock<Asked>,
     /// How long every call takes.
     pub latency: SignedDuration,
     /// What goes wrong. Operations are spelled as port and method: `traffic.set_weights`, `dns.in_sync`, `groups.resize`,
@@ -277,7 +279,7 @@ impl FakeCloud {
     }
 
     /// Who answers questions to the executor.
-    pub(crate) fn hook_executor(&self, hook: Hook) {
+    pub(crate) fn hook_executor(&self, hook: Asked) {
         // A second hook would change nothing; there is only one world.
         let _ = self.executor.set(hook);
     }

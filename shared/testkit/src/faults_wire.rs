@@ -15,7 +15,8 @@ use understudy_core::report::Announcement;
 use understudy_core::state::{Association, GroupSize, RecordChange, RecordSet, TargetWeight};
 use understudy_engine::ports::{
     Alarms, AutoScalingGroup, CallError, Compute, Database, DatabaseStatus, Dns, Due, Endpoint, ForwardTarget,
-    Functions, Groups, InstanceStatus, Item, Key, Notifier, Put, Table, Target, Traffic,
+    Functions, Groups, HookAnswer, HookFunction, Hooks, InstanceStatus, Item, Key, Notifier, Put, Table, Target,
+    Traffic,
 };
 
 /// The process in which one invocation runs. It can die.
@@ -247,6 +248,14 @@ impl<T: Groups> Groups for Wired<T> {
     ) -> Result<(), CallError> {
         let call = self.inner.set_subnets(region, name, expected, wanted);
         self.sandbox.through("groups.set_subnets", call).await
+    }
+}
+
+#[async_trait]
+impl<T: Hooks> Hooks for Wired<T> {
+    async fn ask(&self, region: Option<&str>, function: &HookFunction, event: &Value) -> Result<HookAnswer, CallError> {
+        let call = self.inner.ask(region, function, event);
+        self.sandbox.through("hooks.ask", call).await
     }
 }
 

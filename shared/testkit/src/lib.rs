@@ -15,6 +15,7 @@ pub mod clock;
 pub mod cloud;
 mod cloud_compute;
 mod cloud_databases;
+mod cloud_hooks;
 mod cloud_ports;
 mod cloud_traffic;
 pub mod faults;

@@ -20,8 +20,8 @@ use understudy_core::control::{Control, Wake};
 use understudy_engine::decision::{DecisionMaker, DecisionPorts};
 use understudy_engine::executor::{Executor, ExecutorPorts, HandlerError};
 use understudy_engine::ports::{
-    Alarms, CallError, CallErrorKind, Clock, Compute, Database, DatabaseFailover, Dns, Groups, Invocation, Metrics,
-    Notifier, Random, Table, Traffic,
+    Alarms, CallError, CallErrorKind, Clock, Compute, Database, DatabaseFailover, Dns, Groups, Hooks, Invocation,
+    Metrics, Notifier, Random, Table, Traffic,
 };
 use understudy_engine::probe::{Probe, ProbePorts};
 use understudy_engine::steps::StepPorts;
@@ -380,7 +380,7 @@ pub(crate) fn executor_ports<C>(
     cloud: &Arc<C>,
 ) -> ExecutorPorts
 where
-    C: Traffic + Dns + Notifier + Compute + Groups + Database + DatabaseFailover + Metrics + Alarms + 'static,
+    C: Traffic + Dns + Notifier + Compute + Groups + Hooks + Database + DatabaseFailover + Metrics + Alarms + 'static,
 {
     ExecutorPorts {
         table,
@@ -391,6 +391,7 @@ where
         notifier: cloud.clone(),
         compute: cloud.clone(),
         groups: cloud.clone(),
+        hooks: cloud.clone(),
         database: cloud.clone(),
         databases: cloud.clone(),
         metrics: cloud.clone(),

@@ -33,6 +33,7 @@ pub use step::{
     RdsPromoteReplica, RdsRebootFailover, RecordType, Reversibility, Step, StepCommon, StepKind, WaitHealthy, When,
 };
 pub use step::{AsgCapacity, AsgZones, Ec2Instance, ElasticIp, ElbTargets, InstanceAction, TargetId};
+pub use step::{AwaitApproval, Invoke, InvokeUndo, MAX_PAYLOAD_BYTES, Wait};
 
 use crate::execution::Style;
 use schemars::JsonSchema;
@@ -201,11 +202,21 @@ impl Plan {
         let steps = self.steps.iter().enumerate();
         steps
             .filter_map(|(index, step)| {
-                let (field, message) = step.as_kind().warning()?;
+                let (field, message) = step.as_kind().warning().or_else(|| self.waits_for_people(step))?;
                 let path = format!("steps[{index}].{field}");
                 Some(Problem { path, message })
             })
             .collect()
+    }
+
+    // A move that begins by itself and then waits for somebody who may be asleep.
+    fn waits_for_people(&self, step: &Step) -> Option<(&'static str, String)> {
+        let waits = matches!(step, Step::AwaitApproval(_)) && self.policy.mode == Mode::Automatic;
+        waits.then(|| {
+            let message = "policy.mode is automatic, and every automatic move that does this step waits here for a person's \
+                           `approve`, half moved";
+            ("kind", message.to_owned())
+        })
     }
 
     /// The questions that an observer asks about itself: one TCP connection for each of `policy.observers.reference`.

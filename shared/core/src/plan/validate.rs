@@ -9,6 +9,8 @@ mod compute;
 mod database;
 mod dns;
 mod elb;
+mod gate;
+mod hook;
 mod policy;
 mod probe;
 mod targets;
@@ -98,6 +100,8 @@ pub(super) fn check(draft: &Draft<'_>, problems: &mut Problems) {
     dns::check(draft, problems);
     compute::check(draft, problems);
     database::check(draft, problems);
+    gate::check(draft, problems);
+    hook::check(draft, problems);
 }
 
 /// The structurally sound elements of a list, with their paths.
@@ -268,17 +272,6 @@ fn evidence(draft: &Draft<'_>, problems: &mut Problems) {
 
 /// Time limits that contain each other, and steps that change something.
 fn durations(draft: &Draft<'_>, problems: &mut Problems) {
-    for (path, step) in sound(&draft.steps, "steps") {
-        if let Step::WaitHealthy(wait) = step
-            && wait.for_seconds >= wait.common.timeout_seconds
-        {
-            let message = format!(
-                "must be less than the step's timeout_seconds ({}), or the wait always times out; found {}",
-                wait.common.timeout_seconds, wait.for_seconds
-            );
-            problems.add(path.key("for_seconds"), message);
-        }
-    }
     moving(draft, problems);
     groups(draft, problems);
     if let (Some(policy), true) = (&draft.policy, draft.steps.iter().all(Option::is_some)) {

@@ -8,8 +8,8 @@ mod database;
 mod traffic;
 
 pub use compute::{
-    Association, GroupSize, Power, SourceCount, WantedSize, wanted_association, wanted_power, wanted_size,
-    wanted_subnets,
+    Association, GroupSize, Power, RaisedGroup, SourceCount, WantedSize, wanted_association, wanted_back, wanted_power,
+    wanted_size, wanted_subnets,
 };
 pub use database::{fenced_groups, open_groups};
 pub use traffic::{
@@ -86,6 +86,11 @@ pub enum ResourceState {
         /// What it is associated with, if anything.
         association: Option<Association>,
     },
+    /// What a hook has done. Nobody can read it: it is what the execution's own record says.
+    Hook {
+        /// Whether it has answered that it is done, and has not been asked to undo it since.
+        done: bool,
+    },
     /// A gate has none.
     Gate,
 }
@@ -128,6 +133,8 @@ impl ResourceState {
             Self::ElasticIp {
                 association: Some(association),
             } => format!("associated with {}", association.sentence()),
+            Self::Hook { done: true } => "done by its function".into(),
+            Self::Hook { done: false } => "not done by its function".into(),
             Self::Gate => "a gate".into(),
         }
     }

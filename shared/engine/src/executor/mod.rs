@@ -17,8 +17,8 @@ mod turn;
 
 use crate::intake::{self, Incoming, WakeRecord};
 use crate::ports::{
-    Alarms, CallError, CallErrorKind, Clock, Compute, Database, DatabaseFailover, Dns, Groups, Invocation, Metrics,
-    Notifier, Random, Table, Traffic,
+    Alarms, CallError, CallErrorKind, Clock, Compute, Database, DatabaseFailover, Dns, Groups, Hooks, Invocation,
+    Metrics, Notifier, Random, Table, Traffic,
 };
 use crate::steps::StepPorts;
 use crate::store::Store;
@@ -51,6 +51,8 @@ pub struct ExecutorPorts {
     pub compute: Arc<dyn Compute>,
     /// EC2 Auto Scaling.
     pub groups: Arc<dyn Groups>,
+    /// Users' functions.
+    pub hooks: Arc<dyn Hooks>,
     /// RDS, for validating.
     pub database: Arc<dyn Database>,
     /// RDS, for steps.
@@ -74,6 +76,7 @@ impl ExecutorPorts {
             dns: self.dns.clone(),
             compute: self.compute.clone(),
             groups: self.groups.clone(),
+            hooks: self.hooks.clone(),
             alarms: self.alarms.clone(),
             metrics: self.metrics.clone(),
             databases: self.databases.clone(),

@@ -43,6 +43,7 @@ impl Executor {
                     to,
                     style,
                     started_at: None,
+                    doing: None,
                 };
                 json!({"ok": true, "steps": self.dry_run(&plan, &goal).await})
             }
@@ -167,6 +168,7 @@ impl Executor {
             to: site.name.clone(),
             style: Style::Planned,
             started_at: None,
+            doing: None,
         };
         driver(&self.steps, plan, step, &goal).read(&goal).await.map(|_| ())
     }

@@ -7,11 +7,13 @@
 mod compute;
 mod database;
 mod groups;
+mod hooks;
 mod traffic;
 
 pub use compute::{Compute, InstanceStatus};
 pub use database::{Database, DatabaseCluster, DatabaseFailover, DatabaseInstance, DatabaseStatus, GlobalDatabase};
 pub use groups::{AutoScalingGroup, Groups};
+pub use hooks::{HookAnswer, HookFunction, Hooks};
 pub use traffic::{Dns, ForwardTarget, Target, Traffic};
 
 use async_trait::async_trait;
@@ -43,6 +45,8 @@ pub enum CallErrorKind {
     NotFound,
     /// The resource is not as the call expected it: somebody else changed it.
     Conflict,
+    /// It was heard, and is not done yet: ask again in a while. Not an error, and not counted as one.
+    NotYet,
     /// Refused for good: permissions, a bad argument, a wrong state.
     Refused,
 }

@@ -12,7 +12,8 @@ use understudy_core::report::Announcement;
 use understudy_core::state::{Association, GroupSize, RecordChange, RecordSet, TargetWeight};
 use understudy_engine::ports::{
     Alarms, AutoScalingGroup, CallError, Clock, Compute, Database, DatabaseStatus, Dns, Due, Endpoint, ForwardTarget,
-    Functions, Groups, InstanceStatus, Item, Key, Notifier, Put, Table, Target, Traffic,
+    Functions, Groups, HookAnswer, HookFunction, Hooks, InstanceStatus, Item, Key, Notifier, Put, Table, Target,
+    Traffic,
 };
 
 /// A fake with a gate in front.
@@ -216,6 +217,14 @@ impl<T: Groups> Groups for Gated<T> {
     ) -> Result<(), CallError> {
         let call = self.inner.set_subnets(region, name, expected, wanted);
         self.gate.through("groups.set_subnets", call).await
+    }
+}
+
+#[async_trait]
+impl<T: Hooks> Hooks for Gated<T> {
+    async fn ask(&self, region: Option<&str>, function: &HookFunction, event: &Value) -> Result<HookAnswer, CallError> {
+        let call = self.inner.ask(region, function, event);
+        self.gate.through("hooks.ask", call).await
     }
 }
 

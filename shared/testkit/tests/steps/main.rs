@@ -3,7 +3,10 @@
 
 mod compute;
 mod databases;
+mod gates;
+mod giving_back;
 mod groups;
+mod hooks;
 mod promotion;
 mod traffic;
 

@@ -10,6 +10,7 @@ mod database;
 mod dns;
 mod elb;
 mod gate;
+mod hook;
 
 pub use compute::{AsgCapacity, AsgZones, Ec2Instance, ElasticIp, InstanceAction};
 pub use database::{
@@ -18,7 +19,8 @@ pub use database::{
 };
 pub use dns::{Alias, DNS_PROPAGATION_SECONDS, DNS_SAFE_TIMEOUT_SECONDS, DnsRecord, DnsRecords, DnsSite, RecordType};
 pub use elb::{ElbTargets, ElbWeights, TargetId};
-pub use gate::WaitHealthy;
+pub use gate::{AwaitApproval, Wait, WaitHealthy};
+pub use hook::{Invoke, InvokeUndo, MAX_PAYLOAD_BYTES};
 
 use super::Site;
 use crate::execution::Style;
@@ -131,6 +133,10 @@ pub trait StepKind {
     fn warning(&self) -> Option<(&'static str, String)> {
         None
     }
+    /// Whether it changes nothing, and only waits.
+    fn is_gate(&self) -> bool {
+        false
+    }
     /// The resources that the step names for `site` alone.
     fn resources_of(&self, site: &str) -> Vec<&str> {
         let _ = site;
@@ -203,8 +209,14 @@ kinds! {
     Ec2Instance => "ec2_instance",
     /// An Elastic IP address.
     ElasticIp => "elastic_ip",
+    /// A user's function, which does what no other kind does, or says no.
+    Invoke => "invoke",
     /// A gate: goes on when the destination is healthy.
     WaitHealthy => "wait_healthy",
+    /// A gate: goes on when a time has passed.
+    Wait => "wait",
+    /// A gate: goes on when a person says yes.
+    AwaitApproval => "approval",
 }
 
 impl Step {
@@ -224,7 +236,7 @@ impl Step {
 
     /// Whether it only waits.
     pub fn is_gate(&self) -> bool {
-        self.as_kind().reversibility() == Reversibility::Nothing
+        self.as_kind().is_gate()
     }
 
     /// Whether a move of this style does it, and can lose data by it.

@@ -188,7 +188,7 @@ impl DecisionMaker {
             None => Value::Null,
             Some(chosen) => {
                 let question = Question::DryRun {
-                    plan: Box::new(seen.plan.clone()),
+                    plan: Box::new(seen.plan_of_move(&control, chosen)),
                     from: chosen.from.clone(),
                     to: chosen.to.clone(),
                     style: chosen.style,
