@@ -7,6 +7,7 @@ use understudy_aws::cloudwatch::{CloudWatchAlarms, CloudWatchMetrics};
 use understudy_aws::dynamodb::DynamoTable;
 use understudy_aws::ec2::Ec2Compute;
 use understudy_aws::elbv2::ElbTraffic;
+use understudy_aws::lambda::LambdaHooks;
 use understudy_aws::rds::{RdsDatabase, RdsFailover};
 use understudy_aws::route53::Route53Dns;
 use understudy_aws::settings::ExecutorSettings;
@@ -29,6 +30,7 @@ async fn main() -> Result<(), lambda_runtime::Error> {
         notifier: Arc::new(SnsNotifier::new(&config, settings.topic_arn)),
         compute: Arc::new(Ec2Compute::new(&config)),
         groups: Arc::new(AutoScalingGroups::new(&config)),
+        hooks: Arc::new(LambdaHooks::new(&config)),
         database: Arc::new(RdsDatabase::new(&config)),
         databases: Arc::new(RdsFailover::new(&config)),
         alarms: Arc::new(CloudWatchAlarms::new(&config)),

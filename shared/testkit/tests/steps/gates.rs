@@ -7,6 +7,7 @@ use understudy_core::execution::{Execution, Status, StepState};
 use understudy_core::health::Health;
 use understudy_core::report::EventKind;
 use understudy_engine::ports::Clock;
+use understudy_testkit::faults::Fault;
 use understudy_testkit::world::World;
 use understudy_testkit::world_oracle::violations;
 use understudy_testkit::world_plan::{BLUE_HOST, failover, really_at, sample_plan, shop_with};
@@ -208,9 +209,13 @@ async fn an_automatic_move_waits_for_a_person_too() {
 #[tokio::test]
 async fn a_word_that_crosses_the_record_of_the_wait_is_heeded_at_once() {
     let mut crossed = 0;
-    for delay in (0..1200).step_by(20) {
+    for delay in (0..6000).step_by(100) {
         let world = shop_with(10, plan(approval(json!({})))).await;
         world.command(failover("go")).await;
+        // A slow table, so that every moment between a look and its record is hit.
+        let slow = || Fault::Slow(SignedDuration::from_millis(200));
+        world.table.faults.always("table.get", slow());
+        world.table.faults.always("table.put", slow());
         let turn = world.invoke(Wake::Executor, json!({"plan": "shop"}));
         let word = async {
             world.clock.sleep(SignedDuration::from_millis(delay)).await;
@@ -222,6 +227,7 @@ async fn a_word_that_crosses_the_record_of_the_wait_is_heeded_at_once() {
             continue;
         }
         crossed += 1;
+        world.table.faults.clear();
         world.deliver().await;
         assert!(
             world.settle(4).await,
