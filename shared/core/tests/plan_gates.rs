@@ -6,6 +6,7 @@ mod plan_support;
 
 use plan_support::{accepted, changed, refused, with};
 use serde_json::{Value, json};
+use understudy_core::execution::Style;
 use understudy_core::plan::{Reversibility, parse};
 
 fn adding(step: Value) -> Value {
@@ -122,6 +123,33 @@ fn a_hook_says_whether_it_can_be_taken_back() {
         assert_eq!(step.as_kind().reversibility(), expected);
         assert!(!step.is_gate(), "it does something");
     }
+}
+
+#[test]
+fn a_hook_that_fences_counts_as_a_fence_and_can_be_taken_away() {
+    let fence = changed(invoke(), "/fences_source", json!(true));
+    refused(adding(fence.clone()), "steps[3].undo", "undo: invoke");
+    let instances = json!({"blue": {"db_instance_identifier": "blue"}, "green": {"db_instance_identifier": "green"}});
+    let promotion = json!({"kind": "rds_promote_replica", "name": "promote", "instances": instances});
+    let plan = |hook: Value| {
+        parse(changed(
+            adding(changed(hook, "/undo", json!("invoke"))),
+            "/steps/-",
+            promotion.clone(),
+        ))
+    };
+    let fenced = plan(fence.clone()).unwrap();
+    assert!(
+        !fenced.is_lossy(Style::Planned),
+        "nothing is written that the replica does not get"
+    );
+    assert!(fenced.is_lossy(Style::Unplanned));
+    assert!(
+        plan(invoke()).unwrap().is_lossy(Style::Planned),
+        "a hook that says nothing of writes is no fence"
+    );
+    let unsure = changed(fence, "/on_failure", json!("continue"));
+    assert!(plan(unsure).unwrap().is_lossy(Style::Planned), "it may have failed");
 }
 
 #[test]

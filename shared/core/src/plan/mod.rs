@@ -183,7 +183,7 @@ impl Plan {
         before.any(|step| {
             let common = step.common();
             let sure = common.when.includes(style) && common.on_failure != OnFailure::Continue;
-            matches!(step, Step::FenceSource(_)) && sure
+            step.fences_source() && sure
         })
     }
 

@@ -37,6 +37,10 @@ pub struct Invoke {
     /// How it is taken back when the move is.
     #[serde(default)]
     pub undo: InvokeUndo,
+    /// Whether its `ok` says that the source's database takes no more writes, as that of a `fence_source` would: then a
+    /// promotion behind it loses nothing in a planned move.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub fences_source: bool,
 }
 
 /// How a hook is taken back.

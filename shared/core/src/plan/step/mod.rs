@@ -234,6 +234,15 @@ impl Step {
                 .any(|site| kind.resources_of(&site.name).contains(&resource))
     }
 
+    /// Whether it verifiably cuts the writes to the source's database.
+    pub fn fences_source(&self) -> bool {
+        match self {
+            Self::FenceSource(_) => true,
+            Self::Invoke(step) => step.fences_source,
+            _ => false,
+        }
+    }
+
     /// Whether it only waits.
     pub fn is_gate(&self) -> bool {
         self.as_kind().is_gate()

@@ -1,7 +1,7 @@
 //! Rules of the hooks: a function of the Region that is called, and a payload that is small.
 
 use super::super::parse::Problems;
-use super::super::{MAX_PAYLOAD_BYTES, Step};
+use super::super::{InvokeUndo, MAX_PAYLOAD_BYTES, Step};
 use super::{Draft, sound, text};
 
 /// Adds the problems of all hooks.
@@ -10,6 +10,11 @@ pub(super) fn check(draft: &Draft<'_>, problems: &mut Problems) {
         let Step::Invoke(step) = step else { continue };
         let region = draft.region_of(step.common.region.as_deref());
         text::arn_region(&step.function, region, path.key("function"), problems);
+        if step.fences_source && step.undo == InvokeUndo::None {
+            let message =
+                "a fence must be taken away when the move turns back, or nobody takes writes: add undo: invoke";
+            problems.add(path.key("undo"), message);
+        }
         let bytes = serde_json::to_vec(&step.payload).map_or(usize::MAX, |written| written.len());
         if bytes > MAX_PAYLOAD_BYTES {
             let message = format!(
