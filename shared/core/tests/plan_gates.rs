@@ -55,7 +55,7 @@ fn silence_is_not_a_yes() {
 
 #[test]
 fn what_waits_long_stands_alone() {
-    for step in [wait(), approval()] {
+    for step in [wait(), approval(), invoke()] {
         let grouped = changed(step, "/group", json!("together"));
         refused(adding(grouped), "steps[3].group", "stands alone");
     }

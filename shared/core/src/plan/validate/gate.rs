@@ -38,11 +38,12 @@ fn fits(seconds: u32, common: &StepCommon, path: Path, problems: &mut Problems) 
     }
 }
 
-// What is begun together is looked at in order: the time of the others would run out behind a long wait.
-fn stands_alone(common: &StepCommon, path: &Path, problems: &mut Problems) {
+/// Refuses a group for what may wait long. What is begun together is looked at in order: the time of the others would run
+/// out behind it.
+pub(super) fn stands_alone(common: &StepCommon, path: &Path, problems: &mut Problems) {
     if common.group.is_some() {
-        let message = "a gate that waits for a time or for a person stands alone: the time of the group's other steps would \
-                       run out meanwhile. Put it before the group, or behind it";
+        let message = "what waits for a time, a person or a hook stands alone: the time of the group's other steps would run \
+                       out meanwhile. Put it before the group, or behind it";
         problems.add(path.key("group"), message);
     }
 }

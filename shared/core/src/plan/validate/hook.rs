@@ -2,6 +2,7 @@
 
 use super::super::parse::Problems;
 use super::super::{InvokeUndo, MAX_PAYLOAD_BYTES, Step};
+use super::gate::stands_alone;
 use super::{Draft, sound, text};
 
 /// Adds the problems of all hooks.
@@ -10,6 +11,7 @@ pub(super) fn check(draft: &Draft<'_>, problems: &mut Problems) {
         let Step::Invoke(step) = step else { continue };
         let region = draft.region_of(step.common.region.as_deref());
         text::arn_region(&step.function, region, path.key("function"), problems);
+        stands_alone(&step.common, &path, problems);
         if step.fences_source && step.undo == InvokeUndo::None {
             let message =
                 "a fence must be taken away when the move turns back, or nobody takes writes: add undo: invoke";
