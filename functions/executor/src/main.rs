@@ -10,6 +10,7 @@ use understudy_aws::ec2::Ec2Compute;
 use understudy_aws::elbv2::ElbTraffic;
 use understudy_aws::globalaccelerator::GlobalAccelerators;
 use understudy_aws::iam::PolicySimulator;
+use understudy_aws::lambda::LambdaHooks;
 use understudy_aws::rds::{RdsDatabase, RdsFailover, RdsSetup};
 use understudy_aws::route53::{Route53Dns, Route53HealthChecks};
 use understudy_aws::settings::ExecutorSettings;
@@ -35,6 +36,7 @@ async fn main() -> Result<(), lambda_runtime::Error> {
         compute: Arc::new(Ec2Compute::new(&config)),
         groups: Arc::new(AutoScalingGroups::new(&config)),
         group_setup: Arc::new(AutoScalingGroups::new(&config)),
+        hooks: Arc::new(LambdaHooks::new(&config)),
         database: Arc::new(RdsDatabase::new(&config)),
         databases: Arc::new(RdsFailover::new(&config)),
         database_setup: Arc::new(RdsSetup::new(&config)),

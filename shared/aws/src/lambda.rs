@@ -1,4 +1,8 @@
-//! Our own functions on Lambda: nudged without waiting, or asked and waited for.
+//! Functions on Lambda: our own, nudged without waiting, or asked and waited for; and users' ([`LambdaHooks`]).
+
+mod hooks;
+
+pub use hooks::LambdaHooks;
 
 use crate::config::{AwsConfig, Regional, Usage};
 use crate::failure::{Codes, Effect, explain};
@@ -12,7 +16,7 @@ use understudy_engine::ports::{CallError, CallErrorKind, Functions};
 
 const CODES: Codes = Codes {
     not_found: &["ResourceNotFoundException"],
-    retryable: &["ResourceConflictException"],
+    retryable: &["ResourceConflictException", "ResourceNotReadyException"],
 };
 
 /// How much of a function's error is repeated.

@@ -76,7 +76,7 @@ pub enum Command {
     /// The kill switch off.
     #[serde(alias = "start_all")]
     StartAll(Word),
-    /// Yes to the proposal that waits.
+    /// Yes to the proposal that waits, or to the running execution that does.
     Approve(Answer),
     /// No to it.
     Reject(Answer),

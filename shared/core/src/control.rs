@@ -22,6 +22,7 @@ use crate::mutant::{Mutant, active};
 use crate::regions::SittingOut;
 use crate::report::Announcement;
 use crate::setup::SetUp;
+use crate::state::RaisedGroup;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
@@ -151,6 +152,9 @@ pub struct Away {
     /// When it comes home by the word of the person who moved it (`rollback_plan`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub return_at: Option<Timestamp>,
+    /// The groups that were made larger for it, and go back to what they were when it has come home.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub raised: Vec<RaisedGroup>,
 }
 
 /// No further automatic failover until the cooldown ends or a person acknowledges.

@@ -135,9 +135,11 @@ prop_compose! {
 
 prop_compose! {
     fn answer()(
-        plan in text(63), proposal in prop::option::of(text(63)), operator in text(128), reason in text(500), dry_run: bool,
+        plan in text(63), of_proposal: bool, id in prop::option::of(text(63)), step in prop::option::of(text(63)),
+        operator in text(128), reason in text(500), dry_run: bool,
     ) -> Answer {
-        Answer { plan, proposal, operator, reason, dry_run }
+        let (proposal, execution, step) = if of_proposal { (id, None, None) } else { (None, id, step) };
+        Answer { plan, proposal, execution, step, operator, reason, dry_run }
     }
 }
 

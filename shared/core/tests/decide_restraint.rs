@@ -91,6 +91,7 @@ impl Case {
             trigger: TriggerKind::Automatic,
             execution: "x".into(),
             return_at: None,
+            raised: Vec::new(),
         });
         case
     }
@@ -224,6 +225,8 @@ fn approval(proposal: Option<&str>) -> Trigger {
         answer: Answer {
             plan: "shop".into(),
             proposal: proposal.map(str::to_owned),
+            execution: None,
+            step: None,
             operator: "mia".into(),
             reason: "go".into(),
             dry_run: false,

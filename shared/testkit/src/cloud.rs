@@ -10,6 +10,7 @@ use crate::cloud_databases::Databases;
 use crate::cloud_definitions::Tagged;
 use crate::cloud_group_setup::GroupsSetUp;
 use crate::cloud_health_checks::Checks;
+use crate::cloud_hooks::Hook;
 use crate::cloud_metrics::Figures;
 pub use crate::cloud_metrics::MetricCall;
 use crate::cloud_permissions::{Taken, account};
@@ -29,7 +30,7 @@ use understudy_core::state::{Association, HealthCheck, RecordSet, ResourceState,
 use understudy_engine::ports::{Account, AutoScalingGroup, CallError, Clock, DatabaseStatus, InstanceStatus, Target};
 
 type Answer = Pin<Box<dyn Future<Output = Result<Value, CallError>> + Send>>;
-type Hook = Box<dyn Fn(Value) -> Answer + Send + Sync>;
+type Asked = Box<dyn Fn(Value) -> Answer + Send + Sync>;
 
 /// One mutating call that reached the cloud.
 #[derive(Clone, Debug)]
@@ -162,6 +163,7 @@ pub(crate) struct State {
     pub(crate) nudges_taken: usize,
     pub(crate) changes: Vec<Change>,
     pub(crate) taken: Taken,
+    pub(crate) hooks: BTreeMap<String, Hook>,
 }
 
 /// The cloud in memory.
@@ -169,7 +171,7 @@ pub struct FakeCloud {
     pub(crate) clock: Arc<TestClock>,
     pub(crate) table: Arc<MemoryTable>,
     pub(crate) state: Mutex<State>,
-    pub(crate) executor: OnceLock<Hook>,
+    pub(crate) executor: OnceLock<Asked>,
     pub(crate) account: Account,
     /// How long every call takes.
     pub latency: SignedDuration,
@@ -297,7 +299,7 @@ impl FakeCloud {
     }
 
     /// Who answers questions to the executor.
-    pub(crate) fn hook_executor(&self, hook: Hook) {
+    pub(crate) fn hook_executor(&self, hook: Asked) {
         // A second hook would change nothing; there is only one world.
         let _ = self.executor.set(hook);
     }

@@ -17,8 +17,8 @@ use understudy_core::state::{
 };
 use understudy_engine::ports::{
     Account, AlarmDefinitions, Alarms, AutoScalingGroup, CallError, Compute, Database, DatabaseClusterStatus,
-    DatabaseStatus, Dns, Due, Endpoint, ForwardTarget, Functions, Groups, InstanceStatus, Item, Key, Notifier,
-    Permission, Permissions, Put, Refused, Rehearsal, Table, Target, Traffic,
+    DatabaseStatus, Dns, Due, Endpoint, ForwardTarget, Functions, Groups, HookAnswer, HookFunction, Hooks,
+    InstanceStatus, Item, Key, Notifier, Permission, Permissions, Put, Refused, Rehearsal, Table, Target, Traffic,
 };
 
 /// The process in which one invocation runs. It can die.
@@ -268,6 +268,14 @@ impl<T: Groups> Groups for Wired<T> {
     ) -> Result<(), CallError> {
         let call = self.inner.set_subnets(region, name, expected, wanted);
         self.sandbox.through("groups.set_subnets", call).await
+    }
+}
+
+#[async_trait]
+impl<T: Hooks> Hooks for Wired<T> {
+    async fn ask(&self, region: Option<&str>, function: &HookFunction, event: &Value) -> Result<HookAnswer, CallError> {
+        let call = self.inner.ask(region, function, event);
+        self.sandbox.through("hooks.ask", call).await
     }
 }
 

@@ -18,6 +18,7 @@ mod cloud_databases;
 mod cloud_definitions;
 mod cloud_group_setup;
 mod cloud_health_checks;
+mod cloud_hooks;
 mod cloud_metrics;
 mod cloud_permissions;
 mod cloud_ports;

@@ -163,7 +163,13 @@ fn samples() -> Vec<(Value, &'static str)> {
                        "TargetGroup": "targetgroup/shop/0123456789abcdef", "LoadBalancer": "app/shop/0123456789abcdef"}}),
             "scripted answers",
         ),
+        (
+            json!({"kind": "invoke", "function": "shop-hook", "undo": "invoke"}),
+            "scripted answers",
+        ),
         (json!({"kind": "wait_healthy"}), "deployed on an emulator"),
+        (json!({"kind": "wait", "seconds": 60}), "nothing: it calls none"),
+        (json!({"kind": "approval"}), "nothing: it calls none"),
     ]
 }
 
@@ -200,6 +206,7 @@ pub fn resources() -> Result<Vec<Resource>, String> {
         to: "green".into(),
         style: Style::Unplanned,
         started_at: None,
+        doing: None,
     };
     let resource = |(step, verified_by): (&Step, &'static str)| Resource {
         kind: step.kind(),

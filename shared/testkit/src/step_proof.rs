@@ -336,6 +336,7 @@ impl Proof {
             to: "green".into(),
             style: self.style,
             started_at: None,
+            doing: None,
         };
         let driver = driver(&ports, &plan, step, &goal);
         for _ in 0..100 {

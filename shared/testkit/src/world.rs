@@ -21,8 +21,8 @@ use understudy_engine::decision::{DecisionMaker, DecisionPorts};
 use understudy_engine::executor::{Executor, ExecutorPorts, HandlerError};
 use understudy_engine::ports::{
     Accelerators, AlarmDefinitions, Alarms, CallError, CallErrorKind, Clock, Compute, Database, DatabaseFailover,
-    DatabaseSetup, Dns, GroupSetup, Groups, HealthChecks, Invocation, Metrics, Notifier, Permissions, Random, Signals,
-    Table, Traffic, ZonalShifts,
+    DatabaseSetup, Dns, GroupSetup, Groups, HealthChecks, Hooks, Invocation, Metrics, Notifier, Permissions, Random,
+    Signals, Table, Traffic, ZonalShifts,
 };
 use understudy_engine::probe::{Probe, ProbePorts};
 use understudy_engine::steps::StepPorts;
@@ -386,6 +386,7 @@ where
         + Notifier
         + Compute
         + Groups
+        + Hooks
         + Database
         + DatabaseFailover
         + DatabaseSetup
@@ -407,6 +408,7 @@ where
         notifier: cloud.clone(),
         compute: cloud.clone(),
         groups: cloud.clone(),
+        hooks: cloud.clone(),
         database: cloud.clone(),
         databases: cloud.clone(),
         database_setup: cloud.clone(),

@@ -42,6 +42,9 @@ pub(super) fn problems(command: &Command) -> Vec<String> {
         }
         Command::Approve(answer) | Command::Reject(answer) => {
             words(&mut problems, Some(&answer.plan), &answer.operator, &answer.reason);
+            if answer.proposal.is_some() && (answer.execution.is_some() || answer.step.is_some()) {
+                problems.push("say either `proposal`, or `execution` and `step`".into());
+            }
         }
         Command::Skip(skip) => {
             words(&mut problems, Some(&skip.plan), &skip.operator, &skip.reason);

@@ -230,7 +230,7 @@ pub struct Word {
     pub dry_run: bool,
 }
 
-/// An answer to a proposal.
+/// An answer to a proposal, or to a running execution that stands at an `approval` step.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Answer {
@@ -239,6 +239,12 @@ pub struct Answer {
     /// Which proposal is meant. Without it: the one that waits.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub proposal: Option<String>,
+    /// Which execution is meant. Without it: the one that waits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub execution: Option<String>,
+    /// Which `approval` step of it is meant. Without it: the one at which it stands.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub step: Option<String>,
     /// Who answers (asserted; CloudTrail proves).
     pub operator: String,
     /// Why.

@@ -22,6 +22,7 @@
 
 pub mod next;
 mod pre_state;
+mod raised;
 pub mod transitions;
 mod words;
 
@@ -210,6 +211,9 @@ pub struct StepRun {
     /// How often it failed with an error that may pass.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub errors: u32,
+    /// A person's yes, where the step waits for one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub approved: Option<Word>,
     /// That it waits has been announced.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub wait_told: bool,
@@ -238,6 +242,7 @@ impl StepRun {
             attempted_at: None,
             retries: 0,
             errors: 0,
+            approved: None,
             wait_told: false,
             detail: String::new(),
         }

@@ -1,7 +1,8 @@
 //! What people's words do to an execution that goes on: hold it and let it go, skip a step, escalate.
 
 use super::{Direction, Execution, Held, IllegalTransition, Status, StepState, Style};
-use crate::control::later;
+use crate::control::{Word, later};
+use crate::plan::{AwaitApproval, Step};
 use jiff::{SignedDuration, Timestamp};
 
 impl Execution {
@@ -120,6 +121,74 @@ impl Execution {
             }
         }
         Ok(())
+    }
+
+    /// The approval that a person is asked for: the index of the step at which it stands, if it is one that nobody has
+    /// said yes to.
+    pub fn awaits_approval(&self) -> Option<usize> {
+        let goes_on = self.direction == Direction::Forward && !self.status.is_final() && self.status != Status::Stuck;
+        let (index, run) = self.current().filter(|_| goes_on && self.cancel.is_none())?;
+        let asked = matches!(run.state, StepState::Intended | StepState::Applied) && run.approved.is_none();
+        let waits = matches!(self.step(index), Some(Step::AwaitApproval(_)));
+        (asked && waits).then_some(index)
+    }
+
+    /// A person says yes to the approval that it waits for. The executor heeds it at its next look. Answers the step's name.
+    ///
+    /// # Errors
+    /// It waits for none.
+    pub fn approve(&mut self, word: Word) -> Result<String, IllegalTransition> {
+        let Some(run) = self.awaits_approval().and_then(|index| self.steps.get_mut(index)) else {
+            return Err(self.illegal("approve", "it does not wait for a yes".into()));
+        };
+        run.approved = Some(word);
+        let name = run.name.clone();
+        self.wake_at = None;
+        Ok(name)
+    }
+
+    /// Whether a person has said something about the step, or about all, that its next look heeds.
+    pub fn has_word_on(&self, index: usize) -> bool {
+        let of_step = self.steps.get(index).is_some_and(|run| {
+            let unwanted = self.skip.as_ref().is_some_and(|wish| wish.step == run.name);
+            run.approved.is_some() || (unwanted && self.may_skip(index))
+        });
+        self.direction == Direction::Forward && (of_step || self.cancel.is_some())
+    }
+
+    /// What the person is asked who is waited for: the question, until when, and what to send. Nothing where nobody is.
+    pub fn asking(&self) -> Vec<String> {
+        let Some(run) = self.awaits_approval().and_then(|index| self.steps.get(index)) else {
+            return Vec::new();
+        };
+        let send = |word: &str| {
+            format!(
+                "{{\"command\": \"{word}\", \"plan\": \"{}\", \"execution\": \"{}\", \"step\": \"{}\", \"operator\": \"…\", \
+                 \"reason\": \"…\"}}",
+                self.plan.name, self.id, run.name
+            )
+        };
+        let question = match self
+            .steps
+            .iter()
+            .zip(&self.plan.steps)
+            .find(|(known, _)| known.name == run.name)
+        {
+            Some((
+                _,
+                Step::AwaitApproval(AwaitApproval {
+                    question: Some(question),
+                    ..
+                }),
+            )) => format!(": {question}"),
+            _ => String::new(),
+        };
+        let until = run.deadline.map(|at| format!("until {at}")).unwrap_or_default();
+        vec![
+            format!("A person's yes is needed at step {} {until}{question}", run.name),
+            format!("yes: {}", send("approve")),
+            format!("no: {}", send("reject")),
+        ]
     }
 
     fn illegal(&self, transition: &'static str, found: String) -> IllegalTransition {

@@ -38,8 +38,10 @@ pub use step::{
     RdsPromoteReplica, RdsRebootFailover, RecordType, Reversibility, Step, StepCommon, StepKind, WaitHealthy, When,
 };
 pub use step::{AsgCapacity, AsgZones, Ec2Instance, ElasticIp, ElbTargets, InstanceAction, TargetId};
-pub use step::{AsgScalingPolicy, AsgSettings, HealthCheckType, RdsMultiAz, RdsReadReplica, ReadReplica};
-pub use step::{DnsFailoverRecords, DnsHealthCheck, FailoverRecord, RequestInterval};
+pub use step::{
+    AsgScalingPolicy, AsgSettings, AwaitApproval, DnsFailoverRecords, DnsHealthCheck, FailoverRecord, HealthCheckType,
+    Invoke, InvokeUndo, MAX_PAYLOAD_BYTES, RdsMultiAz, RdsReadReplica, ReadReplica, RequestInterval, Wait,
+};
 
 use crate::execution::{Kind, Style};
 use schemars::JsonSchema;
@@ -194,7 +196,7 @@ impl Plan {
         before.any(|step| {
             let common = step.common();
             let sure = common.when.includes(style) && common.on_failure != OnFailure::Continue;
-            matches!(step, Step::FenceSource(_)) && sure
+            step.fences_source() && sure
         })
     }
 
@@ -214,7 +216,7 @@ impl Plan {
             let steps = steps.iter().enumerate();
             steps
                 .filter_map(|(index, step)| {
-                    let (field, message) = step.as_kind().warning()?;
+                    let (field, message) = step.as_kind().warning().or_else(|| self.waits_for_people(step))?;
                     let path = format!("{list}[{index}].{field}");
                     Some(Problem { path, message })
                 })
@@ -235,6 +237,16 @@ impl Plan {
                 ..self.clone()
             },
         }
+    }
+
+    // A move that begins by itself and then waits for somebody who may be asleep.
+    fn waits_for_people(&self, step: &Step) -> Option<(&'static str, String)> {
+        let waits = matches!(step, Step::AwaitApproval(_)) && self.policy.mode == Mode::Automatic;
+        waits.then(|| {
+            let message = "policy.mode is automatic, and every automatic move that does this step waits here for a person's \
+                           `approve`, half moved";
+            ("kind", message.to_owned())
+        })
     }
 
     /// The questions that an observer asks about itself: one TCP connection for each of `policy.observers.reference`.

@@ -12,8 +12,10 @@ mod database_setup;
 mod dns;
 mod dns_setup;
 mod elb;
+mod gate;
 mod group_setup;
 mod health_check;
+mod hook;
 mod policy;
 mod probe;
 mod setup;
@@ -115,6 +117,8 @@ pub(super) fn check(draft: &Draft<'_>, problems: &mut Problems) {
     database_setup::check(draft, problems);
     dns_setup::check(draft, problems);
     group_setup::check(draft, problems);
+    gate::check(draft, problems);
+    hook::check(draft, problems);
 }
 
 /// The structurally sound elements of a list, with their paths.
@@ -294,17 +298,6 @@ fn evidence(draft: &Draft<'_>, problems: &mut Problems) {
 
 /// Time limits that contain each other, and steps that change something.
 fn durations(draft: &Draft<'_>, problems: &mut Problems) {
-    for (path, step) in sound(&draft.steps, "steps") {
-        if let Step::WaitHealthy(wait) = step
-            && wait.for_seconds >= wait.common.timeout_seconds
-        {
-            let message = format!(
-                "must be less than the step's timeout_seconds ({}), or the wait always times out; found {}",
-                wait.common.timeout_seconds, wait.for_seconds
-            );
-            problems.add(path.key("for_seconds"), message);
-        }
-    }
     moving(draft, problems);
     groups(&draft.steps, "steps", problems);
     if let (Some(policy), true) = (&draft.policy, draft.steps.iter().all(Option::is_some)) {

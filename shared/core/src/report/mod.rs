@@ -111,6 +111,7 @@ pub fn about_execution(
             "irreversible_steps": execution.plan.irreversible_steps(execution.style),
             "operator": execution.operator,
             "failure": execution.failure,
+            "asking": execution.asking(),
             "at": now,
             "detected_at": execution.detected_at,
             "created_at": execution.created_at,
@@ -189,6 +190,10 @@ fn execution_text(headline: &str, execution: &Execution) -> String {
     ));
     for line in consequences(execution) {
         text.push_str(&format!("{line}\n"));
+    }
+    let asking = execution.asking();
+    if !asking.is_empty() {
+        text.push_str(&format!("\n{}\n", asking.join("\n  ")));
     }
     if !execution.steps.is_empty() {
         text.push_str("\nSteps:\n");

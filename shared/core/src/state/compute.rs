@@ -25,6 +25,24 @@ pub struct SourceCount {
     pub desired: u32,
 }
 
+/// A group that a move away from home made larger, and how it was before: what the move home gives back.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RaisedGroup {
+    /// The step that did it.
+    pub step: String,
+    /// The site whose group it is.
+    pub site: String,
+    /// Its name.
+    pub group: String,
+    /// Its Region, if it is not the plan's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub region: Option<String>,
+    /// What was found.
+    pub found: GroupSize,
+    /// What was made of it; a scaling policy may have gone beyond.
+    pub made: GroupSize,
+}
+
 /// Whether an instance runs. One that is on its way counts as where it goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -163,6 +181,28 @@ pub fn wanted_size(step: &AsgCapacity, current: GroupSize, source: Option<Source
         in_service: needed,
         refused,
     }
+}
+
+/// The size that a group goes back to when its site carries the plan no longer.
+///
+/// It is the very size that was found before it was raised, if its bounds are as they were left. If they are as they were
+/// found, somebody was quicker, and what a policy made of it since stays.
+///
+/// # Errors
+/// A sentence that says what was found: bounds that are neither are somebody else's, and stay.
+pub fn wanted_back(raised: &RaisedGroup, current: GroupSize) -> Result<GroupSize, String> {
+    if current.has_bounds_of(raised.found) {
+        return Ok(current);
+    }
+    if current.has_bounds_of(raised.made) {
+        return Ok(raised.found);
+    }
+    Err(format!(
+        "somebody else has changed its size since: it was raised from {} to {}, and is {}; it is left so",
+        raised.found.sentence(false),
+        raised.made.sentence(true),
+        current.sentence(false)
+    ))
 }
 
 /// The group's subnets while `to` is active, in order: its own are there, those of the other sites are not, and what the

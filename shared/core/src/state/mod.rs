@@ -14,8 +14,8 @@ mod traffic;
 
 pub use alarm::{AlarmDefinition, Threshold, wanted_alarm};
 pub use compute::{
-    Association, GroupSize, Power, SourceCount, WantedSize, wanted_association, wanted_power, wanted_size,
-    wanted_subnets,
+    Association, GroupSize, Power, RaisedGroup, SourceCount, WantedSize, wanted_association, wanted_back, wanted_power,
+    wanted_size, wanted_subnets,
 };
 pub use database::{MultiAz, ReplicaMade, fenced_groups, open_groups, same_database};
 pub use dns_setup::{HealthCheckMade, HealthCheckSettings, wanted_failover_records, wanted_health_check};
@@ -145,6 +145,11 @@ pub enum ResourceState {
         /// All of it; none if there is no alarm of this name.
         alarm: Option<Box<AlarmDefinition>>,
     },
+    /// What a hook has done. Nobody can read it: it is what the execution's own record says.
+    Hook {
+        /// Whether it has answered that it is done, and has not been asked to undo it since.
+        done: bool,
+    },
     /// A gate has none.
     Gate,
 }
@@ -206,6 +211,8 @@ impl ResourceState {
             Self::TargetGroupHealth { check } => check.sentence(),
             Self::MetricAlarm { alarm: None } => "no alarm".into(),
             Self::MetricAlarm { alarm: Some(alarm) } => alarm.sentence(),
+            Self::Hook { done: true } => "done by its function".into(),
+            Self::Hook { done: false } => "not done by its function".into(),
             Self::Gate => "a gate".into(),
         }
     }

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use understudy_core::control::{Control, LastRefusal, Latch, Wake, later};
-use understudy_core::decide::{Closed, Decision, Lags, Proposal, ProposalChange, Situation, Trigger, decide};
+use understudy_core::decide::{Closed, Decision, Lags, Move, Proposal, ProposalChange, Situation, Trigger, decide};
 use understudy_core::event::AlarmEvent;
 use understudy_core::execution::{Execution, Kind, TriggerKind};
 use understudy_core::fleet::FleetState;
@@ -92,6 +92,19 @@ impl Seen {
             setup: &self.setup,
         }
     }
+
+    /// The plan as the execution of a move takes it: one that comes home gives back what was raised for the way out.
+    pub(super) fn plan_of_move(&self, control: &Control, chosen: &Move) -> Plan {
+        let plan = self.plan.clone();
+        if matches!(chosen.kind, Kind::Setup | Kind::Teardown) {
+            return plan;
+        }
+        let home = plan.primary().is_some_and(|primary| primary.name == chosen.to);
+        match control.away.as_ref().filter(|_| home) {
+            Some(away) => plan.giving_back(&away.raised),
+            None => plan,
+        }
+    }
 }
 
 impl DecisionMaker {
@@ -147,11 +160,12 @@ impl DecisionMaker {
             let written = match decision.start.clone() {
                 Some(chosen) => {
                     let teardown = chosen.kind == Kind::Teardown;
+                    let plan = seen.plan_of_move(&control, &chosen);
                     let execution = Execution::open(
                         execution_id.clone(),
                         chosen,
                         decision.verdicts.clone(),
-                        &seen.plan,
+                        &plan,
                         control.plan_revision,
                         now,
                     );

@@ -19,8 +19,8 @@ mod turn;
 use crate::intake::{self, Incoming, WakeRecord};
 use crate::ports::{
     Accelerators, AlarmDefinitions, Alarms, CallError, CallErrorKind, Clock, Compute, Database, DatabaseFailover,
-    DatabaseSetup, Dns, GroupSetup, Groups, HealthChecks, Invocation, Metrics, Notifier, Permissions, Random, Signals,
-    Table, Traffic, ZonalShifts,
+    DatabaseSetup, Dns, GroupSetup, Groups, HealthChecks, Hooks, Invocation, Metrics, Notifier, Permissions, Random,
+    Signals, Table, Traffic, ZonalShifts,
 };
 use crate::steps::StepPorts;
 use crate::store::Store;
@@ -57,6 +57,8 @@ pub struct ExecutorPorts {
     pub groups: Arc<dyn Groups>,
     /// EC2 Auto Scaling, for what is adjusted once.
     pub group_setup: Arc<dyn GroupSetup>,
+    /// Users' functions.
+    pub hooks: Arc<dyn Hooks>,
     /// RDS, for validating.
     pub database: Arc<dyn Database>,
     /// RDS, for steps.
@@ -94,6 +96,7 @@ impl ExecutorPorts {
             compute: self.compute.clone(),
             groups: self.groups.clone(),
             group_setup: self.group_setup.clone(),
+            hooks: self.hooks.clone(),
             alarms: self.alarms.clone(),
             definitions: self.definitions.clone(),
             metrics: self.metrics.clone(),

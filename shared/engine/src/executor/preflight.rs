@@ -131,6 +131,7 @@ impl Executor {
                 Style::Planned
             },
             started_at: None,
+            doing: None,
         };
         let mut looked = Looked {
             to: to.to_owned(),
@@ -154,7 +155,7 @@ impl Executor {
             Err(error) => {
                 looked.complete = !error.may_repeat();
                 let weight = match error.kind {
-                    CallErrorKind::Retryable | CallErrorKind::Lost => Weight::Warns,
+                    CallErrorKind::Retryable | CallErrorKind::Lost | CallErrorKind::NotYet => Weight::Warns,
                     CallErrorKind::NotFound | CallErrorKind::Conflict | CallErrorKind::Refused => Weight::Blocks,
                 };
                 looked.findings.push(Finding::new(weight, error.message));

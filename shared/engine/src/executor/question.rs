@@ -60,6 +60,7 @@ impl Executor {
                     to,
                     style,
                     started_at: None,
+                    doing: None,
                 };
                 json!({"ok": true, "steps": self.dry_run(&plan, &goal).await})
             }
@@ -201,6 +202,7 @@ fn at(site: &str) -> Goal {
         to: site.to_owned(),
         style: Style::Planned,
         started_at: None,
+        doing: None,
     }
 }
 

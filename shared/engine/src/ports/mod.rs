@@ -11,6 +11,7 @@ mod database_setup;
 mod group_setup;
 mod groups;
 mod health_checks;
+mod hooks;
 mod permissions;
 mod steering;
 mod traffic;
@@ -24,6 +25,7 @@ pub use database_setup::{DatabaseSetup, InstanceMade};
 pub use group_setup::{GroupSetUp, GroupSetup};
 pub use groups::{AutoScalingGroup, Groups};
 pub use health_checks::{HealthCheckFound, HealthChecks};
+pub use hooks::{HookAnswer, HookFunction, Hooks};
 pub use permissions::{Account, Permission, Permissions, Refused};
 pub use steering::{Accelerators, ActiveShift, EndpointGroup, ShiftedResource, SignalMetric, Signals, ZonalShifts};
 pub use traffic::{Dns, ForwardTarget, Target, Traffic};
@@ -58,6 +60,8 @@ pub enum CallErrorKind {
     NotFound,
     /// The resource is not as the call expected it: somebody else changed it.
     Conflict,
+    /// It was heard, and is not done yet: ask again in a while. Not an error, and not counted as one.
+    NotYet,
     /// Refused for good: permissions, a bad argument, a wrong state.
     Refused,
 }

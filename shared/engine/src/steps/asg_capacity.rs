@@ -3,7 +3,11 @@
 //! The source's group says how large: a share of its instances in service, or in an unplanned move of its desired
 //! capacity if that is more. If it can not be read then, the plan's minimum must do. Minimum and desired capacity rise
 //! together, so that no policy scales in before traffic has come; the maximum rises only if the plan allows it.
-//! Nothing is ever scaled down, and undo restores all three exactly.
+//! Nothing is scaled down before traffic has come home, and undo restores all three exactly.
+//!
+//! The last act of the execution that comes home is a step of this kind that no plan file has
+//! ([`Plan::giving_back`](understudy_core::plan::Plan::giving_back)): each group that a move away has raised goes back to
+//! the size that was found then. Where somebody else has changed its bounds since, it is left alone, and told.
 //!
 //! A scaling policy may change the desired capacity at any time. So more than was wanted is as good, and a group whose
 //! bounds are as they were left is nobody else's: only its bounds tell who was there.
@@ -16,7 +20,7 @@ use async_trait::async_trait;
 use std::sync::Arc;
 use understudy_core::execution::Style;
 use understudy_core::plan::AsgCapacity;
-use understudy_core::state::{GroupSize, ResourceState, SourceCount, wanted_size};
+use understudy_core::state::{GroupSize, RaisedGroup, ResourceState, SourceCount, wanted_back, wanted_size};
 
 pub(super) struct AsgCapacityDriver {
     groups: Arc<dyn Groups>,
@@ -52,6 +56,21 @@ impl AsgCapacityDriver {
             .ok_or_else(|| not_found("Auto Scaling group", name))
     }
 
+    // On the way home: what a move away has raised goes back to what it was.
+    async fn read_back(&self, raised: &RaisedGroup) -> Result<Reading, CallError> {
+        let group = self.group(&raised.site).await?;
+        let wanted = wanted_back(raised, group.size);
+        let state = |size, at_least| ResourceState::AsgCapacity {
+            site: raised.site.clone(),
+            size,
+            at_least,
+        };
+        let blocked = wanted.as_ref().err();
+        let blocked = blocked.map(|why| format!("Auto Scaling group {}: {why}; nothing was changed", group.name));
+        let (current, wanted) = (state(group.size, false), state(wanted.unwrap_or(group.size), true));
+        Ok(Reading::of_change(current, wanted).blocked_by(blocked))
+    }
+
     async fn source(&self, goal: &Goal) -> Result<Option<SourceCount>, CallError> {
         match self.group(&goal.from).await {
             Ok(group) => Ok(Some(SourceCount {
@@ -76,6 +95,9 @@ impl Driver for AsgCapacityDriver {
     }
 
     async fn read(&self, goal: &Goal) -> Result<Reading, CallError> {
+        if let Some(raised) = &self.step.gives_back {
+            return self.read_back(raised).await;
+        }
         let group = self.group(&goal.to).await?;
         let source = self.source(goal).await?;
         let wanted = wanted_size(&self.step, group.size, source, goal.style);

@@ -25,15 +25,16 @@ mod ec2_instance;
 mod elastic_ip;
 mod elb_targets;
 mod elb_weights;
+mod invoke;
 mod metric_alarm;
 mod target_group_health;
 mod wait_healthy;
+mod waits;
 mod zonal_shift;
 mod zone;
-
 use crate::ports::{
     Accelerators, Account, AlarmDefinitions, Alarms, CallError, Clock, Compute, DatabaseFailover, DatabaseSetup, Dns,
-    GroupSetup, Groups, HealthChecks, Metrics, Permission, Signals, Traffic, ZonalShifts,
+    GroupSetup, Groups, HealthChecks, Hooks, Metrics, Permission, Signals, Traffic, ZonalShifts,
 };
 use crate::store::Store;
 use async_trait::async_trait;
@@ -41,7 +42,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use understudy_core::execution::Style;
+use understudy_core::execution::{Direction, StepRun, Style};
 use understudy_core::plan::{Plan, Step, StepCommon};
 use understudy_core::preflight::Weight;
 use understudy_core::state::ResourceState;
@@ -88,6 +89,8 @@ pub struct Reading {
     pub blocked: Option<String>,
     /// Why the resource takes no call now, if it does not: see [`Driver::holds`].
     pub hold: Option<String>,
+    /// Before this time nothing comes of looking again, unless a person says something.
+    pub until: Option<Timestamp>,
 }
 
 /// What a rehearsal brought up beside what reading tells.
@@ -110,7 +113,7 @@ impl Finding {
 }
 
 /// The move that a step is part of.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Goal {
     /// The site that carries the plan.
     pub from: String,
@@ -120,6 +123,21 @@ pub struct Goal {
     pub style: Style,
     /// When the step was begun, once it was. Never in a dry run.
     pub started_at: Option<Timestamp>,
+    /// The execution that it is done for. None in a dry run.
+    pub doing: Option<Doing>,
+}
+
+/// The execution that a step is done for, and where the step stands in it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Doing {
+    /// The execution's id.
+    pub execution: String,
+    /// The epoch of who does it.
+    pub epoch: u64,
+    /// Which way the execution goes.
+    pub direction: Direction,
+    /// The step's record.
+    pub run: StepRun,
 }
 
 impl Reading {
@@ -137,6 +155,7 @@ impl Reading {
             open: true,
             blocked: None,
             hold: None,
+            until: None,
         }
     }
 
@@ -149,7 +168,13 @@ impl Reading {
             note,
             blocked: None,
             hold: None,
+            until: None,
         }
+    }
+
+    /// The same, at which nobody needs to look before this time.
+    pub fn quiet_until(self, until: Option<Timestamp>) -> Self {
+        Self { until, ..self }
     }
 
     /// The same of a change that can not be relied on yet, unless `open`; with what was found, for people.
@@ -267,6 +292,8 @@ pub struct StepPorts {
     pub shifts: Arc<dyn ZonalShifts>,
     /// Global Accelerator.
     pub accelerators: Arc<dyn Accelerators>,
+    /// Users' functions.
+    pub hooks: Arc<dyn Hooks>,
     /// RDS.
     pub databases: Arc<dyn DatabaseFailover>,
     /// RDS, for what is made once.
@@ -328,6 +355,9 @@ pub fn driver(ports: &StepPorts, plan: &Plan, step: &Step, goal: &Goal) -> Box<d
             region,
         )),
         Step::MetricAlarm(step) => Box::new(metric_alarm::MetricAlarmDriver::new(ports, plan, step.clone(), region)),
+        Step::Invoke(step) => Box::new(invoke::InvokeDriver::new(ports, &plan.name, step.clone(), goal, region)),
+        Step::Wait(step) => Box::new(waits::WaitDriver::new(ports, step.clone())),
+        Step::AwaitApproval(step) => Box::new(waits::ApprovalDriver::new(step.clone())),
         Step::WaitHealthy(step) => Box::new(wait_healthy::WaitHealthyDriver::new(ports, plan.clone(), step.clone())),
     }
 }

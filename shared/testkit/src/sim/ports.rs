@@ -14,8 +14,8 @@ use understudy_core::state::{
 };
 use understudy_engine::ports::{
     Account, AlarmDefinitions, Alarms, AutoScalingGroup, CallError, Clock, Compute, Database, DatabaseClusterStatus,
-    DatabaseStatus, Dns, Due, Endpoint, ForwardTarget, Functions, Groups, InstanceStatus, Item, Key, Notifier,
-    Permission, Permissions, Put, Refused, Rehearsal, Table, Target, Traffic,
+    DatabaseStatus, Dns, Due, Endpoint, ForwardTarget, Functions, Groups, HookAnswer, HookFunction, Hooks,
+    InstanceStatus, Item, Key, Notifier, Permission, Permissions, Put, Refused, Rehearsal, Table, Target, Traffic,
 };
 
 /// A fake with a gate in front.
@@ -239,6 +239,14 @@ impl<T: Groups> Groups for Gated<T> {
     ) -> Result<(), CallError> {
         let call = self.inner.set_subnets(region, name, expected, wanted);
         self.gate.through("groups.set_subnets", call).await
+    }
+}
+
+#[async_trait]
+impl<T: Hooks> Hooks for Gated<T> {
+    async fn ask(&self, region: Option<&str>, function: &HookFunction, event: &Value) -> Result<HookAnswer, CallError> {
+        let call = self.inner.ask(region, function, event);
+        self.gate.through("hooks.ask", call).await
     }
 }
 

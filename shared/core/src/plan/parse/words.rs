@@ -110,6 +110,15 @@ const PATTERNS: &[(&str, &str)] = &[
         r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$",
         "must be the id of a Route 53 health check, such as 0123abcd-45ef-6789-abcd-0123456789ab",
     ),
+    (
+        r"^(arn:aws[a-z-]*:lambda:[a-z0-9-]+:[0-9]{12}:function:)?[a-zA-Z0-9_-]{1,64}$",
+        "must be the name or the ARN of a Lambda function, such as shop-hook or \
+         arn:aws:lambda:eu-west-1:123456789012:function:shop-hook; a version or an alias belongs into `qualifier`",
+    ),
+    (
+        r"^[a-zA-Z0-9_-]{1,128}$",
+        "must be a version or an alias of the function: 1 to 128 letters, digits, hyphens and underscores",
+    ),
     (r"^/", "must begin with `/`"),
     (
         r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$",

@@ -1,6 +1,7 @@
 //! Steps at Auto Scaling groups, instances and addresses.
 
 use super::{Reversibility, StepCommon, StepKind};
+use crate::state::RaisedGroup;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -31,6 +32,11 @@ pub struct AsgCapacity {
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(extend("additionalProperties" = {"type": "string", "pattern": r"^[a-z]{2}(-[a-z]+)+-[0-9]$"}))]
     pub regions: BTreeMap<String, String>,
+    /// Not of plan files: in the executions that come home, Understudy adds a step that gives back what an earlier one
+    /// has raised ([`Plan::giving_back`](super::super::Plan::giving_back)).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(skip)]
+    pub gives_back: Option<RaisedGroup>,
 }
 
 /// The subnets, and so the zones, in which one Auto Scaling group keeps its instances.

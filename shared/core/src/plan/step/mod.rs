@@ -14,6 +14,7 @@ mod dns_setup;
 mod elb;
 mod gate;
 mod group_setup;
+mod hook;
 mod steering;
 
 pub use alarm::{AlarmComparison, AlarmStatistic, MetricAlarm, MissingData};
@@ -26,8 +27,9 @@ pub use database_setup::{RdsMultiAz, RdsReadReplica, ReadReplica};
 pub use dns::{Alias, DNS_PROPAGATION_SECONDS, DNS_SAFE_TIMEOUT_SECONDS, DnsRecord, DnsRecords, DnsSite, RecordType};
 pub use dns_setup::{DnsFailoverRecords, DnsHealthCheck, FailoverRecord, RequestInterval};
 pub use elb::{CheckProtocol, ElbTargets, ElbWeights, TargetGroupHealth, TargetId};
-pub use gate::WaitHealthy;
+pub use gate::{AwaitApproval, Wait, WaitHealthy};
 pub use group_setup::{AsgScalingPolicy, AsgSettings, HealthCheckType};
+pub use hook::{Invoke, InvokeUndo, MAX_PAYLOAD_BYTES};
 pub use steering::{AcceleratorDial, AlarmWhen, DialSite, DnsSignal, HEALTH_CHECK_TIMEOUT_SECONDS, Signal, ZonalShift};
 
 use super::Site;
@@ -145,6 +147,10 @@ pub trait StepKind {
     fn is_setup(&self) -> bool {
         false
     }
+    /// Whether it changes nothing, and only waits.
+    fn is_gate(&self) -> bool {
+        false
+    }
     /// The resources that the step names for `site` alone.
     fn resources_of(&self, site: &str) -> Vec<&str> {
         let _ = site;
@@ -246,8 +252,14 @@ kinds! {
     TargetGroupHealth => "target_group_health",
     /// A CloudWatch alarm on one metric.
     MetricAlarm => "metric_alarm",
+    /// A user's function, which does what no other kind does, or says no.
+    Invoke => "invoke",
     /// A gate: goes on when the destination is healthy.
     WaitHealthy => "wait_healthy",
+    /// A gate: goes on when a time has passed.
+    Wait => "wait",
+    /// A gate: goes on when a person says yes.
+    AwaitApproval => "approval",
 }
 
 impl Step {
@@ -282,9 +294,18 @@ impl Step {
         self.kind() == other.kind() && self.common().region == other.common().region && named(self) == named(other)
     }
 
+    /// Whether it verifiably cuts the writes to the source's database.
+    pub fn fences_source(&self) -> bool {
+        match self {
+            Self::FenceSource(_) => true,
+            Self::Invoke(step) => step.fences_source,
+            _ => false,
+        }
+    }
+
     /// Whether it only waits.
     pub fn is_gate(&self) -> bool {
-        self.as_kind().reversibility() == Reversibility::Nothing
+        self.as_kind().is_gate()
     }
 
     /// Whether a move of this style does it, and can lose data by it.

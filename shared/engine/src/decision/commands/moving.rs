@@ -224,7 +224,7 @@ impl DecisionMaker {
                     }
                 } else {
                     Question::DryRun {
-                        plan: Box::new(seen.plan.of_execution(chosen.kind)),
+                        plan: Box::new(seen.plan_of_move(&control, chosen).of_execution(chosen.kind)),
                         from: chosen.from.clone(),
                         to: chosen.to.clone(),
                         style: chosen.style,

@@ -2,8 +2,11 @@
 
 use super::super::DecisionMaker;
 use crate::ports::CallError;
+use jiff::Timestamp;
 use serde_json::Value;
-use understudy_core::command::{Escalate, Resolution, Resolve, Skip, WordOnPlan};
+use understudy_core::command::{Answer, Escalate, Resolution, Resolve, Skip, WordOnPlan};
+use understudy_core::control::{Away, Control, Word};
+use understudy_core::decide::Proposal;
 use understudy_core::event::excerpt;
 use understudy_core::execution::{Direction, Execution, Held, Kind, SkipWish, Status, Style};
 use understudy_core::report::{EventKind, about_execution};
@@ -11,38 +14,28 @@ use understudy_core::report::{EventKind, about_execution};
 impl DecisionMaker {
     pub(super) async fn cancel(&self, asked: &WordOnPlan) -> Result<Value, CallError> {
         self.by_word(asked, "cancelled", |control, word, now| {
-            let execution = control
-                .execution
-                .as_mut()
-                .ok_or("no execution is in progress: there is nothing to cancel")?;
-            if execution.status == Status::Stuck {
-                return Err(format!(
-                    "execution {} is stuck; say how it goes on with `resolve`",
-                    execution.id
-                ));
-            }
-            if execution.kind == Kind::Teardown {
-                return Err(format!(
-                    "execution {} takes back what setup made, and what it has taken back stays so; `pause` with \
-                     \"execution\": true lets it rest, `setup` makes it all again",
-                    execution.id
-                ));
-            }
-            if execution.status.is_final() || execution.direction == Direction::Back {
-                return Err(format!(
-                    "execution {} is {} and goes back already",
-                    execution.id, execution.status
-                ));
-            }
-            if execution.held.as_ref().is_some_and(|held| !held.by_fleet) {
-                execution.release(now).map_err(|error| error.to_string())?;
-            }
-            execution.cancel = Some(word.clone());
-            execution.wake_at = None;
-            Ok(format!(
-                "execution {} stops after the step it is at, and is undone",
-                execution.id
-            ))
+            stop(running(&mut control.execution, "cancel")?, word, now)
+        })
+        .await
+    }
+
+    /// `approve` of a running execution that stands at an `approval` step.
+    pub(super) async fn approve_step(&self, answer: &Answer) -> Result<Value, CallError> {
+        self.by_word(&answer.word(), "approved", |control, word, _| {
+            let execution = running(&mut control.execution, "approve")?;
+            meant(execution, answer)?;
+            let step = execution.approve(word.clone()).map_err(|error| error.to_string())?;
+            Ok(format!("execution {} goes on: step {step} is approved", execution.id))
+        })
+        .await
+    }
+
+    /// `reject` of the same: it is cancelled.
+    pub(super) async fn reject_step(&self, answer: &Answer) -> Result<Value, CallError> {
+        self.by_word(&answer.word(), "rejected", |control, word, now| {
+            let execution = running(&mut control.execution, "reject")?;
+            meant(execution, answer)?;
+            stop(execution, word, now)
         })
         .await
     }
@@ -176,11 +169,14 @@ impl DecisionMaker {
                     let id = execution.id.clone();
                     let home = execution.plan.primary().is_some_and(|primary| primary.name == active);
                     let trigger = execution.trigger;
+                    let before = control.away.as_ref().map(|away| away.raised.clone()).unwrap_or_default();
+                    let raised = execution.raised(&before);
                     if home {
                         control.away = None;
                     } else if control.active_site != active {
-                        control.away =
-                            Some(understudy_core::control::Away { since: now, trigger, execution: id.clone(), return_at: None });
+                        control.away = Some(Away { since: now, trigger, execution: id.clone(), return_at: None, raised });
+                    } else if let Some(away) = &mut control.away {
+                        away.raised = raised;
                     }
                     control.active_site = active.clone();
                     control.announce(told);
@@ -190,6 +186,67 @@ impl DecisionMaker {
         })
         .await
     }
+}
+
+/// Whether an answer is about the running execution and not about a proposal: it says so, or only the execution waits.
+pub(super) fn is_about_execution(answer: &Answer, control: &Control) -> bool {
+    let named = answer.execution.is_some() || answer.step.is_some();
+    let proposed = control.proposal.as_ref().is_some_and(Proposal::is_open);
+    let waits = control
+        .execution
+        .as_ref()
+        .is_some_and(|it| it.awaits_approval().is_some());
+    answer.proposal.is_none() && (named || (waits && !proposed))
+}
+
+// Refuses an answer to anything but what waits: one that comes late or twice must not open the next gate.
+fn meant(execution: &Execution, answer: &Answer) -> Result<(), String> {
+    let waiting = execution.awaits_approval().and_then(|index| execution.steps.get(index));
+    let Some(run) = waiting else {
+        return Err(format!(
+            "execution {} is {} and waits for no answer",
+            execution.id, execution.status
+        ));
+    };
+    let other = |meant: &Option<String>, found: &str| meant.as_ref().is_some_and(|meant| meant != found);
+    if other(&answer.execution, &execution.id) || other(&answer.step, &run.name) {
+        return Err(format!(
+            "what waits for an answer is step {} of execution {}; nothing else does",
+            run.name, execution.id
+        ));
+    }
+    Ok(())
+}
+
+fn stop(execution: &mut Execution, word: &Word, now: Timestamp) -> Result<String, String> {
+    if execution.status == Status::Stuck {
+        return Err(format!(
+            "execution {} is stuck; say how it goes on with `resolve`",
+            execution.id
+        ));
+    }
+    if execution.kind == Kind::Teardown {
+        return Err(format!(
+            "execution {} takes back what setup made, and what it has taken back stays so; `pause` with \
+             \"execution\": true lets it rest, `setup` makes it all again",
+            execution.id
+        ));
+    }
+    if execution.status.is_final() || execution.direction == Direction::Back {
+        return Err(format!(
+            "execution {} is {} and goes back already",
+            execution.id, execution.status
+        ));
+    }
+    if execution.held.as_ref().is_some_and(|held| !held.by_fleet) {
+        execution.release(now).map_err(|error| error.to_string())?;
+    }
+    execution.cancel = Some(word.clone());
+    execution.wake_at = None;
+    Ok(format!(
+        "execution {} stops after the step it is at, and is undone",
+        execution.id
+    ))
 }
 
 fn running<'a>(execution: &'a mut Option<Execution>, what: &str) -> Result<&'a mut Execution, String> {

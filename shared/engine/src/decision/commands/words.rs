@@ -1,6 +1,7 @@
 //! People's words about what may move by itself: pauses, windows, the kill switch, the latch, proposals.
 
 use super::super::{DecisionMaker, answers};
+use super::running::is_about_execution;
 use crate::ports::CallError;
 use serde_json::{Value, json};
 use understudy_core::command::{ALL_PLANS, Answer, MaintenanceWindow, Pause, Word as Asked, WordOnPlan};
@@ -124,8 +125,12 @@ impl DecisionMaker {
         self.by_word_on_all(&on_all(asked), "started again", change).await
     }
 
-    /// Yes: the guards are asked again, since evidence may have changed.
+    /// Yes: to a proposal, for which the guards are asked again, since evidence may have changed; or to the running
+    /// execution that stands at an `approval` step.
     pub(super) async fn approve(&self, answer: Answer) -> Result<Value, CallError> {
+        if self.asks_execution(&answer).await? {
+            return self.approve_step(&answer).await;
+        }
         let (plan, dry_run) = (answer.plan.clone(), answer.dry_run);
         let trigger = Trigger::Approval { answer };
         if dry_run {
@@ -144,6 +149,9 @@ impl DecisionMaker {
     }
 
     pub(super) async fn reject(&self, answer: &Answer) -> Result<Value, CallError> {
+        if self.asks_execution(answer).await? {
+            return self.reject_step(answer).await;
+        }
         let word = answer.word();
         self.by_word(&word, "rejected", |control, word, now| {
             let open = control.proposal.as_mut().filter(|known| known.is_open());
@@ -161,6 +169,12 @@ impl DecisionMaker {
             Ok(said)
         })
         .await
+    }
+
+    // The word itself looks again at the control item that it changes.
+    async fn asks_execution(&self, answer: &Answer) -> Result<bool, CallError> {
+        let control = self.store.control(&answer.plan).await?;
+        Ok(control.is_some_and(|control| is_about_execution(answer, &control)))
     }
 
     pub(super) async fn acknowledge(&self, asked: &WordOnPlan) -> Result<Value, CallError> {

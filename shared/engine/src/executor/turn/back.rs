@@ -27,8 +27,13 @@ impl Turn<'_> {
             return Ok(Flow::Leave);
         };
         let kind = execution.step(index).map(|step| step.as_kind().reversibility());
-        if kind == Some(Reversibility::Irreversible) && run.attempts > 0 {
-            let detail = format!("left as it is: it can not be taken back; before: {}", run.detail);
+        let why_left = match kind {
+            Some(Reversibility::Irreversible) => Some("it can not be taken back"),
+            Some(Reversibility::Nothing) => Some("there is nothing to take back"),
+            _ => None,
+        };
+        if let Some(why) = why_left.filter(|_| run.attempts > 0) {
+            let detail = format!("left as it is: {why}; before: {}", run.detail);
             return self.leave(control, index, &detail).await;
         }
         let teardown = execution.kind == Kind::Teardown;
@@ -136,6 +141,9 @@ impl Turn<'_> {
                     })
                     .await?;
                 Ok(Flow::On)
+            }
+            Some(Err(error)) if error.kind == CallErrorKind::NotYet => {
+                self.ask_again(control, index, &error.message).await
             }
             Some(Err(error)) => self.put_off_undo(control, index, &error).await,
         }

@@ -37,11 +37,13 @@ impl Turn<'_> {
                     let return_at = execution
                         .return_after_seconds
                         .map(|seconds| later(now, SignedDuration::from_secs(i64::from(seconds))));
+                    let before = control.away.take().map(|away| away.raised).unwrap_or_default();
                     control.away = (!home).then(|| Away {
                         since: now,
                         trigger: execution.trigger,
                         execution: execution.id.clone(),
                         return_at,
+                        raised: execution.raised(&before),
                     });
                     control.active_site = execution.to.clone();
                 }

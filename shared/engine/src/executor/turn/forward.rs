@@ -5,7 +5,7 @@ use super::settling::Settled;
 use super::{Flow, Intent, Stop, Turn, run_of};
 use crate::ports::{CallError, CallErrorKind};
 use crate::steps::{Driver, Reading};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use understudy_core::control::{Control, later};
 use understudy_core::execution::{Execution, StepRun};
 use understudy_core::mutant::{Mutant, active};
@@ -14,6 +14,9 @@ use understudy_core::state::ResourceState;
 
 /// After this many waits of a step, a call that is refused although the resource reads as expected fails the step.
 const MAX_REFUSALS: u32 = 10;
+
+/// What comes about within this time is waited for within the turn.
+const SOON: SignedDuration = SignedDuration::from_secs(2);
 
 impl Turn<'_> {
     pub(super) async fn begin(&self, control: &mut Control) -> Result<Flow, Stop> {
@@ -131,6 +134,9 @@ impl Turn<'_> {
             Some(Err(error)) if error.kind == CallErrorKind::Conflict => {
                 self.refused_unseen(control, index, &error).await
             }
+            Some(Err(error)) if error.kind == CallErrorKind::NotYet => {
+                self.ask_again(control, index, &error.message).await
+            }
             Some(Err(error)) if !error.may_repeat() => {
                 // An answer that says no is an answer: this call had no effect.
                 *control = self
@@ -179,7 +185,7 @@ impl Turn<'_> {
         };
         match found {
             Ok((Settled::Yes(note), reading)) => {
-                let detail = if reading.current == ResourceState::Gate {
+                let detail = if matches!(reading.current, ResourceState::Gate | ResourceState::Hook { .. }) {
                     reading.note
                 } else {
                     format!("{}{note}", reading.current.sentence())
@@ -191,7 +197,10 @@ impl Turn<'_> {
             }
             Ok((Settled::NotYet, reading)) => {
                 let note = reading.hold.as_ref().unwrap_or(&reading.note);
-                self.look_again(control, index, note).await
+                match reading.until.filter(|until| *until > later(self.now(), SOON)) {
+                    Some(until) => self.wait_quietly(control, index, until, note).await,
+                    None => self.look_again(control, index, note).await,
+                }
             }
             Ok((Settled::At(at), _)) => self.await_propagation(control, index, at).await,
             Err(error) => self.put_off(control, index, &error).await,

@@ -13,7 +13,7 @@ mod words;
 
 use super::{CALL_TIMEOUT, Executor, TURN, pre_state};
 use crate::ports::{CallError, CallErrorKind, Invocation};
-use crate::steps::{Driver, Goal, Reading};
+use crate::steps::{Doing, Driver, Goal, Reading};
 use crate::store::ChangeError;
 use jiff::{SignedDuration, Timestamp};
 use understudy_core::control::{Control, LeaseHeld, Wake, later};
@@ -352,11 +352,18 @@ impl Turn<'_> {
         execution: &Execution,
         index: usize,
     ) -> Result<(Box<dyn Driver>, Reading), CallError> {
+        let run = execution.steps.get(index);
         let goal = Goal {
             from: execution.from.clone(),
             to: execution.to.clone(),
             style: execution.style,
-            started_at: execution.steps.get(index).and_then(|run| run.started_at),
+            started_at: run.and_then(|run| run.started_at),
+            doing: run.map(|run| Doing {
+                execution: execution.id.clone(),
+                epoch: self.epoch,
+                direction: execution.direction,
+                run: run.clone(),
+            }),
         };
         let driver = self.executor.driver(execution, index, &goal)?;
         let reading = driver.read(&goal).await?;

@@ -19,6 +19,9 @@ const LOOK_EVERY: SignedDuration = SignedDuration::from_millis(500);
 /// How long a recorded wait lasts: about one round of the probe.
 const WAIT: SignedDuration = SignedDuration::from_secs(5);
 
+/// How long a recorded wait lasts where nothing is expected sooner.
+const LONGEST_WAIT: SignedDuration = SignedDuration::from_secs(60);
+
 /// Whether a change that reads as wanted has reached everybody.
 pub(super) enum Settled {
     /// It has. The words are added to the step's detail.
@@ -92,6 +95,23 @@ impl Turn<'_> {
         self.leave_until(control, index, later(now, WAIT), note).await
     }
 
+    // A gate that opens at a time or at a person's word: nobody looks before, or only now and then. It is told at once.
+    pub(super) async fn wait_quietly(
+        &self,
+        control: &mut Control,
+        index: usize,
+        until: Timestamp,
+        note: &str,
+    ) -> Result<Flow, Stop> {
+        let until = until.min(later(self.now(), LONGEST_WAIT));
+        self.leave_until(control, index, until, note).await
+    }
+
+    // A hook that has begun and is not done is asked again later.
+    pub(super) async fn ask_again(&self, control: &mut Control, index: usize, note: &str) -> Result<Flow, Stop> {
+        self.leave_until(control, index, later(self.now(), WAIT), note).await
+    }
+
     // Records a wait, tells of the step's first one, and leaves it to the probe.
     async fn leave_until(
         &self,
@@ -106,6 +126,8 @@ impl Turn<'_> {
                 let Some(execution) = &mut control.execution else {
                     return Ok(());
                 };
+                // A word that came since the look is heeded at the next one, which is then at once.
+                let until = if execution.has_word_on(index) { now } else { until };
                 execution.wait(index, now, until, note);
                 let first = execution
                     .steps
