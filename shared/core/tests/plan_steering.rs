@@ -112,11 +112,7 @@ fn a_signal_is_something_that_cloudwatch_takes() {
     let many = edited(signal(), "/signals/blue/dimensions", Value::Object(many));
     refused(many, "steps[3].signals.blue.dimensions", "more than 30");
     let check = edited(signal(), "/signals/blue/health_check_id", json!("abc"));
-    refused(
-        check,
-        "steps[3].signals.blue.health_check_id",
-        "health check of Route 53",
-    );
+    refused(check, "steps[3].signals.blue.health_check_id", "Route 53 health check");
 }
 
 #[test]

@@ -82,10 +82,6 @@ const PATTERNS: &[(&str, &str)] = &[
          as Understudy/shop",
     ),
     (
-        r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$",
-        "must be the id of a health check of Route 53, such as 01234567-89ab-cdef-0123-456789abcdef",
-    ),
-    (
         r"^arn:aws[a-z-]*:(elasticloadbalancing:[a-z0-9-]+:[0-9]{12}:loadbalancer/(app|net)/.+|autoscaling:[a-z0-9-]+:[0-9]{12}:autoScalingGroup:.+)$",
         "must be the ARN of an Application or Network Load Balancer, or of an Auto Scaling group",
     ),
@@ -107,10 +103,6 @@ const PATTERNS: &[(&str, &str)] = &[
         "must be average, sum, minimum, maximum, sample_count or a percentile such as p99 or p99.9",
     ),
     (
-        r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$",
-        "must be the id of a Route 53 health check, such as 0123abcd-45ef-6789-abcd-0123456789ab",
-    ),
-    (
         r"^(arn:aws[a-z-]*:lambda:[a-z0-9-]+:[0-9]{12}:function:)?[a-zA-Z0-9_-]{1,64}$",
         "must be the name or the ARN of a Lambda function, such as shop-hook or \
          arn:aws:lambda:eu-west-1:123456789012:function:shop-hook; a version or an alias belongs into `qualifier`",
@@ -119,12 +111,12 @@ const PATTERNS: &[(&str, &str)] = &[
         r"^[a-zA-Z0-9_-]{1,128}$",
         "must be a version or an alias of the function: 1 to 128 letters, digits, hyphens and underscores",
     ),
-    (r"^/", "must begin with `/`"),
     (
         r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$",
-        "must be the id of a health check of Route 53, such as 01234567-89ab-cdef-0123-456789abcdef; the name of one that \
-         this plan makes belongs into `health_check`",
+        "must be the id of a Route 53 health check, such as 0123abcd-45ef-6789-abcd-0123456789ab; in a record, the name of one \
+         that this plan makes belongs into `health_check`",
     ),
+    (r"^/", "must begin with `/`"),
     (
         r"^(traffic-port|[0-9]{1,5})$",
         "must be a port in quotes, such as \"8080\", or traffic-port",

@@ -2,14 +2,20 @@
 
 use super::super::parse::{Path, Problems};
 use super::super::{RdsReadReplica, ReadReplica, Step};
-use super::{Draft, by_one_step, known_site, sound, text};
+use super::{Draft, by_one_step, known_site, sound_everywhere, text};
 use std::collections::BTreeMap;
 
-/// Adds the problems of all steps of these kinds.
+/// Adds the problems of all steps of these kinds, those of `setup` by themselves.
 pub(super) fn check(draft: &Draft<'_>, problems: &mut Problems) {
+    for (_, steps) in sound_everywhere(draft) {
+        check_list(draft, steps, problems);
+    }
+}
+
+fn check_list(draft: &Draft<'_>, steps: Vec<(Path, &Step)>, problems: &mut Problems) {
     let mut standbys = BTreeMap::new();
     let mut made = BTreeMap::new();
-    for (path, step) in sound(&draft.steps, "steps") {
+    for (path, step) in steps {
         let region = draft.region_of(step.common().region.as_deref());
         match step {
             Step::RdsReadReplica(step) => {

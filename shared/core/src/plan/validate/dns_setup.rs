@@ -3,7 +3,7 @@
 
 use super::super::parse::{Path, Problems};
 use super::super::{DnsFailoverRecords, DnsHealthCheck, FailoverRecord, Protocol, RecordType, Step};
-use super::{Draft, by_one_step, dns, sound, text};
+use super::{Draft, by_one_step, dns, sound, sound_everywhere, text};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
@@ -11,7 +11,8 @@ use std::net::IpAddr;
 pub(super) fn check(draft: &Draft<'_>, problems: &mut Problems) {
     let known = health_checks(draft);
     let mut records = dns_records(draft);
-    for (path, step) in sound(&draft.steps, "steps") {
+    let everywhere = sound_everywhere(draft).into_iter();
+    for (path, step) in everywhere.flat_map(|(_, steps)| steps) {
         match step {
             Step::DnsHealthCheck(step) => health_check(step, &path, problems),
             Step::DnsFailoverRecords(step) => {
