@@ -82,7 +82,6 @@ async fn what_the_page_sets_up_moves_and_takes_home_is_set_up_moved_and_taken_ho
         "elasticloadbalancing:ModifyTargetGroup",
         "cloudwatch:PutMetricAlarm",
         "route53:CreateHealthCheck",
-        "route53:ChangeResourceRecordSets",
         "rds:ModifyDBInstance",
         "rds:CreateDBInstanceReadReplica",
     ] {
