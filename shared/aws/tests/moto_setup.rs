@@ -8,7 +8,7 @@
 mod common;
 
 use aws_sdk_elasticloadbalancingv2::types::ProtocolEnum;
-use common::moto::Moto;
+use common::emulator::Moto;
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use understudy_aws::elbv2::ElbTraffic;

@@ -4,7 +4,6 @@
 
 pub mod cbor;
 pub mod emulator;
-pub mod moto;
 
 use aws_config::{BehaviorVersion, Region};
 use aws_credential_types::Credentials;
