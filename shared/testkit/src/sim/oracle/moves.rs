@@ -13,6 +13,8 @@ use understudy_core::state::{ResourceState, TargetWeight};
 
 /// What two clocks may make of a second.
 const ABOUT: SignedDuration = SignedDuration::from_secs(6);
+/// How much later than it was decided a slow write may land. Cooldown and budget count from the decision.
+const LANDS_LATE: SignedDuration = SignedDuration::from_secs(15);
 
 impl Oracle {
     pub(super) fn opened(&mut self, running: &Running, before: &Control, opened: &Execution, now: Timestamp) {
@@ -86,7 +88,8 @@ impl Oracle {
                 {
                     self.violate(5, format!("{what} before it had been so for {} s", hold.as_secs()));
                 }
-                self.counted(before, &plan, &what, now);
+                let decided_at = opened.created_at.max(later(now, -LANDS_LATE));
+                self.counted(before, &plan, &what, decided_at);
             }
             Kind::Setup | Kind::Teardown => self.violate(7, format!("{what}, which only people ask for")),
             Kind::Failback => {
