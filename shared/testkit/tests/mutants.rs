@@ -10,7 +10,7 @@ use understudy_testkit::sim::history::{Action, History};
 use understudy_testkit::sim::shrink::shrink;
 
 /// After so many histories a mutant has got away.
-const PATIENCE: u64 = 1500;
+const PATIENCE: u64 = 4000;
 
 // The first history that violates an invariant while the mutant lives.
 fn hunt(mutant: Mutant) -> Option<(u64, String)> {
