@@ -7,8 +7,6 @@
 use crate::clock::lock;
 use crate::cloud::{FakeCloud, Lagging, not_found};
 use crate::cloud_ports::seen_after;
-use crate::faults_wire::Wired;
-use crate::sim::Gated;
 use async_trait::async_trait;
 use std::collections::BTreeMap;
 use understudy_core::state::ResourceState;
@@ -324,77 +322,3 @@ impl DatabaseFailover for FakeCloud {
         .await
     }
 }
-
-// Both ways in are the same: something in between, and then the cloud.
-macro_rules! ways {
-    ($way:ident, $through:ident) => {
-        #[async_trait]
-        impl<T: DatabaseFailover> DatabaseFailover for $way<T> {
-            async fn instance(&self, region: Option<&str>, id: &str) -> Result<DatabaseInstance, CallError> {
-                let call = self.inner.instance(region, id);
-                self.$through.through("databases.instance", call).await
-            }
-            async fn cluster(&self, region: Option<&str>, id: &str) -> Result<DatabaseCluster, CallError> {
-                let call = self.inner.cluster(region, id);
-                self.$through.through("databases.cluster", call).await
-            }
-            async fn global(&self, region: Option<&str>, id: &str) -> Result<GlobalDatabase, CallError> {
-                let call = self.inner.global(region, id);
-                self.$through.through("databases.global", call).await
-            }
-            async fn reboot_with_failover(&self, region: Option<&str>, id: &str, zone: &str) -> Result<(), CallError> {
-                let call = self.inner.reboot_with_failover(region, id, zone);
-                self.$through
-                    .through("databases.reboot_with_failover", call)
-                    .await
-            }
-            async fn fail_over_cluster(
-                &self,
-                region: Option<&str>,
-                id: &str,
-                expected: Option<&str>,
-                writer: &str,
-            ) -> Result<(), CallError> {
-                let call = self.inner.fail_over_cluster(region, id, expected, writer);
-                self.$through.through("databases.fail_over_cluster", call).await
-            }
-            async fn switch_over_global(
-                &self,
-                region: Option<&str>,
-                id: &str,
-                expected: Option<&str>,
-                arn: &str,
-            ) -> Result<(), CallError> {
-                let call = self.inner.switch_over_global(region, id, expected, arn);
-                self.$through.through("databases.switch_over_global", call).await
-            }
-            async fn fail_over_global(
-                &self,
-                region: Option<&str>,
-                id: &str,
-                expected: Option<&str>,
-                arn: &str,
-            ) -> Result<(), CallError> {
-                let call = self.inner.fail_over_global(region, id, expected, arn);
-                self.$through.through("databases.fail_over_global", call).await
-            }
-            async fn promote(&self, region: Option<&str>, id: &str, expected: Option<&str>) -> Result<(), CallError> {
-                let call = self.inner.promote(region, id, expected);
-                self.$through.through("databases.promote", call).await
-            }
-            async fn set_security_groups(
-                &self,
-                region: Option<&str>,
-                id: &str,
-                expected: &[String],
-                groups: &[String],
-            ) -> Result<(), CallError> {
-                let call = self.inner.set_security_groups(region, id, expected, groups);
-                self.$through.through("databases.set_security_groups", call).await
-            }
-        }
-    };
-}
-
-ways!(Wired, sandbox);
-ways!(Gated, gate);

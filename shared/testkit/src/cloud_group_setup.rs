@@ -6,8 +6,6 @@
 use crate::clock::lock;
 use crate::cloud::{FakeCloud, Lagging, Maturing, not_found};
 use crate::cloud_ports::{conflict, seen_after};
-use crate::faults_wire::Wired;
-use crate::sim::Gated;
 use async_trait::async_trait;
 use std::collections::BTreeMap;
 use understudy_core::state::{GroupSettings, ResourceState, ScalingPolicy};
@@ -173,59 +171,3 @@ impl GroupSetup for FakeCloud {
         reply.give(operation, ())
     }
 }
-
-// Both ways in are the same: something in between, and then the cloud.
-macro_rules! ways {
-    ($way:ident, $through:ident) => {
-        #[async_trait]
-        impl<T: GroupSetup> GroupSetup for $way<T> {
-            async fn group_set_up(&self, region: Option<&str>, name: &str) -> Result<Option<GroupSetUp>, CallError> {
-                let call = self.inner.group_set_up(region, name);
-                self.$through.through("group_setup.group_set_up", call).await
-            }
-            async fn set_settings(
-                &self,
-                region: Option<&str>,
-                name: &str,
-                expected: &GroupSettings,
-                wanted: &GroupSettings,
-            ) -> Result<(), CallError> {
-                let call = self.inner.set_settings(region, name, expected, wanted);
-                self.$through.through("group_setup.set_settings", call).await
-            }
-            async fn policy(
-                &self,
-                region: Option<&str>,
-                group: &str,
-                name: &str,
-            ) -> Result<Option<ScalingPolicy>, CallError> {
-                let call = self.inner.policy(region, group, name);
-                self.$through.through("group_setup.policy", call).await
-            }
-            async fn put_policy(
-                &self,
-                region: Option<&str>,
-                group: &str,
-                name: &str,
-                expected: Option<&ScalingPolicy>,
-                wanted: &ScalingPolicy,
-            ) -> Result<(), CallError> {
-                let call = self.inner.put_policy(region, group, name, expected, wanted);
-                self.$through.through("group_setup.put_policy", call).await
-            }
-            async fn delete_policy(
-                &self,
-                region: Option<&str>,
-                group: &str,
-                name: &str,
-                expected: &ScalingPolicy,
-            ) -> Result<(), CallError> {
-                let call = self.inner.delete_policy(region, group, name, expected);
-                self.$through.through("group_setup.delete_policy", call).await
-            }
-        }
-    };
-}
-
-ways!(Wired, sandbox);
-ways!(Gated, gate);

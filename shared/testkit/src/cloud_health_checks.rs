@@ -6,8 +6,6 @@
 use crate::clock::lock;
 use crate::cloud::{FakeCloud, Lagging, not_found};
 use crate::cloud_ports::{conflict, seen_after};
-use crate::faults_wire::Wired;
-use crate::sim::Gated;
 use async_trait::async_trait;
 use std::collections::{BTreeMap, BTreeSet};
 use understudy_core::state::{HealthCheckMade, HealthCheckSettings, ResourceState};
@@ -188,40 +186,3 @@ impl HealthChecks for FakeCloud {
         reply.give("health_checks.delete", ())
     }
 }
-
-// Both ways in are the same: something in between, and then the cloud.
-macro_rules! ways {
-    ($way:ident, $through:ident) => {
-        #[async_trait]
-        impl<T: HealthChecks> HealthChecks for $way<T> {
-            async fn find(&self, prefix: &str) -> Result<Option<HealthCheckFound>, CallError> {
-                let call = self.inner.find(prefix);
-                self.$through.through("health_checks.find", call).await
-            }
-            async fn create(&self, reference: &str, settings: &HealthCheckSettings) -> Result<(), CallError> {
-                let call = self.inner.create(reference, settings);
-                self.$through.through("health_checks.create", call).await
-            }
-            async fn update(
-                &self,
-                id: &str,
-                expected: &HealthCheckSettings,
-                wanted: &HealthCheckSettings,
-            ) -> Result<(), CallError> {
-                let call = self.inner.update(id, expected, wanted);
-                self.$through.through("health_checks.update", call).await
-            }
-            async fn tag(&self, id: &str, tags: &BTreeMap<String, String>, present: bool) -> Result<(), CallError> {
-                let call = self.inner.tag(id, tags, present);
-                self.$through.through("health_checks.tag", call).await
-            }
-            async fn delete(&self, id: &str, expected: &HealthCheckSettings) -> Result<(), CallError> {
-                let call = self.inner.delete(id, expected);
-                self.$through.through("health_checks.delete", call).await
-            }
-        }
-    };
-}
-
-ways!(Wired, sandbox);
-ways!(Gated, gate);

@@ -6,8 +6,6 @@
 
 use crate::clock::lock;
 use crate::cloud::FakeCloud;
-use crate::faults_wire::Wired;
-use crate::sim::Gated;
 use async_trait::async_trait;
 use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -154,25 +152,3 @@ impl Metrics for FakeCloud {
         reply.give("metrics.newest", queries.iter().map(newest).collect())
     }
 }
-
-// Both ways in are the same: something in between, and then the cloud.
-macro_rules! ways {
-    ($way:ident, $through:ident) => {
-        #[async_trait]
-        impl<T: Metrics> Metrics for $way<T> {
-            async fn newest(
-                &self,
-                region: Option<&str>,
-                queries: &[MetricQuery],
-                since: Timestamp,
-                until: Option<Timestamp>,
-            ) -> Result<Vec<Newest>, CallError> {
-                let call = self.inner.newest(region, queries, since, until);
-                self.$through.through("metrics.newest", call).await
-            }
-        }
-    };
-}
-
-ways!(Wired, sandbox);
-ways!(Gated, gate);

@@ -6,8 +6,6 @@
 use crate::clock::lock;
 use crate::cloud::{FakeCloud, Maturing, not_found};
 use crate::cloud_ports::conflict;
-use crate::faults_wire::Wired;
-use crate::sim::Gated;
 use async_trait::async_trait;
 use std::collections::BTreeMap;
 use understudy_core::plan::ReadReplica;
@@ -167,49 +165,3 @@ impl DatabaseSetup for FakeCloud {
         reply.give("database_setup.set_multi_az", ())
     }
 }
-
-// Both ways in are the same: something in between, and then the cloud.
-macro_rules! ways {
-    ($way:ident, $through:ident) => {
-        #[async_trait]
-        impl<T: DatabaseSetup> DatabaseSetup for $way<T> {
-            async fn find(&self, region: Option<&str>, id: &str) -> Result<Option<InstanceMade>, CallError> {
-                let call = self.inner.find(region, id);
-                self.$through.through("database_setup.find", call).await
-            }
-            async fn create_replica(
-                &self,
-                region: Option<&str>,
-                replica: &ReadReplica,
-                tags: &BTreeMap<String, String>,
-            ) -> Result<(), CallError> {
-                let call = self.inner.create_replica(region, replica, tags);
-                self.$through.through("database_setup.create_replica", call).await
-            }
-            async fn delete_replica(
-                &self,
-                region: Option<&str>,
-                id: &str,
-                expected: &str,
-                made_by: &str,
-            ) -> Result<(), CallError> {
-                let call = self.inner.delete_replica(region, id, expected, made_by);
-                self.$through.through("database_setup.delete_replica", call).await
-            }
-            async fn set_multi_az(
-                &self,
-                region: Option<&str>,
-                id: &str,
-                expected: MultiAz,
-                wanted: bool,
-                immediately: bool,
-            ) -> Result<(), CallError> {
-                let call = self.inner.set_multi_az(region, id, expected, wanted, immediately);
-                self.$through.through("database_setup.set_multi_az", call).await
-            }
-        }
-    };
-}
-
-ways!(Wired, sandbox);
-ways!(Gated, gate);

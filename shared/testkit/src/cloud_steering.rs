@@ -6,8 +6,6 @@
 use crate::clock::lock;
 use crate::cloud::{FakeCloud, Maturing, State, not_found};
 use crate::cloud_ports::conflict;
-use crate::faults_wire::Wired;
-use crate::sim::Gated;
 use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
 use std::collections::BTreeMap;
@@ -361,68 +359,3 @@ impl Accelerators for FakeCloud {
         reply.give("accelerators.dial", ())
     }
 }
-
-// Both ways in are the same: something in between, and then the cloud.
-macro_rules! ways {
-    ($way:ident, $through:ident) => {
-        #[async_trait]
-        impl<T: Signals> Signals for $way<T> {
-            async fn publish(&self, region: Option<&str>, values: &[(SignalMetric, f64)]) -> Result<(), CallError> {
-                let call = self.inner.publish(region, values);
-                self.$through.through("signals.publish", call).await
-            }
-        }
-
-        #[async_trait]
-        impl<T: ZonalShifts> ZonalShifts for $way<T> {
-            async fn resource(&self, region: Option<&str>, arn: &str) -> Result<ShiftedResource, CallError> {
-                let call = self.inner.resource(region, arn);
-                self.$through.through("shifts.resource", call).await
-            }
-            async fn start(
-                &self,
-                region: Option<&str>,
-                arn: &str,
-                away_from: &str,
-                minutes: u32,
-                comment: &str,
-            ) -> Result<(), CallError> {
-                let call = self.inner.start(region, arn, away_from, minutes, comment);
-                self.$through.through("shifts.start", call).await
-            }
-            async fn extend(
-                &self,
-                region: Option<&str>,
-                id: &str,
-                minutes: u32,
-                comment: &str,
-            ) -> Result<(), CallError> {
-                let call = self.inner.extend(region, id, minutes, comment);
-                self.$through.through("shifts.extend", call).await
-            }
-            async fn cancel(&self, region: Option<&str>, id: &str) -> Result<(), CallError> {
-                let call = self.inner.cancel(region, id);
-                self.$through.through("shifts.cancel", call).await
-            }
-        }
-
-        #[async_trait]
-        impl<T: Accelerators> Accelerators for $way<T> {
-            async fn endpoint_group(&self, arn: &str) -> Result<EndpointGroup, CallError> {
-                let call = self.inner.endpoint_group(arn);
-                self.$through.through("accelerators.endpoint_group", call).await
-            }
-            async fn is_deployed(&self, endpoint_group_arn: &str) -> Result<bool, CallError> {
-                let call = self.inner.is_deployed(endpoint_group_arn);
-                self.$through.through("accelerators.is_deployed", call).await
-            }
-            async fn dial(&self, arn: &str, expected: &Dial, wanted: &Dial) -> Result<(), CallError> {
-                let call = self.inner.dial(arn, expected, wanted);
-                self.$through.through("accelerators.dial", call).await
-            }
-        }
-    };
-}
-
-ways!(Wired, sandbox);
-ways!(Gated, gate);

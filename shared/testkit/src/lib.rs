@@ -33,6 +33,7 @@ pub mod proxy;
 pub mod resources;
 pub mod sim;
 pub mod step_proof;
+mod ways;
 pub mod world;
 pub mod world_oracle;
 pub mod world_plan;
