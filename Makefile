@@ -24,7 +24,7 @@ export KEEP
 environments := ministack moto sam
 stamps := $(environments:%=$(TOOLS)/%/.stamp)
 
-.PHONY: help tools demo test check bench soak replay mutants schema deploy clean FORCE
+.PHONY: help tools demo test check check-code check-rest bench soak replay mutants schema deploy clean FORCE
 
 help: ## what can be made (this list)
 	@echo "Understudy watches workloads, moves a failing one to its standby, and brings it home again."
@@ -75,14 +75,20 @@ test: $(stamps) ## every test, the end-to-end story on really deployed functions
 
 # ---------------------------------------------------------------------------------------------------- the gate
 
-check: tools ## formatting, lints, documentation, dependencies, template: what CI runs before the tests
+check: ## formatting, lints, documentation, dependencies, template: what CI runs before the tests
+	@$(MAKE) --no-print-directory --jobs 2 check-code check-rest
+	@echo "check: all clean"
+
+# Beside each other: for minutes the compiler is busy with the one crate of EC2 and leaves the other core to the tools.
+check-code:
 	cargo fmt --all --check
+	cargo clippy --workspace --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --quiet
+
+check-rest: tools
 	cfn-lint template.yaml infra/demo/traffic.yaml infra/demo/dns-and-messages.yaml
 	sam validate --lint --template-file template.yaml
 	cargo deny check bans licenses sources
-	cargo clippy --workspace --all-targets -- -D warnings
-	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --quiet
-	@echo "check: all clean"
 
 # ---------------------------------------------------------------------------------------------------- more
 
