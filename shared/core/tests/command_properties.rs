@@ -145,9 +145,10 @@ prop_compose! {
 
 prop_compose! {
     fn escalate()(
-        plan in text(63), operator in text(128), reason in text(500), accept_data_loss: bool, dry_run: bool,
+        plan in text(63), operator in text(128), reason in text(500), accept_data_loss: bool,
+        accept_irreversible: bool, dry_run: bool,
     ) -> Escalate {
-        Escalate { plan, operator, reason, accept_data_loss, dry_run }
+        Escalate { plan, operator, reason, accept_data_loss, accept_irreversible, dry_run }
     }
 }
 

@@ -337,6 +337,16 @@ fn a_planned_move_that_still_goes_on_becomes_an_unplanned_one_in_time() {
     assert!(execution.escalate().is_err(), "once is enough");
 }
 
+#[test]
+fn a_stuck_move_that_is_tried_again_has_its_whole_time_before_it_escalates() {
+    let mut execution = begun(false);
+    execution.escalate_at = Some(at(30));
+    execution.stick("the gate did not open").unwrap();
+    execution.unstick(at(100), Direction::Forward).unwrap();
+    assert_eq!(execution.escalate_at, Some(at(130)));
+    assert_ne!(execution.next(at(100)), Next::Escalate);
+}
+
 proptest! {
     /// Whatever the results: following `next` never meets an illegal transition, and it always ends.
     #[test]

@@ -31,7 +31,7 @@ pub use pre_state::{MAX_INLINE_PRE_STATE_BYTES, PreState};
 pub use transitions::IllegalTransition;
 
 use crate::control::Word;
-use crate::decide::Move;
+use crate::decide::{Accepted, Move};
 use crate::guard::Verdict;
 use crate::plan::{Plan, Step};
 use crate::state::ResourceState;
@@ -344,7 +344,10 @@ pub struct Execution {
     /// A person wants to go on without the step at which it stands.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub skip: Option<SkipWish>,
-    /// Seconds of data that it may lose, as estimated when it was opened.
+    /// What the person who asked for it has said about its consequences: its escalation in time goes by that, too.
+    #[serde(default, skip_serializing_if = "Accepted::is_nothing")]
+    pub accepted: Accepted,
+    /// Seconds of data that it may lose, as estimated when it was opened, or when it escalated.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub loss_estimate_seconds: Option<u32>,
     /// When a planned move that still goes on becomes an unplanned one.
@@ -403,6 +406,7 @@ impl Execution {
             cancel: None,
             held: None,
             skip: None,
+            accepted: Accepted::default(),
             loss_estimate_seconds: chosen.loss_estimate_seconds,
             escalate_at: chosen
                 .escalate_after_seconds
@@ -411,6 +415,12 @@ impl Execution {
             takeovers_without_progress: 0,
             connection_errors: 0,
         }
+    }
+
+    /// The same, with what the person who asked has said about its consequences.
+    pub fn accepting(mut self, accepted: Accepted) -> Self {
+        self.accepted = accepted;
+        self
     }
 
     /// How long it may take, before a person is called.

@@ -2,6 +2,7 @@
 
 use super::{Direction, Execution, Held, IllegalTransition, Status, StepState, Style};
 use crate::control::{Word, later};
+use crate::decide::Escalation;
 use crate::plan::{AwaitApproval, Step};
 use jiff::{SignedDuration, Timestamp};
 
@@ -121,6 +122,25 @@ impl Execution {
             }
         }
         Ok(())
+    }
+
+    /// The same by what the guards have said of it: it is on the record, and so is what may be lost now.
+    ///
+    /// # Errors
+    /// A guard stops it, it is unplanned already, or it has ended.
+    pub fn escalate_with(&mut self, asked: Escalation) -> Result<(), IllegalTransition> {
+        let refusal = asked.refusal();
+        self.expect(refusal.is_none(), "escalate", || refusal.clone().unwrap_or_default())?;
+        self.escalate()?;
+        self.verdicts.extend(asked.verdicts);
+        self.loss_estimate_seconds = asked.loss_estimate_seconds;
+        Ok(())
+    }
+
+    /// Its time to escalate has come, and guards stop it: it stays planned, until a person says otherwise.
+    pub fn stay_planned(&mut self, asked: Escalation) {
+        self.escalate_at = None;
+        self.verdicts.extend(asked.verdicts);
     }
 
     /// The approval that a person is asked for: the index of the step at which it stands, if it is one that nobody has

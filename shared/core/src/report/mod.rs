@@ -229,7 +229,7 @@ pub(crate) fn consequences(execution: &Execution) -> Vec<String> {
     let mut lines = Vec::new();
     match execution.loss_estimate_seconds {
         Some(seconds) => lines.push(format!(
-            "Data that may be lost: about {seconds} s, by the lag before it began"
+            "Data that may be lost: about {seconds} s, by the lag that was measured last"
         )),
         None if plan.is_lossy(style) => lines.push("Data that may be lost: nobody knows how much".into()),
         None => {}

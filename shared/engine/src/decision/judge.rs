@@ -17,7 +17,7 @@ use understudy_core::decide::{Closed, Decision, Lags, Move, Proposal, ProposalCh
 use understudy_core::event::AlarmEvent;
 use understudy_core::execution::{Execution, Kind, TriggerKind};
 use understudy_core::fleet::FleetState;
-use understudy_core::guard::Verdict;
+use understudy_core::guard::{Verdict, reasons};
 use understudy_core::health::SiteHealth;
 use understudy_core::plan::Plan;
 use understudy_core::preflight::Preflight;
@@ -114,11 +114,7 @@ impl DecisionMaker {
         let (alarms, clock) = (self.ports.alarms.as_ref(), self.ports.clock.as_ref());
         let Look { sites, unread } = sites::look(&self.store, alarms, clock, &plan).await?;
         let fleet = self.store.fleet_state().await?;
-        let lags = if plan.lag_sources(&control.active_site).is_empty() {
-            Lags::new()
-        } else {
-            self.store.lags(&control.plan).await?
-        };
+        let lags = self.store.lags_from(&plan, &control.active_site).await?;
         let preflight = self.store.preflight(&control.plan).await?;
         let setup = match control.set_up {
             Some(_) => self.store.setup(&control.plan).await?,
@@ -168,7 +164,8 @@ impl DecisionMaker {
                         &plan,
                         control.plan_revision,
                         now,
-                    );
+                    )
+                    .accepting(trigger.accepted());
                     let execution = if teardown {
                         execution.take_back(&seen.setup)
                     } else {
@@ -298,11 +295,8 @@ impl DecisionMaker {
                 decision_id: decision_id.clone(),
             });
             if decision.alert {
-                let stops = decision.verdicts.iter().filter(|verdict| !verdict.allows);
                 let mut details = vec![decision.summary.clone()];
-                details.extend(
-                    stops.map(|verdict| format!("{}: {} ({})", verdict.guard.as_str(), verdict.facts, verdict.remedy)),
-                );
+                details.extend(reasons(&decision.verdicts));
                 let headline = match &decision.would {
                     Some(would) => format!("observed only: would {} {} to {}", would.kind, would.from, would.to),
                     None => format!("nothing moved: {}", trigger.sentence()),
