@@ -51,6 +51,31 @@ async fn a_plan_that_only_people_move_comes_home_by_the_promise_of_the_person_wh
     assert_eq!(violations(&world), Vec::<String>::new());
 }
 
+#[tokio::test]
+async fn an_alarm_and_the_probes_that_are_refused_in_turns_alert_once_each() {
+    let world = shop_with(13, sample_plan("shop")).await;
+    world.cloud.put_alarm(BLUE_ALARM, AlarmState::Alarm);
+    world.cloud.answer(GREEN_HOST, Health::Unhealthy, "not up");
+    world.cloud.answer(BLUE_HOST, Health::Unhealthy, "connection refused");
+    world.run_rounds(12).await;
+    let before = alerts(&world).len();
+    for _ in 0..4 {
+        let event = World::alarm_event(BLUE_ALARM, "ALARM", world.clock.now());
+        world.invoke_decision(event).await;
+        world.invoke_decision(json!({"plan": "shop"})).await;
+        world.run_rounds(1).await;
+    }
+    assert!(alerts(&world).len() <= before + 1, "{:#?}", alerts(&world));
+    let counted = world.table.peek_all("shop", "decision#");
+    let of_alarm: Vec<&Value> = counted
+        .iter()
+        .map(|item| &item.body)
+        .filter(|record| record["trigger"]["kind"] == "alarm")
+        .map(|record| &record["count"])
+        .collect();
+    assert_eq!(of_alarm, [&json!(4)]);
+}
+
 fn with_a_sufficient_alarm() -> Value {
     let mut plan = sample_plan("shop");
     plan["alarms"][0]["evidence"] = json!("sufficient");

@@ -241,7 +241,7 @@ impl DecisionMaker {
             control.proposal = None;
         }
         control.look_again_at = None;
-        control.last_refusal = None;
+        control.last_refusals.clear();
         control.execution = Some(execution);
         control.clear_decision_wake();
         control.wake(now, Wake::Executor);
@@ -259,10 +259,7 @@ impl DecisionMaker {
     ) -> Result<bool, CallError> {
         let proposes = decision.proposal != ProposalChange::Keep;
         let fingerprint = decision.fingerprint(trigger);
-        let known = control
-            .last_refusal
-            .clone()
-            .filter(|last| last.fingerprint == fingerprint && !proposes);
+        let known = control.repeated(&fingerprint).filter(|_| !proposes).cloned();
         let worth_a_record = decision.alert || proposes || !matches!(trigger, Trigger::Timer);
         let decision_id = match &known {
             Some(last) => {
@@ -290,10 +287,13 @@ impl DecisionMaker {
         control.look_again_at = decision.look_again_at;
         self.follow_proposal(&mut control, decision, now);
         if known.is_none() && worth_a_record {
-            control.last_refusal = Some(LastRefusal {
+            let refusal = LastRefusal {
+                source: trigger.source(),
                 fingerprint,
                 decision_id: decision_id.clone(),
-            });
+            };
+            let of_alarm = matches!(trigger, Trigger::Alarm { .. });
+            control.remember_refusal(refusal, !of_alarm && !decision.alert);
             if decision.alert {
                 let mut details = vec![decision.summary.clone()];
                 details.extend(reasons(&decision.verdicts));
