@@ -16,7 +16,7 @@
 //!    [`MAX_TAKEOVERS`] without progress the execution is *stuck*.
 
 use crate::decide::Proposal;
-use crate::execution::{Direction, Execution, Status, TriggerKind};
+use crate::execution::{Direction, Execution, Kind, Status, TriggerKind};
 use crate::fleet::Maintenance;
 use crate::mutant::{Mutant, active};
 use crate::regions::SittingOut;
@@ -153,9 +153,12 @@ pub struct Away {
     pub trigger: TriggerKind,
     /// The execution that moved it.
     pub execution: String,
-    /// When it comes home by the word of the person who moved it (`rollback_plan`).
+    /// When it comes home by the word of the person who moved it (`rollback_plan`), unless somebody says `keep`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub return_at: Option<Timestamp>,
+    /// Who said `keep`: the promise to come home is off.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kept: Option<Word>,
     /// The groups that were made larger for it, and go back to what they were when it has come home.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub raised: Vec<RaisedGroup>,
@@ -345,6 +348,36 @@ impl Control {
         let taken = self.wake.as_ref().is_some_and(|wake| wake.function == Wake::Decision);
         if taken && !active(Mutant::DecisionWakeNotCleared) {
             self.wake = None;
+        }
+    }
+
+    /// Takes back the promise to come home by itself, of the move that goes on or of the one that ended. Answers what
+    /// that means.
+    ///
+    /// # Errors
+    /// Nobody has promised it.
+    pub fn keep(&mut self, word: &Word) -> Result<String, String> {
+        let site = match &self.execution {
+            Some(running) if running.return_after_seconds.is_some() => running.to.clone(),
+            _ => self.active_site.clone(),
+        };
+        let running = self.execution.as_mut().filter(|running| !running.status.is_final());
+        let home = running.as_ref().filter(|running| running.kind == Kind::Failback);
+        let home = home.map(|running| running.id.clone());
+        let coming = running.and_then(|running| running.return_after_seconds.take());
+        let promised = self.away.as_mut().and_then(|away| {
+            let at = away.return_at.take();
+            away.kept = at.map(|_| word.clone()).or(away.kept.take());
+            at
+        });
+        let stays = format!("it stays at {site} until somebody brings it home with `failback`");
+        match (coming, promised, home) {
+            (Some(seconds), _, _) => Ok(format!("it would have come home {seconds} s after this move; {stays}")),
+            (None, Some(_), Some(home)) => Ok(format!(
+                "execution {home} brings it home already and goes on; `cancel` undoes it, and then {stays}"
+            )),
+            (None, Some(at), None) => Ok(format!("it would have come home at {at}; {stays}")),
+            (None, None, _) => Err("nobody has promised that it comes home by itself: there is nothing to keep".into()),
         }
     }
 

@@ -194,6 +194,7 @@ fn command() -> impl Strategy<Value = Command> {
         answer().prop_map(Command::Approve),
         answer().prop_map(Command::Reject),
         word_on_plan().prop_map(Command::Acknowledge),
+        word_on_plan().prop_map(Command::Keep),
         word_on_plan().prop_map(Command::Cancel),
         skip().prop_map(Command::Skip),
         escalate().prop_map(Command::Escalate),

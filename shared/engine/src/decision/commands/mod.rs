@@ -79,6 +79,7 @@ impl DecisionMaker {
             Command::Skip(asked) => self.skip(&asked).await,
             Command::Escalate(asked) => self.escalate(&asked).await,
             Command::Acknowledge(asked) => self.acknowledge(&asked).await,
+            Command::Keep(asked) => self.keep(&asked).await,
             Command::Cancel(asked) => self.cancel(&asked).await,
             Command::Resolve(asked) => self.resolve(&asked).await,
             Command::Preflight(asked) => self.preflight(&asked.plan).await,

@@ -190,7 +190,7 @@ impl DecisionMaker {
                     if home {
                         control.away = None;
                     } else if control.active_site != active {
-                        control.away = Some(Away { since: now, trigger, execution: id.clone(), return_at: None, raised });
+                        control.away = Some(Away { since: now, trigger, execution: id.clone(), return_at: None, kept: None, raised });
                     } else if let Some(away) = &mut control.away {
                         away.raised = raised;
                     }
