@@ -146,13 +146,7 @@ impl DecisionMaker {
                 let soon = later(now, ASK_AGAIN);
                 decision.look_again_at = Some(decision.look_again_at.map_or(soon, |at| at.min(soon)));
             }
-            let automatic = decision
-                .start
-                .as_ref()
-                .filter(|chosen| chosen.trigger == TriggerKind::Automatic);
-            if let Some(kind) = automatic.map(|chosen| chosen.kind) {
-                self.ask_fleet(name, &execution_id, kind, now, &mut decision).await?;
-            }
+            self.ask_fleet(name, &execution_id, now, &mut decision, false).await?;
             let written = match decision.start.clone() {
                 Some(chosen) => {
                     let teardown = chosen.kind == Kind::Teardown;
