@@ -210,5 +210,6 @@ async fn invariant_06_a_person_who_escalates_is_asked_for_consent_by_every_guard
         assert_eq!(after.style, Style::Unplanned);
         assert_eq!(after.loss_estimate_seconds.is_some(), lag.is_some(), "{case}");
         assert!(after.verdicts.iter().any(|verdict| verdict.overridden), "{case}");
+        assert_eq!(after.words[0].word.operator, "noa", "{case}");
     }
 }

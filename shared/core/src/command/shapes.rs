@@ -306,6 +306,17 @@ pub enum Resolution {
     Abandon,
 }
 
+impl Resolution {
+    /// The word, as JSON spells it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Retry => "retry",
+            Self::Rollback => "rollback",
+            Self::Abandon => "abandon",
+        }
+    }
+}
+
 /// Stores a revision of a plan.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -34,6 +34,7 @@ use crate::control::Word;
 use crate::decide::{Accepted, Move};
 use crate::guard::Verdict;
 use crate::plan::{Plan, Step};
+use crate::report::clock;
 use crate::state::ResourceState;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -270,6 +271,26 @@ pub struct Held {
     pub by_fleet: bool,
 }
 
+/// How many words of people an execution keeps.
+pub const MAX_WORDS: usize = 20;
+
+/// What a person has said of how an execution goes on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Spoken {
+    /// The command, and its action where it has one.
+    pub command: String,
+    /// Who, why and when.
+    pub word: Word,
+}
+
+impl Spoken {
+    /// For people.
+    pub fn sentence(&self) -> String {
+        let Word { operator, reason, at } = &self.word;
+        format!("{operator} said {} at {}: {reason}", self.command, clock(*at))
+    }
+}
+
 /// A person wants to go on without a step. Heeded by the executor, under its lease.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SkipWish {
@@ -338,6 +359,9 @@ pub struct Execution {
     /// A person asked to stop it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cancel: Option<Word>,
+    /// What people have said of how it goes on, the newest last, at most [`MAX_WORDS`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub words: Vec<Spoken>,
     /// It rests, and why.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub held: Option<Held>,
@@ -404,6 +428,7 @@ impl Execution {
             wake_at: None,
             failure: None,
             cancel: None,
+            words: Vec::new(),
             held: None,
             skip: None,
             accepted: Accepted::default(),

@@ -1,12 +1,22 @@
 //! What people's words do to an execution that goes on: hold it and let it go, skip a step, escalate.
 
-use super::{Direction, Execution, Held, IllegalTransition, Status, StepState, Style};
+use super::{Direction, Execution, Held, IllegalTransition, MAX_WORDS, Spoken, Status, StepState, Style};
 use crate::control::{Word, later};
 use crate::decide::Escalation;
 use crate::plan::{AwaitApproval, Step};
 use jiff::{SignedDuration, Timestamp};
 
 impl Execution {
+    /// Keeps on record what a person has said of how it goes on.
+    pub fn hear(&mut self, command: &str, word: &Word) {
+        self.words.push(Spoken {
+            command: command.to_owned(),
+            word: word.clone(),
+        });
+        let beyond = self.words.len().saturating_sub(MAX_WORDS);
+        self.words.drain(..beyond);
+    }
+
     /// Holds it. Its clocks stand still until [`Execution::release`].
     ///
     /// # Errors

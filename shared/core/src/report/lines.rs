@@ -164,6 +164,7 @@ fn running_lines(now: Timestamp, running: &Execution) -> Vec<String> {
         lines.push(format!("  {} ({}) {}{detail}", run.name, run.kind, run.state));
     }
     lines.extend(running.asking().into_iter().map(|line| format!("  {line}")));
+    lines.extend(running.words.iter().map(|spoken| format!("  {}", spoken.sentence())));
     if let Some(held) = &running.held {
         lines.push(format!(
             "  held by {} since {}: {}",

@@ -110,6 +110,7 @@ pub fn about_execution(
             "loss_estimate_seconds": execution.loss_estimate_seconds,
             "irreversible_steps": execution.plan.irreversible_steps(execution.style),
             "operator": execution.operator,
+            "words": execution.words,
             "failure": execution.failure,
             "asking": execution.asking(),
             "at": now,
@@ -190,6 +191,9 @@ fn execution_text(headline: &str, execution: &Execution) -> String {
     ));
     for line in consequences(execution) {
         text.push_str(&format!("{line}\n"));
+    }
+    for spoken in &execution.words {
+        text.push_str(&format!("{}\n", spoken.sentence()));
     }
     let asking = execution.asking();
     if !asking.is_empty() {

@@ -5,6 +5,7 @@
 //! five times, open one execution at most.
 
 use super::DecisionMaker;
+use super::commands::SaidCommand;
 use crate::ports::{CallError, CallErrorKind, Key};
 use crate::sites::{self, Look};
 use crate::store::DECISION;
@@ -54,10 +55,18 @@ impl Judged {
     }
 }
 
+/// What came: something to judge, or a person's word that is done or refused as it stands.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(untagged)]
+pub(super) enum Came {
+    Judged(Box<Trigger>),
+    Said(SaidCommand),
+}
+
 /// One record of why, or why not. A repetition counts up.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct DecisionRecord {
-    pub(super) trigger: Trigger,
+    pub(super) trigger: Came,
     pub(super) trigger_text: String,
     pub(super) summary: String,
     pub(super) verdicts: Vec<Verdict>,
@@ -388,7 +397,7 @@ impl DecisionMaker {
     }
 }
 
-fn decision_key(plan: &str, id: &str) -> Key {
+pub(super) fn decision_key(plan: &str, id: &str) -> Key {
     Key {
         plan: plan.to_owned(),
         item: format!("{DECISION}{id}"),
@@ -403,7 +412,7 @@ fn new_record(
     now: Timestamp,
 ) -> DecisionRecord {
     DecisionRecord {
-        trigger: trigger.clone(),
+        trigger: Came::Judged(Box::new(trigger.clone())),
         trigger_text: trigger.sentence(),
         summary: decision.summary.clone(),
         verdicts: decision.verdicts.clone(),

@@ -4,10 +4,11 @@
 //! answer. `dry_run` takes the same path up to the write.
 //!
 //! `moving` moves plans and sets up what moves need, `running` is about an execution that goes on, `words` about what may start by itself, `reading`
-//! only reads.
+//! only reads. `record` is what a word leaves in the history.
 
 mod moving;
 mod reading;
+mod record;
 mod running;
 mod words;
 
@@ -15,6 +16,7 @@ use super::{DecisionMaker, answers};
 use crate::ports::{CallError, Invocation};
 use crate::store::ChangeError;
 use jiff::Timestamp;
+pub(super) use record::SaidCommand;
 use serde_json::{Value, json};
 use understudy_core::command::{Command, WordOnPlan, parse};
 use understudy_core::control::{Control, Wake, Word};
@@ -61,6 +63,7 @@ impl DecisionMaker {
         };
         let word = command.word();
         tracing::info!(command = word, "a person asks");
+        let said = SaidCommand::of(&command);
         let answer = match command {
             Command::Failover(asked) => self.move_plan(asked, Kind::Failover, invocation).await,
             Command::Failback(asked) => self.move_plan(asked, Kind::Failback, invocation).await,
@@ -87,7 +90,11 @@ impl DecisionMaker {
             Command::DeletePlan(asked) => self.delete_plan(&asked).await,
             Command::Validate(asked) => self.validate(asked.plan).await,
         };
-        answer.unwrap_or_else(|error| answers::out_of_reach(&error.message))
+        let answer = answer.unwrap_or_else(|error| answers::out_of_reach(&error.message));
+        if let Some(said) = said {
+            self.record_word(&said, &answer).await;
+        }
+        answer
     }
 
     // One change of the control item by a person's word, announced in the same write.

@@ -50,6 +50,7 @@ impl DecisionMaker {
                 by_fleet: false,
             };
             execution.hold(held).map_err(|error| error.to_string())?;
+            execution.hear("pause", word);
             Ok(format!(
                 "execution {} rests at the next step boundary, and its clocks stand still; `resume` with \"execution\": \
                  true lets it go on, `cancel` undoes it",
@@ -61,12 +62,13 @@ impl DecisionMaker {
 
     /// `resume` with `"execution": true`.
     pub(super) async fn release(&self, asked: &WordOnPlan) -> Result<Value, CallError> {
-        self.by_word(asked, "let go on", |control, _, now| {
+        self.by_word(asked, "let go on", |control, word, now| {
             let execution = running(&mut control.execution, "let go on")?;
             if execution.held.as_ref().is_some_and(|held| held.by_fleet) {
                 return Err("the kill switch holds it; `start-all` lets everything go on".into());
             }
             execution.release(now).map_err(|error| error.to_string())?;
+            execution.hear("resume", word);
             Ok(format!("execution {} goes on", execution.id))
         })
         .await
@@ -123,7 +125,7 @@ impl DecisionMaker {
             Some(execution) => self.store.lags_from(&execution.plan, &execution.from).await?,
             None => Lags::new(),
         };
-        self.by_judged_word(&asked.word(), "escalated", |control, _, now| {
+        self.by_judged_word(&asked.word(), "escalated", |control, word, now| {
             let execution = running(&mut control.execution, "escalate")?;
             let accepted = Accepted {
                 data_loss: asked.accept_data_loss,
@@ -138,6 +140,7 @@ impl DecisionMaker {
                 });
             }
             execution.escalate_with(guards).map_err(|error| error.to_string())?;
+            execution.hear("escalate", word);
             let loss = match execution.loss_estimate_seconds {
                 Some(seconds) => format!("; about {seconds} s of data may be lost"),
                 None => String::new(),
@@ -156,6 +159,7 @@ impl DecisionMaker {
             if execution.status != Status::Stuck {
                 return Err(format!("execution {} is {}, not stuck; use `cancel` to stop it", execution.id, execution.status));
             }
+            execution.hear(&format!("resolve with {}", asked.action.as_str()), word);
             match asked.action {
                 Resolution::Retry => {
                     let direction = execution.direction;
