@@ -36,6 +36,7 @@ pub const COMMANDS: &[&str] = &[
     "approve",
     "reject",
     "acknowledge",
+    "keep",
     "cancel",
     "skip",
     "escalate",
@@ -82,6 +83,8 @@ pub enum Command {
     Reject(Answer),
     /// Opens the latch of the last automatic failover.
     Acknowledge(WordOnPlan),
+    /// The plan does not come home by itself, as `rollback_plan` promised.
+    Keep(WordOnPlan),
     /// Stops the running execution and undoes what it did.
     Cancel(WordOnPlan),
     /// Goes on without the step at which the running execution stands.
@@ -121,6 +124,7 @@ impl Command {
             Self::Approve(_) => "approve",
             Self::Reject(_) => "reject",
             Self::Acknowledge(_) => "acknowledge",
+            Self::Keep(_) => "keep",
             Self::Cancel(_) => "cancel",
             Self::Skip(_) => "skip",
             Self::Escalate(_) => "escalate",

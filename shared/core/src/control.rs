@@ -16,11 +16,11 @@
 //!    [`MAX_TAKEOVERS`] without progress the execution is *stuck*.
 
 use crate::decide::Proposal;
-use crate::execution::{Direction, Execution, Status, TriggerKind};
+use crate::execution::{Direction, Execution, Kind, Status, TriggerKind};
 use crate::fleet::Maintenance;
 use crate::mutant::{Mutant, active};
 use crate::regions::SittingOut;
-use crate::report::Announcement;
+use crate::report::{Announcement, EventKind};
 use crate::setup::SetUp;
 use crate::state::RaisedGroup;
 use jiff::{SignedDuration, Timestamp};
@@ -38,8 +38,12 @@ pub const MAX_TAKEOVERS: u32 = 5;
 pub const WAKE_PATIENCE: SignedDuration = SignedDuration::from_secs(10);
 /// How often an announcement that could not be published is tried again.
 pub const ANNOUNCE_RETRY: SignedDuration = SignedDuration::from_secs(15);
-/// How many unsent announcements are kept. Beyond it the oldest alerts give way (never starts and ends).
+/// How many unsent announcements are kept. Beyond it the oldest alerts give way, then the oldest operators' words, which
+/// were answered; starts, ends and waits only where there is nothing else.
 pub const MAX_ANNOUNCEMENTS: usize = 50;
+/// Of how many sources of refusals (the health, each alarm) the last one is remembered. Beyond it the oldest gives way,
+/// and its repetition is told once more.
+pub const MAX_REFUSALS: usize = 8;
 
 /// Which function an item needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -118,9 +122,9 @@ pub struct Control {
     /// When the automatic failbacks of the last day were opened.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub automatic_failbacks: Vec<Timestamp>,
-    /// The last thing that was refused or alerted, so that its repetition is counted and not told again.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub last_refusal: Option<LastRefusal>,
+    /// What was refused or alerted last, of each source, so that its repetition is counted and not told again.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub last_refusals: Vec<LastRefusal>,
     /// That something is set up, and remembered in an item of its own ([`crate::setup`]).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub set_up: Option<SetUp>,
@@ -149,9 +153,12 @@ pub struct Away {
     pub trigger: TriggerKind,
     /// The execution that moved it.
     pub execution: String,
-    /// When it comes home by the word of the person who moved it (`rollback_plan`).
+    /// When it comes home by the word of the person who moved it (`rollback_plan`), unless somebody says `keep`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub return_at: Option<Timestamp>,
+    /// Who said `keep`: the promise to come home is off.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kept: Option<Word>,
     /// The groups that were made larger for it, and go back to what they were when it has come home.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub raised: Vec<RaisedGroup>,
@@ -198,9 +205,11 @@ pub struct Woken {
     pub touches: u32,
 }
 
-/// The last refusal, by its fingerprint.
+/// The last refusal of one source, by its fingerprint.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LastRefusal {
+    /// What made decision look ([`crate::decide::Trigger::source`]).
+    pub source: String,
     /// Trigger and guards, without times.
     pub fingerprint: String,
     /// The decision record whose count goes up when it is repeated.
@@ -260,7 +269,7 @@ impl Control {
             announcements: Vec::new(),
             automatic_failovers: Vec::new(),
             automatic_failbacks: Vec::new(),
-            last_refusal: None,
+            last_refusals: Vec::new(),
             set_up: None,
             last_execution: None,
         }
@@ -342,6 +351,36 @@ impl Control {
         }
     }
 
+    /// Takes back the promise to come home by itself, of the move that goes on or of the one that ended. Answers what
+    /// that means.
+    ///
+    /// # Errors
+    /// Nobody has promised it.
+    pub fn keep(&mut self, word: &Word) -> Result<String, String> {
+        let site = match &self.execution {
+            Some(running) if running.return_after_seconds.is_some() => running.to.clone(),
+            _ => self.active_site.clone(),
+        };
+        let running = self.execution.as_mut().filter(|running| !running.status.is_final());
+        let home = running.as_ref().filter(|running| running.kind == Kind::Failback);
+        let home = home.map(|running| running.id.clone());
+        let coming = running.and_then(|running| running.return_after_seconds.take());
+        let promised = self.away.as_mut().and_then(|away| {
+            let at = away.return_at.take();
+            away.kept = at.map(|_| word.clone()).or(away.kept.take());
+            at
+        });
+        let stays = format!("it stays at {site} until somebody brings it home with `failback`");
+        match (coming, promised, home) {
+            (Some(seconds), _, _) => Ok(format!("it would have come home {seconds} s after this move; {stays}")),
+            (None, Some(_), Some(home)) => Ok(format!(
+                "execution {home} brings it home already and goes on; `cancel` undoes it, and then {stays}"
+            )),
+            (None, Some(at), None) => Ok(format!("it would have come home at {at}; {stays}")),
+            (None, None, _) => Err("nobody has promised that it comes home by itself: there is nothing to keep".into()),
+        }
+    }
+
     /// Adds what is to be told, in the same write as the change that it tells.
     pub fn announce(&mut self, announcement: Announcement) {
         let lost = active(Mutant::AnnouncementDropped) && !self.announcements.is_empty();
@@ -350,12 +389,25 @@ impl Control {
         }
         self.announcements.push(announcement);
         if self.announcements.len() > MAX_ANNOUNCEMENTS {
-            let alert = self
-                .announcements
-                .iter()
-                .position(|known| known.event == crate::report::EventKind::Alert);
-            self.announcements.remove(alert.unwrap_or(0));
+            let oldest = |event| self.announcements.iter().position(|known| known.event == event);
+            let least = oldest(EventKind::Alert).or(oldest(EventKind::Operator)).unwrap_or(0);
+            self.announcements.remove(least);
         }
+    }
+
+    /// The refusal that this one repeats, if its source has not been refused otherwise since.
+    pub fn repeated(&self, fingerprint: &str) -> Option<&LastRefusal> {
+        self.last_refusals.iter().find(|last| last.fingerprint == fingerprint)
+    }
+
+    /// Remembers a refusal in the place of the last one of its source. `all_quiet`: the sites themselves give no reason
+    /// to alert anybody any more, so that what other sources say next is news again.
+    pub fn remember_refusal(&mut self, refusal: LastRefusal, all_quiet: bool) {
+        self.last_refusals
+            .retain(|last| last.source != refusal.source && !all_quiet);
+        self.last_refusals.push(refusal);
+        let beyond = self.last_refusals.len().saturating_sub(MAX_REFUSALS);
+        self.last_refusals.drain(..beyond);
     }
 
     /// When something is due, and for whom: what the sparse index carries.

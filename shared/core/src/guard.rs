@@ -91,6 +91,8 @@ guards! {
     IrreversibleAllowed => "irreversible_allowed",
     /// What goes home by itself can be taken back: a promotion on the way home is for a person.
     FailbackReversible => "failback_reversible",
+    /// Databases go home by a switchover: no failback is unplanned where that loses what was written away from home.
+    FailbackBySwitchover => "failback_by_switchover",
     /// A setup has something to do: the plan's `setup` states something.
     SetupStated => "setup_stated",
     /// No item of it is remembered for another resource, whose pre-state would be lost.
@@ -159,6 +161,14 @@ impl Verdict {
         }
         self
     }
+}
+
+/// The verdicts that stop, a line each, with what to do about it.
+pub fn reasons(verdicts: &[Verdict]) -> Vec<String> {
+    let stops = verdicts.iter().filter(|verdict| !verdict.allows);
+    stops
+        .map(|verdict| format!("{}: {} ({})", verdict.guard.as_str(), verdict.facts, verdict.remedy))
+        .collect()
 }
 
 /// The verdicts that stop, as one sentence.

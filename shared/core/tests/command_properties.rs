@@ -145,9 +145,10 @@ prop_compose! {
 
 prop_compose! {
     fn escalate()(
-        plan in text(63), operator in text(128), reason in text(500), accept_data_loss: bool, dry_run: bool,
+        plan in text(63), operator in text(128), reason in text(500), accept_data_loss: bool,
+        accept_irreversible: bool, dry_run: bool,
     ) -> Escalate {
-        Escalate { plan, operator, reason, accept_data_loss, dry_run }
+        Escalate { plan, operator, reason, accept_data_loss, accept_irreversible, dry_run }
     }
 }
 
@@ -193,6 +194,7 @@ fn command() -> impl Strategy<Value = Command> {
         answer().prop_map(Command::Approve),
         answer().prop_map(Command::Reject),
         word_on_plan().prop_map(Command::Acknowledge),
+        word_on_plan().prop_map(Command::Keep),
         word_on_plan().prop_map(Command::Cancel),
         skip().prop_map(Command::Skip),
         escalate().prop_map(Command::Escalate),

@@ -4,8 +4,10 @@
 use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
 use understudy_core::control::{
-    ANNOUNCE_RETRY, CALL_MARGIN, Control, LEASE, MAX_ANNOUNCEMENTS, TAKEOVER_MARGIN, WAKE_PATIENCE, Wake, later,
+    ANNOUNCE_RETRY, Away, CALL_MARGIN, Control, LEASE, LastRefusal, MAX_ANNOUNCEMENTS, MAX_REFUSALS, TAKEOVER_MARGIN,
+    WAKE_PATIENCE, Wake, Word, later,
 };
+use understudy_core::execution::TriggerKind;
 use understudy_core::report::{EventKind, about_plan};
 
 fn control() -> Control {
@@ -104,6 +106,109 @@ fn an_announcement_is_kept_once_and_starts_and_ends_outlive_alerts() {
         "alert-199",
         "the oldest alerts give way"
     );
+}
+
+#[test]
+fn operators_words_give_way_before_any_start_end_or_wait() {
+    let mut control = control();
+    let events = [
+        EventKind::Started,
+        EventKind::Waiting,
+        EventKind::Completed,
+        EventKind::Stuck,
+    ];
+    let announcement = |id: String, event: EventKind| about_plan(event, "shop", &id, "headline", &[], at(0));
+    for (number, event) in events.iter().cycle().take(40).enumerate() {
+        control.announce(announcement(format!("execution-{number}"), *event));
+    }
+    control.announce(announcement("alert".into(), EventKind::Alert));
+    for number in 0..30 {
+        control.announce(announcement(format!("operator-{number}"), EventKind::Operator));
+    }
+    let of_executions = |control: &Control| {
+        let ids = control.announcements.iter().map(|kept| kept.id.as_str());
+        ids.filter(|id| id.starts_with("execution-")).count()
+    };
+    assert_eq!(
+        (of_executions(&control), control.announcements.len()),
+        (40, MAX_ANNOUNCEMENTS)
+    );
+    assert!(
+        control.announcements.iter().all(|kept| kept.id != "alert"),
+        "alerts go first"
+    );
+    for number in 40..50 {
+        control.announce(announcement(format!("execution-{number}"), EventKind::Completed));
+    }
+    assert_eq!(of_executions(&control), MAX_ANNOUNCEMENTS);
+    control.announce(announcement("operator-last".into(), EventKind::Operator));
+    assert_eq!(of_executions(&control), MAX_ANNOUNCEMENTS, "not even for a newer word");
+    control.announce(announcement("execution-50".into(), EventKind::Stuck));
+    assert_eq!(
+        control.announcements[0].id, "execution-1",
+        "the oldest, where there is nothing else"
+    );
+}
+
+fn refusal(source: &str, fingerprint: &str) -> LastRefusal {
+    LastRefusal {
+        source: source.into(),
+        fingerprint: fingerprint.into(),
+        decision_id: "x".into(),
+    }
+}
+
+#[test]
+fn refusals_of_several_sources_do_not_make_each_other_forgotten() {
+    let mut control = control();
+    control.remember_refusal(refusal("health", "health|target"), false);
+    control.remember_refusal(refusal("alarm a", "alarm a|target"), false);
+    assert!(control.repeated("health|target").is_some() && control.repeated("alarm a|target").is_some());
+    control.remember_refusal(refusal("health", "health|lag"), false);
+    assert!(
+        control.repeated("health|target").is_none(),
+        "of each source the last one counts"
+    );
+    for number in 0..20 {
+        let (source, fingerprint) = (format!("alarm {number}"), format!("alarm {number}|target"));
+        control.remember_refusal(refusal(&source, &fingerprint), false);
+    }
+    assert_eq!(control.last_refusals.len(), MAX_REFUSALS);
+    control.remember_refusal(refusal("health", "health|quiet"), true);
+    assert_eq!(
+        control.last_refusals.len(),
+        1,
+        "after the all-clear, everything is news again"
+    );
+}
+
+#[test]
+fn a_promise_to_come_home_is_taken_back_by_whoever_says_keep() {
+    let word = Word {
+        operator: "mia".into(),
+        reason: "green carries it well".into(),
+        at: at(5),
+    };
+    let mut away = control();
+    assert!(away.keep(&word).unwrap_err().contains("nothing to keep"));
+    away.active_site = "green".into();
+    away.away = Some(Away {
+        since: at(0),
+        trigger: TriggerKind::Manual,
+        execution: "x".into(),
+        return_at: Some(at(3600)),
+        kept: None,
+        raised: Vec::new(),
+    });
+    let said = away.keep(&word).unwrap();
+    assert!(
+        said.contains(&at(3600).to_string()) && said.contains("stays at green"),
+        "{said}"
+    );
+    let left = away.away.clone().unwrap();
+    assert_eq!((left.return_at, left.kept.as_ref()), (None, Some(&word)));
+    assert!(away.keep(&word).is_err(), "once is enough");
+    assert_eq!(away.away.unwrap().kept, Some(word));
 }
 
 #[test]

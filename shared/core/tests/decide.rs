@@ -237,6 +237,7 @@ fn away(trigger: TriggerKind, return_at: Option<Timestamp>) -> Control {
         trigger,
         execution: "x".into(),
         return_at,
+        kept: None,
         raised: Vec::new(),
     });
     control

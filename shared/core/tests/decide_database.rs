@@ -3,10 +3,17 @@
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
-use understudy_core::decide::{Accepted, LagRecord, Lags, Move, consequences, loss_estimate};
+use std::collections::BTreeMap;
+use understudy_core::command::{Command, parse as command};
+use understudy_core::control::Control;
+use understudy_core::decide::{
+    Accepted, LagRecord, Lags, Move, Situation, Trigger, consequences, decide, escalation, loss_estimate,
+};
 use understudy_core::execution::{Execution, Kind, Next, Style, TriggerKind};
-use understudy_core::guard::Guard;
+use understudy_core::fleet::FleetState;
+use understudy_core::guard::{Guard, Verdict};
 use understudy_core::plan::{Plan, parse};
+use understudy_core::setup::SetupRecord;
 use understudy_core::state::ResourceState;
 
 fn at(seconds: i64) -> Timestamp {
@@ -257,4 +264,148 @@ fn a_second_of_lag_is_one_unit_of_a_replica_and_a_thousand_of_a_global_database(
         [1, 1000],
         "ReplicaLag is in seconds, AuroraGlobalDBReplicationLag in milliseconds"
     );
+}
+
+fn planned(kind: Kind, plan: &Plan) -> Execution {
+    let mut execution = begun(&[record()]);
+    (execution.kind, execution.style, execution.plan) = (kind, Style::Planned, plan.clone());
+    execution.steps = plan
+        .steps
+        .iter()
+        .map(understudy_core::execution::StepRun::new)
+        .collect();
+    execution
+}
+
+fn stopping(verdicts: &[Verdict]) -> Vec<Guard> {
+    let stops = verdicts.iter().filter(|verdict| !verdict.allows);
+    stops.map(|verdict| verdict.guard).collect()
+}
+
+#[test]
+fn an_escalation_asks_for_consent_by_the_lag_of_now_and_says_what_may_be_lost() {
+    let generous = plan(&[global()], json!({"allow_data_loss": true, "max_lag_seconds": 5}));
+    let mut execution = planned(Kind::Failover, &generous);
+    let asked = |lags: &Lags, accepted| escalation(at(0), &planned(Kind::Failover, &generous), lags, accepted);
+    assert_eq!(
+        stopping(&asked(&Lags::new(), NOTHING).verdicts),
+        [Guard::LagKnown, Guard::LagWithinLimit]
+    );
+    let late = asked(&lags(6), NOTHING);
+    assert_eq!(stopping(&late.verdicts), [Guard::LagWithinLimit]);
+    assert!(late.refusal().is_some_and(|why| why.contains("lag_within_limit")));
+    assert!(
+        execution.escalate_with(late.clone()).is_err(),
+        "what a guard stops is not done"
+    );
+    execution.escalate_at = Some(at(0));
+    execution.stay_planned(late);
+    assert_eq!(
+        (execution.style, execution.escalate_at),
+        (Style::Planned, None),
+        "asked once"
+    );
+    let word = Accepted {
+        data_loss: true,
+        irreversible: false,
+    };
+    assert_eq!(asked(&lags(6), word).refusal(), None);
+    let well = asked(&lags(5), NOTHING);
+    assert_eq!((well.refusal(), well.loss_estimate_seconds), (None, Some(65)));
+    execution.escalate_with(well).unwrap();
+    assert_eq!(
+        (execution.style, execution.loss_estimate_seconds),
+        (Style::Unplanned, Some(65))
+    );
+    assert!(!execution.verdicts.is_empty(), "what was asked is on the record");
+}
+
+#[test]
+fn an_escalation_asks_nothing_about_a_switchover_that_is_done() {
+    let strict = plan(&[global(), record()], json!({}));
+    let mut execution = planned(Kind::Failover, &strict);
+    assert!(escalation(at(0), &execution, &Lags::new(), NOTHING).refusal().is_some());
+    execution.satisfied(0, at(1), "it writes already").unwrap();
+    let asked = escalation(at(2), &execution, &Lags::new(), NOTHING);
+    assert_eq!((asked.verdicts.len(), asked.loss_estimate_seconds), (0, Some(0)));
+}
+
+#[test]
+fn an_escalation_asks_for_both_consents_to_a_promotion_that_is_ahead() {
+    let fenced = plan(&[fence(json!({})), promote()], json!({}));
+    let mut execution = planned(Kind::Failover, &fenced);
+    let asked = |execution: &Execution| stopping(&escalation(at(2), execution, &lags(0), NOTHING).verdicts);
+    let both = [Guard::DataLossAllowed, Guard::IrreversibleAllowed];
+    assert_eq!(asked(&execution), both);
+    execution.satisfied(0, at(1), "it lets nobody in").unwrap();
+    assert_eq!(
+        asked(&execution),
+        both,
+        "an unplanned promotion does not wait for what is on its way"
+    );
+    execution.satisfied(1, at(1), "it replicates nobody").unwrap();
+    assert_eq!(asked(&execution), []);
+}
+
+// What decision says of a failback that mia asks for, of a plan that is away at green.
+fn home(plan: &Plan, more: Value) -> Vec<Guard> {
+    let mut asked = json!({"command": "failback", "plan": "shop", "operator": "mia", "reason": "home", "force": true});
+    asked.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    let Command::Failback(asked) = command(asked).unwrap() else {
+        panic!("a failback")
+    };
+    let trigger = Trigger::Operator {
+        asked,
+        move_kind: Kind::Failback,
+    };
+    let mut control = Control::new("shop", "green", "revision");
+    control.active_site = "green".into();
+    let situation = Situation {
+        plan,
+        control: &control,
+        sites: &BTreeMap::new(),
+        fleet: &FleetState::default(),
+        lags: &Lags::new(),
+        preflight: None,
+        setup: &SetupRecord::default(),
+    };
+    stopping(&decide(at(0), &trigger, situation).verdicts)
+}
+
+#[test]
+fn a_database_goes_home_by_a_switchover_and_by_no_word_otherwise() {
+    let shop = plan(&[global()], json!({"allow_data_loss": true}));
+    let word = |more: Value| {
+        let mut said = json!({"accept_data_loss": true});
+        said.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        said
+    };
+    assert_eq!(home(&shop, json!({})), []);
+    assert_eq!(
+        home(&shop, word(json!({"style": "unplanned"}))),
+        [Guard::FailbackBySwitchover]
+    );
+    assert_eq!(
+        home(&shop, word(json!({"escalate_after_seconds": 60}))),
+        [Guard::FailbackBySwitchover]
+    );
+    let traffic = plan(&[record()], json!({}));
+    assert_eq!(
+        home(&traffic, json!({"style": "unplanned"})),
+        [],
+        "it has nothing to lose"
+    );
+    let way = |kind| {
+        escalation(
+            at(0),
+            &planned(kind, &shop),
+            &lags(0),
+            Accepted {
+                data_loss: true,
+                irreversible: true,
+            },
+        )
+    };
+    assert_eq!(stopping(&way(Kind::Failback).verdicts), [Guard::FailbackBySwitchover]);
+    assert_eq!(stopping(&way(Kind::Failover).verdicts), []);
 }

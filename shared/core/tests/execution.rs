@@ -7,7 +7,7 @@ use serde_json::json;
 use understudy_core::control::{MAX_TAKEOVERS, Word, later};
 use understudy_core::decide::Move;
 use understudy_core::execution::{
-    Direction, Execution, Held, Kind, Next, SkipWish, Status, StepState, Style, TriggerKind,
+    Direction, Execution, Held, Kind, MAX_WORDS, Next, SkipWish, Status, StepState, Style, TriggerKind,
 };
 use understudy_core::plan::parse;
 use understudy_core::state::{ResourceState, TargetWeight};
@@ -335,6 +335,27 @@ fn a_planned_move_that_still_goes_on_becomes_an_unplanned_one_in_time() {
         (Style::Unplanned, Next::Prepare(0))
     );
     assert!(execution.escalate().is_err(), "once is enough");
+}
+
+#[test]
+fn a_stuck_move_that_is_tried_again_has_its_whole_time_before_it_escalates() {
+    let mut execution = begun(false);
+    execution.escalate_at = Some(at(30));
+    execution.stick("the gate did not open").unwrap();
+    execution.unstick(at(100), Direction::Forward).unwrap();
+    assert_eq!(execution.escalate_at, Some(at(130)));
+    assert_ne!(execution.next(at(100)), Next::Escalate);
+}
+
+#[test]
+fn an_execution_keeps_the_newest_words_about_it() {
+    let mut execution = begun(false);
+    for number in 0..30 {
+        execution.hear("resolve with retry", &word(number));
+    }
+    assert_eq!(execution.words.len(), MAX_WORDS);
+    assert_eq!(execution.words.last().unwrap().word, word(29));
+    assert!(execution.words[0].sentence().contains("said resolve with retry at"));
 }
 
 proptest! {

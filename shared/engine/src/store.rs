@@ -230,6 +230,17 @@ impl Store {
         Ok(self.read(&lag_key(plan)).await?.unwrap_or_default())
     }
 
+    /// The same, asked only where moves of this plan away from this site have a copy that can be behind.
+    ///
+    /// # Errors
+    /// The table could not be read.
+    pub async fn lags_from(&self, plan: &Plan, site: &str) -> Result<Lags, CallError> {
+        if plan.lag_sources(site).is_empty() {
+            return Ok(Lags::new());
+        }
+        self.lags(&plan.name).await
+    }
+
     /// Remembers newer ones, each only if it says more than what is remembered.
     ///
     /// # Errors

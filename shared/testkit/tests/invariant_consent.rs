@@ -2,12 +2,12 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use serde_json::{Value, json};
-use understudy_core::execution::Execution;
+use understudy_core::execution::{Execution, Style};
 use understudy_core::health::Health;
 use understudy_engine::ports::GlobalDatabase;
 use understudy_testkit::world::World;
 use understudy_testkit::world_oracle::violations;
-use understudy_testkit::world_plan::{BLUE_HOST, furnish, sample_plan};
+use understudy_testkit::world_plan::{BLUE_HOST, GREEN_HOST, furnish, sample_plan};
 
 const BLUE: &str = "arn:aws:rds:eu-west-1:000000000000:cluster:shop-blue";
 const GREEN: &str = "arn:aws:rds:eu-central-1:000000000000:cluster:shop-green";
@@ -16,6 +16,7 @@ const GREEN: &str = "arn:aws:rds:eu-central-1:000000000000:cluster:shop-green";
 async fn world(consent: Value, lag_seconds: Option<u32>) -> World {
     let mut plan = sample_plan("shop");
     plan["policy"]["consent"] = consent;
+    plan["steps"][0]["timeout_seconds"] = json!(600);
     let data = json!({
         "kind": "rds_global", "name": "data", "global_cluster_identifier": "shop", "timeout_seconds": 120,
         "clusters": {"blue": BLUE, "green": GREEN},
@@ -125,4 +126,90 @@ async fn invariant_06_a_planned_move_switches_over_and_loses_nothing() {
             .any(|change| change.operation == "databases.switch_over_global")
     );
     assert_eq!(moves(&world)[0].loss_estimate_seconds, None);
+}
+
+// A planned move that waits for green, which is not well.
+async fn at_the_gate(world: &World, more: Value) {
+    world.cloud.answer(GREEN_HOST, Health::Unhealthy, "not up yet");
+    world.run_rounds(3).await;
+    let asked =
+        json!({"command": "failover", "plan": "shop", "operator": "mia", "reason": "work on blue", "force": true});
+    assert_eq!(say(world, asked, more).await["ok"], json!(true));
+}
+
+async fn say(world: &World, mut command: Value, more: Value) -> Value {
+    command
+        .as_object_mut()
+        .unwrap()
+        .extend(more.as_object().unwrap().clone());
+    let answer = world.command(command).await;
+    world.deliver().await;
+    answer
+}
+
+fn running(world: &World) -> Execution {
+    world.control("shop").execution.expect("an execution goes on")
+}
+
+fn escalate() -> Value {
+    json!({"command": "escalate", "plan": "shop", "operator": "noa", "reason": "blue is dying"})
+}
+
+#[tokio::test]
+async fn invariant_06_an_escalation_in_time_asks_again_and_is_left_to_a_person_if_the_copy_lags() {
+    for (lag, style) in [(60, Style::Planned), (3, Style::Unplanned)] {
+        let world = world(generous(), Some(2)).await;
+        at_the_gate(&world, json!({"escalate_after_seconds": 200})).await;
+        assert_eq!(running(&world).style, Style::Planned);
+        measure(&world, lag);
+        world.run_rounds(60).await;
+        let execution = running(&world);
+        assert_eq!((execution.style, execution.escalate_at), (style, None), "{lag} s");
+        assert_eq!(world.cloud.changes().len(), 0, "it waits for green all the same");
+        let told = world.cloud.published();
+        let stays: Vec<&str> = told
+            .iter()
+            .map(|told| told.announcement.text.as_str())
+            .filter(|text| text.contains("stays planned"))
+            .collect();
+        if style == Style::Planned {
+            assert!(stays.len() == 1 && stays[0].contains("lag_within_limit"), "{stays:#?}");
+            assert_eq!(execution.loss_estimate_seconds, None);
+        } else {
+            assert_eq!(stays.len(), 0, "{stays:#?}");
+            assert!(execution.loss_estimate_seconds.is_some_and(|loss| loss >= 3));
+        }
+        assert_eq!(violations(&world), Vec::<String>::new());
+    }
+}
+
+#[tokio::test]
+async fn invariant_06_a_person_who_escalates_is_asked_for_consent_by_every_guard() {
+    let cases = [
+        ("no policy", json!({}), Some(0), "data_loss_allowed"),
+        ("never measured", generous(), None, "lag_known"),
+        ("too far behind", generous(), Some(6), "lag_within_limit"),
+    ];
+    for (case, consent, lag, guard) in cases {
+        let world = world(consent, lag).await;
+        at_the_gate(&world, json!({})).await;
+        let before = running(&world);
+        let refused = say(&world, escalate(), json!({})).await;
+        assert_eq!(refused["ok"], json!(false), "{case}: {refused:#}");
+        let verdicts = refused["verdicts"].as_array().expect("the verdicts").iter();
+        let stops: Vec<&Value> = verdicts
+            .filter(|verdict| verdict["allows"] == false)
+            .map(|verdict| &verdict["guard"])
+            .collect();
+        assert!(stops.contains(&&json!(guard)), "{case}: {refused:#}");
+        assert_eq!(running(&world).style, before.style, "{case}");
+
+        let done = say(&world, escalate(), json!({"accept_data_loss": true})).await;
+        assert_eq!(done["ok"], json!(true), "{case}: {done:#}");
+        let after = running(&world);
+        assert_eq!(after.style, Style::Unplanned);
+        assert_eq!(after.loss_estimate_seconds.is_some(), lag.is_some(), "{case}");
+        assert!(after.verdicts.iter().any(|verdict| verdict.overridden), "{case}");
+        assert_eq!(after.words[0].word.operator, "noa", "{case}");
+    }
 }

@@ -51,6 +51,93 @@ async fn a_plan_that_only_people_move_comes_home_by_the_promise_of_the_person_wh
     assert_eq!(violations(&world), Vec::<String>::new());
 }
 
+#[tokio::test]
+async fn a_promised_return_is_named_by_status_and_taken_back_by_keep() {
+    let world = shop_with(11, plan_with(json!({"mode": "manual"}))).await;
+    let word =
+        |command: &str| json!({"command": command, "plan": "shop", "operator": "noa", "reason": "green is fine"});
+    let text = async |world: &World| {
+        let status = world.command(json!({"command": "status", "plan": "shop"})).await;
+        status["text"].to_string()
+    };
+    let nothing = world.command(word("keep")).await;
+    assert_eq!(nothing["ok"], false, "{nothing:#}");
+    let mut asked = failover("an hour of work on blue");
+    asked["rollback_plan"] = json!({"auto_rollback": true, "rollback_delay": 60});
+    assert_eq!(world.command(asked).await["ok"], true);
+    assert!(world.settle(20).await);
+    assert!(
+        text(&world).await.contains("comes home by itself at"),
+        "{}",
+        text(&world).await
+    );
+
+    let mut dry = word("keep");
+    dry["dry_run"] = json!(true);
+    assert_eq!(world.command(dry).await["ok"], true);
+    assert!(
+        world.control("shop").away.unwrap().return_at.is_some(),
+        "nothing has changed"
+    );
+    let kept = world.command(word("keep")).await;
+    assert_eq!(kept["ok"], true, "{kept:#}");
+    world.deliver().await;
+    world.run_rounds(40).await;
+    assert_eq!(really_at(&world.cloud), ("green", "green"), "it stays");
+    assert!(
+        text(&world).await.contains("kept there by noa"),
+        "{}",
+        text(&world).await
+    );
+    let published = world.cloud.published();
+    let told = published
+        .iter()
+        .filter(|told| told.announcement.text.contains("kept where it is by noa"));
+    assert_eq!(told.count(), 1);
+    assert_eq!(world.command(word("failback")).await["ok"], true);
+    assert!(world.settle(20).await);
+    assert_eq!(really_at(&world.cloud), ("blue", "blue"));
+    assert_eq!(violations(&world), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn a_promised_return_is_taken_back_while_the_move_goes_on() {
+    let world = shop_with(12, plan_with(json!({"mode": "manual"}))).await;
+    let mut asked = failover("an hour of work on blue");
+    asked["rollback_plan"] = json!({"auto_rollback": true, "rollback_delay": 60});
+    assert_eq!(world.command(asked).await["ok"], true);
+    let keep = json!({"command": "keep", "plan": "shop", "operator": "noa", "reason": "for good"});
+    assert_eq!(world.command(keep).await["ok"], true);
+    assert!(world.settle(20).await);
+    world.run_rounds(40).await;
+    assert_eq!(really_at(&world.cloud), ("green", "green"));
+}
+
+#[tokio::test]
+async fn an_alarm_and_the_probes_that_are_refused_in_turns_alert_once_each() {
+    let world = shop_with(13, sample_plan("shop")).await;
+    world.cloud.put_alarm(BLUE_ALARM, AlarmState::Alarm);
+    world.cloud.answer(GREEN_HOST, Health::Unhealthy, "not up");
+    world.cloud.answer(BLUE_HOST, Health::Unhealthy, "connection refused");
+    world.run_rounds(12).await;
+    let before = alerts(&world).len();
+    for _ in 0..4 {
+        let event = World::alarm_event(BLUE_ALARM, "ALARM", world.clock.now());
+        world.invoke_decision(event).await;
+        world.invoke_decision(json!({"plan": "shop"})).await;
+        world.run_rounds(1).await;
+    }
+    assert!(alerts(&world).len() <= before + 1, "{:#?}", alerts(&world));
+    let counted = world.table.peek_all("shop", "decision#");
+    let of_alarm: Vec<&Value> = counted
+        .iter()
+        .map(|item| &item.body)
+        .filter(|record| record["trigger"]["kind"] == "alarm")
+        .map(|record| &record["count"])
+        .collect();
+    assert_eq!(of_alarm, [&json!(4)]);
+}
+
 fn with_a_sufficient_alarm() -> Value {
     let mut plan = sample_plan("shop");
     plan["alarms"][0]["evidence"] = json!("sufficient");

@@ -305,3 +305,39 @@ async fn only_so_many_plans_move_at_once() {
         "the others follow"
     );
 }
+
+#[tokio::test]
+async fn a_yes_that_is_only_tried_asks_all_plans_together_too() {
+    let mut world = shop_with(12, plan_with(json!({"mode": "approve"}))).await;
+    kill_blue(&world);
+    assert!(
+        world
+            .run_until(20, |world| world.control("shop").proposal.is_some())
+            .await
+    );
+    let dry = says("approve", "shop", json!({"dry_run": true}));
+    let guards = |answer: &Value| {
+        let verdicts = answer["verdicts"].as_array().expect("verdicts").clone();
+        let of_fleet = verdicts
+            .into_iter()
+            .filter(|verdict| verdict["guard"] == "within_fleet_limit" || verdict["guard"] == "within_blast_radius");
+        of_fleet.map(|verdict| verdict["allows"] == true).collect::<Vec<_>>()
+    };
+    let let_go = world.command(dry.clone()).await;
+    assert_eq!(
+        (&let_go["ok"], guards(&let_go)),
+        (&json!(true), vec![true, true]),
+        "{let_go:#}"
+    );
+    assert!(
+        world.table.peek("_fleet", "velocity").is_none(),
+        "a dry run enters nothing"
+    );
+    world.fleet_limit = 0;
+    let stopped = world.command(dry).await;
+    assert_eq!(
+        (&stopped["ok"], guards(&stopped)),
+        (&json!(false), vec![false, true]),
+        "{stopped:#}"
+    );
+}

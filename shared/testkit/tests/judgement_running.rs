@@ -240,3 +240,87 @@ async fn status_and_history_read_like_a_report_with_the_objectives() {
             .is_some_and(|took| took > 0.0)
     );
 }
+
+#[tokio::test]
+async fn every_word_of_a_person_leaves_one_record_with_who_why_and_what_came_of_it() {
+    let world = at_the_gate(11, json!({})).await;
+    let records = |world: &World| -> Vec<Value> {
+        let records = world.table.peek_all("shop", "decision#").into_iter();
+        records
+            .map(|item| item.body)
+            .filter(|record| record["trigger"]["command"].is_string())
+            .collect()
+    };
+    let before = records(&world).len();
+    assert_eq!(before, 1, "the plan was put: {:#?}", records(&world));
+    for (command, more) in [
+        ("pause", json!({})),
+        ("pause", json!({"execution": true})),
+        ("resume", json!({"execution": true})),
+        ("acknowledge", json!({})),
+        ("escalate", json!({})),
+        ("cancel", json!({"dry_run": true})),
+        ("cancel", json!({})),
+    ] {
+        say(&world, command, more).await;
+    }
+    let stop = json!({"command": "stop-all", "operator": "mia", "reason": "because"});
+    assert_eq!(world.command(stop).await["ok"], true);
+    // Two of the same millisecond stand in either order.
+    let mut found: Vec<(String, bool)> = records(&world)
+        .iter()
+        .skip(before)
+        .map(|record| {
+            assert_eq!(record["trigger"]["operator"], "mia", "{record:#}");
+            assert_eq!(record["trigger"]["reason"], "because", "{record:#}");
+            let command = record["trigger"]["command"].as_str().unwrap().to_owned();
+            (command, record["summary"].as_str().unwrap().starts_with("refused: "))
+        })
+        .collect();
+    let wanted = [
+        "pause",
+        "pause",
+        "resume",
+        "acknowledge",
+        "escalate",
+        "cancel",
+        "stop-all",
+    ];
+    let mut wanted: Vec<(String, bool)> = wanted
+        .iter()
+        .map(|word| ((*word).to_owned(), *word == "acknowledge"))
+        .collect();
+    (found.sort(), wanted.sort());
+    assert_eq!(found, wanted, "a dry run leaves none, and a refusal says so");
+    let history = world
+        .command(json!({"command": "history", "plan": "shop", "limit": 50}))
+        .await;
+    assert!(
+        history["text"].to_string().contains("mia says pause: because"),
+        "{history:#}"
+    );
+}
+
+#[tokio::test]
+async fn an_execution_says_who_has_let_it_go_on() {
+    let mut plan = sample_plan("shop");
+    plan["steps"][1]["on_failure"] = json!("halt");
+    let world = shop_with(14, plan).await;
+    world.cloud.faults.always(
+        "traffic.set_weights",
+        understudy_testkit::faults::Fault::Before(understudy_engine::ports::CallErrorKind::Refused),
+    );
+    world.command(failover("the listener refuses")).await;
+    assert!(
+        world
+            .run_until(10, |world| running(world).status == Status::Stuck)
+            .await
+    );
+    world.cloud.faults.clear();
+    say(&world, "resolve", json!({"action": "retry"})).await;
+    assert!(world.settle(20).await);
+    let history = world.command(json!({"command": "history", "plan": "shop"})).await;
+    let said = &history["executions"][0]["words"][0];
+    assert_eq!(said["command"], "resolve with retry", "{history:#}");
+    assert_eq!(said["word"]["operator"], "mia", "{history:#}");
+}

@@ -34,7 +34,7 @@ pub(super) fn problems(command: &Command) -> Vec<String> {
                 problems.push("say either `until` or `for_seconds`".into());
             }
         }
-        Command::Acknowledge(word) | Command::Cancel(word) | Command::DeletePlan(word) => {
+        Command::Acknowledge(word) | Command::Keep(word) | Command::Cancel(word) | Command::DeletePlan(word) => {
             words(&mut problems, Some(&word.plan), &word.operator, &word.reason);
         }
         Command::StopAll(word) | Command::StartAll(word) => {

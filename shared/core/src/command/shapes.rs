@@ -128,6 +128,9 @@ pub struct Escalate {
     /// Go on although an unplanned move of this plan can lose data. On the record.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub accept_data_loss: bool,
+    /// Go on although a step can not be taken back. On the record. `accept_data_loss` says this too.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub accept_irreversible: bool,
     /// Say what would be done, and do nothing.
     #[serde(default)]
     pub dry_run: bool,
@@ -301,6 +304,17 @@ pub enum Resolution {
     Rollback,
     /// Leave the resources as they are and end the execution as failed.
     Abandon,
+}
+
+impl Resolution {
+    /// The word, as JSON spells it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Retry => "retry",
+            Self::Rollback => "rollback",
+            Self::Abandon => "abandon",
+        }
+    }
 }
 
 /// Stores a revision of a plan.

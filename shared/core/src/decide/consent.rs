@@ -43,12 +43,21 @@ impl LagRecord {
 pub type Lags = BTreeMap<String, LagRecord>;
 
 /// What a person has said about consequences, with the command.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Accepted {
     /// `accept_data_loss`: goes over every guard of this module, on the record.
+    #[serde(default)]
     pub data_loss: bool,
     /// `accept_irreversible`.
+    #[serde(default)]
     pub irreversible: bool,
+}
+
+impl Accepted {
+    /// Nothing was said.
+    pub fn is_nothing(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// Whether a move of this style to `to` may start, as far as its consequences go: nothing to ask where it loses nothing
@@ -79,7 +88,7 @@ pub fn consequences(
                 names.join(", "),
                 policy.allow_irreversible
             ),
-            "say `\"accept_irreversible\": true` with `failover`, or allow it in the policy",
+            "say `\"accept_irreversible\": true` with the command, or allow it in the policy",
         );
         verdicts.push(verdict.override_if(accepted.irreversible || accepted.data_loss));
     }
@@ -115,7 +124,7 @@ pub fn consent(now: Timestamp, policy: &Consent, lag: Option<&LagRecord>, accept
             Guard::DataLossAllowed,
             policy.allow_data_loss,
             format!("policy.consent.allow_data_loss is {}", policy.allow_data_loss),
-            "say `\"accept_data_loss\": true` with `failover`, or allow it in the policy",
+            "say `\"accept_data_loss\": true` with the command, or allow it in the policy",
         ),
         Verdict::when(
             Guard::LagKnown,

@@ -13,6 +13,7 @@
 mod asking;
 mod automatic;
 mod consent;
+mod escalation;
 mod evidence;
 mod failback;
 mod failover;
@@ -22,6 +23,7 @@ mod restraint;
 mod setup;
 
 pub use consent::{Accepted, LagRecord, Lags, consent, consequences, loss_estimate};
+pub use escalation::{Escalation, escalation};
 pub use proposal::{Closed, Proposal, ProposalChange};
 
 use crate::command::{Answer, Failover, SettingUp};
@@ -102,6 +104,26 @@ impl Trigger {
                 format!("{} asks for a {setup_kind}: {}", asked.operator, asked.reason)
             }
             Self::Approval { answer } => format!("{} says yes: {}", answer.operator, answer.reason),
+        }
+    }
+
+    /// Whose word it is: of several that are refused again and again, each is remembered by itself.
+    pub fn source(&self) -> String {
+        match self {
+            Self::Alarm { event, .. } => format!("alarm {}", event.alarm_name),
+            Self::Health { .. } | Self::Timer => "health".into(),
+            Self::Operator { .. } | Self::Setup { .. } | Self::Approval { .. } => "person".into(),
+        }
+    }
+
+    /// What the person who asks says about consequences: nothing, where nobody asks.
+    pub fn accepted(&self) -> Accepted {
+        match self {
+            Self::Operator { asked, .. } => Accepted {
+                data_loss: asked.accept_data_loss,
+                irreversible: asked.accept_irreversible,
+            },
+            _ => Accepted::default(),
         }
     }
 

@@ -7,6 +7,7 @@ use crate::command::{Failover, RollbackPlan};
 use crate::execution::{Kind, Style, TriggerKind};
 use crate::guard::{Guard, Verdict};
 use crate::health::{Health, SiteHealth};
+use crate::plan::Plan;
 use jiff::Timestamp;
 
 pub(super) fn decide_operator(now: Timestamp, asked: &Failover, kind: Kind, situation: Situation<'_>) -> Decision {
@@ -93,6 +94,9 @@ pub(super) fn decide_operator(now: Timestamp, asked: &Failover, kind: Kind, situ
         (Style::Planned, None) => &[Style::Planned],
         (Style::Unplanned, _) => &[Style::Unplanned],
     };
+    if kind == Kind::Failback {
+        verdicts.extend(homeward(plan, styles, active, to));
+    }
     let accepted = Accepted {
         data_loss: asked.accept_data_loss,
         irreversible: asked.accept_irreversible,
@@ -131,4 +135,24 @@ pub(super) fn decide_operator(now: Timestamp, asked: &Failover, kind: Kind, situ
         start: Some(chosen),
         ..Decision::nothing(summary, verdicts)
     }
+}
+
+/// Databases go home by a switchover: an unplanned move would throw away what was written away from home. Nothing is
+/// said of a plan whose way home can not lose data. No word goes over it: a `failover` to the primary says what it is.
+pub(super) fn homeward(plan: &Plan, styles: &[Style], from: &str, to: &str) -> Option<Verdict> {
+    if !plan.is_lossy(Style::Unplanned) {
+        return None;
+    }
+    let facts = if styles.contains(&Style::Unplanned) {
+        format!("an unplanned failback from {from} to {to} would lose what was written at {from} and has not arrived")
+    } else {
+        format!("the failback from {from} to {to} is planned, and waits for what was written at {from}")
+    };
+    Some(Verdict::when(
+        Guard::FailbackBySwitchover,
+        !styles.contains(&Style::Unplanned),
+        facts,
+        "leave `style` and `escalate_after_seconds` out of `failback`; if the active site is lost for good, say \
+         `failover` to the primary, with the consent that it needs",
+    ))
 }

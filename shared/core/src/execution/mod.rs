@@ -31,9 +31,10 @@ pub use pre_state::{MAX_INLINE_PRE_STATE_BYTES, PreState};
 pub use transitions::IllegalTransition;
 
 use crate::control::Word;
-use crate::decide::Move;
+use crate::decide::{Accepted, Move};
 use crate::guard::Verdict;
 use crate::plan::{Plan, Step};
+use crate::report::clock;
 use crate::state::ResourceState;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -270,6 +271,26 @@ pub struct Held {
     pub by_fleet: bool,
 }
 
+/// How many words of people an execution keeps.
+pub const MAX_WORDS: usize = 20;
+
+/// What a person has said of how an execution goes on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Spoken {
+    /// The command, and its action where it has one.
+    pub command: String,
+    /// Who, why and when.
+    pub word: Word,
+}
+
+impl Spoken {
+    /// For people.
+    pub fn sentence(&self) -> String {
+        let Word { operator, reason, at } = &self.word;
+        format!("{operator} said {} at {}: {reason}", self.command, clock(*at))
+    }
+}
+
 /// A person wants to go on without a step. Heeded by the executor, under its lease.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SkipWish {
@@ -338,13 +359,19 @@ pub struct Execution {
     /// A person asked to stop it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cancel: Option<Word>,
+    /// What people have said of how it goes on, the newest last, at most [`MAX_WORDS`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub words: Vec<Spoken>,
     /// It rests, and why.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub held: Option<Held>,
     /// A person wants to go on without the step at which it stands.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub skip: Option<SkipWish>,
-    /// Seconds of data that it may lose, as estimated when it was opened.
+    /// What the person who asked for it has said about its consequences: its escalation in time goes by that, too.
+    #[serde(default, skip_serializing_if = "Accepted::is_nothing")]
+    pub accepted: Accepted,
+    /// Seconds of data that it may lose, as estimated when it was opened, or when it escalated.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub loss_estimate_seconds: Option<u32>,
     /// When a planned move that still goes on becomes an unplanned one.
@@ -401,8 +428,10 @@ impl Execution {
             wake_at: None,
             failure: None,
             cancel: None,
+            words: Vec::new(),
             held: None,
             skip: None,
+            accepted: Accepted::default(),
             loss_estimate_seconds: chosen.loss_estimate_seconds,
             escalate_at: chosen
                 .escalate_after_seconds
@@ -411,6 +440,12 @@ impl Execution {
             takeovers_without_progress: 0,
             connection_errors: 0,
         }
+    }
+
+    /// The same, with what the person who asked has said about its consequences.
+    pub fn accepting(mut self, accepted: Accepted) -> Self {
+        self.accepted = accepted;
+        self
     }
 
     /// How long it may take, before a person is called.

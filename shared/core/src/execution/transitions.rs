@@ -284,6 +284,12 @@ impl Execution {
         self.wake_at = None;
         self.takeovers_without_progress = 0;
         self.deadline = crate::control::later(now, self.longest());
+        // What is tried on has its whole time again before it escalates by itself, as it has for everything else.
+        let created_at = self.created_at;
+        self.escalate_at = self.escalate_at.map(|at| match direction {
+            Direction::Forward if at <= now => crate::control::later(now, at.duration_since(created_at)),
+            _ => at,
+        });
         for (index, run) in self.steps.iter_mut().enumerate() {
             let timeout = self
                 .plan

@@ -1,11 +1,22 @@
 //! What people's words do to an execution that goes on: hold it and let it go, skip a step, escalate.
 
-use super::{Direction, Execution, Held, IllegalTransition, Status, StepState, Style};
+use super::{Direction, Execution, Held, IllegalTransition, MAX_WORDS, Spoken, Status, StepState, Style};
 use crate::control::{Word, later};
+use crate::decide::Escalation;
 use crate::plan::{AwaitApproval, Step};
 use jiff::{SignedDuration, Timestamp};
 
 impl Execution {
+    /// Keeps on record what a person has said of how it goes on.
+    pub fn hear(&mut self, command: &str, word: &Word) {
+        self.words.push(Spoken {
+            command: command.to_owned(),
+            word: word.clone(),
+        });
+        let beyond = self.words.len().saturating_sub(MAX_WORDS);
+        self.words.drain(..beyond);
+    }
+
     /// Holds it. Its clocks stand still until [`Execution::release`].
     ///
     /// # Errors
@@ -121,6 +132,25 @@ impl Execution {
             }
         }
         Ok(())
+    }
+
+    /// The same by what the guards have said of it: it is on the record, and so is what may be lost now.
+    ///
+    /// # Errors
+    /// A guard stops it, it is unplanned already, or it has ended.
+    pub fn escalate_with(&mut self, asked: Escalation) -> Result<(), IllegalTransition> {
+        let refusal = asked.refusal();
+        self.expect(refusal.is_none(), "escalate", || refusal.clone().unwrap_or_default())?;
+        self.escalate()?;
+        self.verdicts.extend(asked.verdicts);
+        self.loss_estimate_seconds = asked.loss_estimate_seconds;
+        Ok(())
+    }
+
+    /// Its time to escalate has come, and guards stop it: it stays planned, until a person says otherwise.
+    pub fn stay_planned(&mut self, asked: Escalation) {
+        self.escalate_at = None;
+        self.verdicts.extend(asked.verdicts);
     }
 
     /// The approval that a person is asked for: the index of the step at which it stands, if it is one that nobody has

@@ -34,6 +34,7 @@ pub fn status_lines(now: Timestamp, situation: Situation<'_>, next: &Decision) -
             control.plan, control.active_site
         ),
     }];
+    lines.extend(way_home(now, control));
     for site in plan.sites_by_priority() {
         let health = sites
             .get(&site.name)
@@ -113,6 +114,30 @@ pub fn status_lines(now: Timestamp, situation: Situation<'_>, next: &Decision) -
     lines
 }
 
+// Whether it comes home by itself, as the person promised who moved it.
+fn way_home(now: Timestamp, control: &Control) -> Option<String> {
+    let coming = control
+        .execution
+        .as_ref()
+        .and_then(|running| running.return_after_seconds);
+    if let Some(seconds) = coming {
+        return Some(format!(
+            "it comes home by itself {seconds} s after this move; `keep` lets it stay"
+        ));
+    }
+    let away = control.away.as_ref()?;
+    match (away.return_at, &away.kept) {
+        (Some(at), _) => Some(format!("it comes home by itself at {at}; `keep` lets it stay")),
+        (None, Some(word)) => Some(format!(
+            "kept there by {} since {}: {}",
+            word.operator,
+            ago(now, word.at),
+            word.reason
+        )),
+        (None, None) => None,
+    }
+}
+
 fn running_lines(now: Timestamp, running: &Execution) -> Vec<String> {
     let by = running
         .operator
@@ -139,6 +164,7 @@ fn running_lines(now: Timestamp, running: &Execution) -> Vec<String> {
         lines.push(format!("  {} ({}) {}{detail}", run.name, run.kind, run.state));
     }
     lines.extend(running.asking().into_iter().map(|line| format!("  {line}")));
+    lines.extend(running.words.iter().map(|spoken| format!("  {}", spoken.sentence())));
     if let Some(held) = &running.held {
         lines.push(format!(
             "  held by {} since {}: {}",

@@ -110,6 +110,7 @@ pub fn about_execution(
             "loss_estimate_seconds": execution.loss_estimate_seconds,
             "irreversible_steps": execution.plan.irreversible_steps(execution.style),
             "operator": execution.operator,
+            "words": execution.words,
             "failure": execution.failure,
             "asking": execution.asking(),
             "at": now,
@@ -191,6 +192,9 @@ fn execution_text(headline: &str, execution: &Execution) -> String {
     for line in consequences(execution) {
         text.push_str(&format!("{line}\n"));
     }
+    for spoken in &execution.words {
+        text.push_str(&format!("{}\n", spoken.sentence()));
+    }
     let asking = execution.asking();
     if !asking.is_empty() {
         text.push_str(&format!("\n{}\n", asking.join("\n  ")));
@@ -229,7 +233,7 @@ pub(crate) fn consequences(execution: &Execution) -> Vec<String> {
     let mut lines = Vec::new();
     match execution.loss_estimate_seconds {
         Some(seconds) => lines.push(format!(
-            "Data that may be lost: about {seconds} s, by the lag before it began"
+            "Data that may be lost: about {seconds} s, by the lag that was measured last"
         )),
         None if plan.is_lossy(style) => lines.push("Data that may be lost: nobody knows how much".into()),
         None => {}

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use understudy_core::command::{ALL_PLANS, WordOnPlan};
 use understudy_core::control::{Wake, Word, later};
 use understudy_core::decide::Decision;
-use understudy_core::execution::{Execution, Kind};
+use understudy_core::execution::{Execution, TriggerKind};
 use understudy_core::fleet::{Fleet, FleetEntry, FleetState, Progress};
 use understudy_core::guard::{Guard, refusals};
 use understudy_core::report::{EventKind, about_plan};
@@ -18,15 +18,23 @@ use understudy_core::report::{EventKind, about_plan};
 const ASK_AGAIN: SignedDuration = SignedDuration::from_mins(1);
 
 impl DecisionMaker {
-    /// Asks whether one more automatic execution fits: the entry comes first, the execution after it.
+    /// Asks whether one more automatic execution fits: the entry comes first, the execution after it. A dry run makes
+    /// no entry. What nobody starts by itself is not asked for.
     pub(super) async fn ask_fleet(
         &self,
         plan: &str,
         execution: &str,
-        kind: Kind,
         now: Timestamp,
         decision: &mut Decision,
+        dry_run: bool,
     ) -> Result<(), CallError> {
+        let automatic = decision
+            .start
+            .as_ref()
+            .filter(|chosen| chosen.trigger == TriggerKind::Automatic);
+        let Some(kind) = automatic.map(|chosen| chosen.kind) else {
+            return Ok(());
+        };
         let key = fleet_key(FLEET_VELOCITY);
         let mut progress = BTreeMap::new();
         if let Some(fleet) = self.store.read::<Fleet>(&key).await? {
@@ -45,7 +53,7 @@ impl DecisionMaker {
             .upsert(&key, |fleet: Option<Fleet>| {
                 let mut fleet = fleet.unwrap_or_default();
                 let verdicts = fleet.admit(now, asked.clone(), &progress, self.fleet);
-                (Some(fleet), verdicts)
+                (Some(fleet).filter(|_| !dry_run), verdicts)
             })
             .await?;
         if verdicts.iter().any(|verdict| !verdict.allows) {

@@ -5,6 +5,7 @@
 //! five times, open one execution at most.
 
 use super::DecisionMaker;
+use super::commands::SaidCommand;
 use crate::ports::{CallError, CallErrorKind, Key};
 use crate::sites::{self, Look};
 use crate::store::DECISION;
@@ -17,7 +18,7 @@ use understudy_core::decide::{Closed, Decision, Lags, Move, Proposal, ProposalCh
 use understudy_core::event::AlarmEvent;
 use understudy_core::execution::{Execution, Kind, TriggerKind};
 use understudy_core::fleet::FleetState;
-use understudy_core::guard::Verdict;
+use understudy_core::guard::{Verdict, reasons};
 use understudy_core::health::SiteHealth;
 use understudy_core::plan::Plan;
 use understudy_core::preflight::Preflight;
@@ -54,10 +55,18 @@ impl Judged {
     }
 }
 
+/// What came: something to judge, or a person's word that is done or refused as it stands.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(untagged)]
+pub(super) enum Came {
+    Judged(Box<Trigger>),
+    Said(SaidCommand),
+}
+
 /// One record of why, or why not. A repetition counts up.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct DecisionRecord {
-    pub(super) trigger: Trigger,
+    pub(super) trigger: Came,
     pub(super) trigger_text: String,
     pub(super) summary: String,
     pub(super) verdicts: Vec<Verdict>,
@@ -114,11 +123,7 @@ impl DecisionMaker {
         let (alarms, clock) = (self.ports.alarms.as_ref(), self.ports.clock.as_ref());
         let Look { sites, unread } = sites::look(&self.store, alarms, clock, &plan).await?;
         let fleet = self.store.fleet_state().await?;
-        let lags = if plan.lag_sources(&control.active_site).is_empty() {
-            Lags::new()
-        } else {
-            self.store.lags(&control.plan).await?
-        };
+        let lags = self.store.lags_from(&plan, &control.active_site).await?;
         let preflight = self.store.preflight(&control.plan).await?;
         let setup = match control.set_up {
             Some(_) => self.store.setup(&control.plan).await?,
@@ -150,13 +155,7 @@ impl DecisionMaker {
                 let soon = later(now, ASK_AGAIN);
                 decision.look_again_at = Some(decision.look_again_at.map_or(soon, |at| at.min(soon)));
             }
-            let automatic = decision
-                .start
-                .as_ref()
-                .filter(|chosen| chosen.trigger == TriggerKind::Automatic);
-            if let Some(kind) = automatic.map(|chosen| chosen.kind) {
-                self.ask_fleet(name, &execution_id, kind, now, &mut decision).await?;
-            }
+            self.ask_fleet(name, &execution_id, now, &mut decision, false).await?;
             let written = match decision.start.clone() {
                 Some(chosen) => {
                     let teardown = chosen.kind == Kind::Teardown;
@@ -168,7 +167,8 @@ impl DecisionMaker {
                         &plan,
                         control.plan_revision,
                         now,
-                    );
+                    )
+                    .accepting(trigger.accepted());
                     let execution = if teardown {
                         execution.take_back(&seen.setup)
                     } else {
@@ -244,7 +244,7 @@ impl DecisionMaker {
             control.proposal = None;
         }
         control.look_again_at = None;
-        control.last_refusal = None;
+        control.last_refusals.clear();
         control.execution = Some(execution);
         control.clear_decision_wake();
         control.wake(now, Wake::Executor);
@@ -262,10 +262,7 @@ impl DecisionMaker {
     ) -> Result<bool, CallError> {
         let proposes = decision.proposal != ProposalChange::Keep;
         let fingerprint = decision.fingerprint(trigger);
-        let known = control
-            .last_refusal
-            .clone()
-            .filter(|last| last.fingerprint == fingerprint && !proposes);
+        let known = control.repeated(&fingerprint).filter(|_| !proposes).cloned();
         let worth_a_record = decision.alert || proposes || !matches!(trigger, Trigger::Timer);
         let decision_id = match &known {
             Some(last) => {
@@ -293,16 +290,16 @@ impl DecisionMaker {
         control.look_again_at = decision.look_again_at;
         self.follow_proposal(&mut control, decision, now);
         if known.is_none() && worth_a_record {
-            control.last_refusal = Some(LastRefusal {
+            let refusal = LastRefusal {
+                source: trigger.source(),
                 fingerprint,
                 decision_id: decision_id.clone(),
-            });
+            };
+            let of_alarm = matches!(trigger, Trigger::Alarm { .. });
+            control.remember_refusal(refusal, !of_alarm && !decision.alert);
             if decision.alert {
-                let stops = decision.verdicts.iter().filter(|verdict| !verdict.allows);
                 let mut details = vec![decision.summary.clone()];
-                details.extend(
-                    stops.map(|verdict| format!("{}: {} ({})", verdict.guard.as_str(), verdict.facts, verdict.remedy)),
-                );
+                details.extend(reasons(&decision.verdicts));
                 let headline = match &decision.would {
                     Some(would) => format!("observed only: would {} {} to {}", would.kind, would.from, would.to),
                     None => format!("nothing moved: {}", trigger.sentence()),
@@ -400,7 +397,7 @@ impl DecisionMaker {
     }
 }
 
-fn decision_key(plan: &str, id: &str) -> Key {
+pub(super) fn decision_key(plan: &str, id: &str) -> Key {
     Key {
         plan: plan.to_owned(),
         item: format!("{DECISION}{id}"),
@@ -415,7 +412,7 @@ fn new_record(
     now: Timestamp,
 ) -> DecisionRecord {
     DecisionRecord {
-        trigger: trigger.clone(),
+        trigger: Came::Judged(Box::new(trigger.clone())),
         trigger_text: trigger.sentence(),
         summary: decision.summary.clone(),
         verdicts: decision.verdicts.clone(),

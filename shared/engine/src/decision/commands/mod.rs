@@ -4,21 +4,55 @@
 //! answer. `dry_run` takes the same path up to the write.
 //!
 //! `moving` moves plans and sets up what moves need, `running` is about an execution that goes on, `words` about what may start by itself, `reading`
-//! only reads.
+//! only reads. `record` is what a word leaves in the history.
 
 mod moving;
 mod reading;
+mod record;
 mod running;
 mod words;
 
 use super::{DecisionMaker, answers};
 use crate::ports::{CallError, Invocation};
+use crate::store::ChangeError;
 use jiff::Timestamp;
+pub(super) use record::SaidCommand;
 use serde_json::{Value, json};
 use understudy_core::command::{Command, WordOnPlan, parse};
 use understudy_core::control::{Control, Wake, Word};
 use understudy_core::execution::Kind;
+use understudy_core::guard::Verdict;
 use understudy_core::report::{EventKind, about_plan};
+
+/// What a person is answered: what is done, or why it is not, and what the guards said that were asked.
+struct Said {
+    sentence: String,
+    verdicts: Vec<Verdict>,
+}
+
+impl Said {
+    fn among(&self, mut answer: Value) -> Value {
+        if let Some(fields) = answer.as_object_mut().filter(|_| !self.verdicts.is_empty()) {
+            fields.insert("verdicts".into(), json!(self.verdicts));
+        }
+        answer
+    }
+}
+
+impl From<String> for Said {
+    fn from(sentence: String) -> Self {
+        Self {
+            sentence,
+            verdicts: Vec::new(),
+        }
+    }
+}
+
+impl std::fmt::Display for Said {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str(&self.sentence)
+    }
+}
 
 impl DecisionMaker {
     /// Answers a command. Never fails: a person gets a sentence, whatever happens.
@@ -29,6 +63,7 @@ impl DecisionMaker {
         };
         let word = command.word();
         tracing::info!(command = word, "a person asks");
+        let said = SaidCommand::of(&command);
         let answer = match command {
             Command::Failover(asked) => self.move_plan(asked, Kind::Failover, invocation).await,
             Command::Failback(asked) => self.move_plan(asked, Kind::Failback, invocation).await,
@@ -47,6 +82,7 @@ impl DecisionMaker {
             Command::Skip(asked) => self.skip(&asked).await,
             Command::Escalate(asked) => self.escalate(&asked).await,
             Command::Acknowledge(asked) => self.acknowledge(&asked).await,
+            Command::Keep(asked) => self.keep(&asked).await,
             Command::Cancel(asked) => self.cancel(&asked).await,
             Command::Resolve(asked) => self.resolve(&asked).await,
             Command::Preflight(asked) => self.preflight(&asked.plan).await,
@@ -54,7 +90,11 @@ impl DecisionMaker {
             Command::DeletePlan(asked) => self.delete_plan(&asked).await,
             Command::Validate(asked) => self.validate(asked.plan).await,
         };
-        answer.unwrap_or_else(|error| answers::out_of_reach(&error.message))
+        let answer = answer.unwrap_or_else(|error| answers::out_of_reach(&error.message));
+        if let Some(said) = said {
+            self.record_word(&said, &answer).await;
+        }
+        answer
     }
 
     // One change of the control item by a person's word, announced in the same write.
@@ -63,6 +103,19 @@ impl DecisionMaker {
         asked: &WordOnPlan,
         headline: &str,
         change: impl Fn(&mut Control, &Word, Timestamp) -> Result<String, String>,
+    ) -> Result<Value, CallError> {
+        self.by_judged_word(asked, headline, |control, word, now| {
+            change(control, word, now).map(Said::from).map_err(Said::from)
+        })
+        .await
+    }
+
+    // The same where guards are asked first: what they said is in the answer, whether they let go or not.
+    async fn by_judged_word(
+        &self,
+        asked: &WordOnPlan,
+        headline: &str,
+        change: impl Fn(&mut Control, &Word, Timestamp) -> Result<Said, Said>,
     ) -> Result<Value, CallError> {
         let id = self.store.new_id(self.ports.clock.now());
         let apply = |control: &mut Control| {
@@ -79,25 +132,26 @@ impl DecisionMaker {
                 &asked.plan,
                 &format!("operator:{id}"),
                 &title,
-                &[asked.reason.clone(), said.clone()],
+                &[asked.reason.clone(), said.sentence.clone()],
                 now,
             ));
             control.wake(now, Wake::Executor);
-            Ok::<String, String>(said)
+            Ok::<Said, Said>(said)
         };
         if asked.dry_run {
             let Some(mut control) = self.store.control(&asked.plan).await? else {
                 return Ok(answers::no_plan(&asked.plan));
             };
             return Ok(match apply(&mut control) {
-                Ok(said) => {
-                    json!({"ok": true, "dry_run": true, "changed": "nothing", "plan": asked.plan, "would": said})
-                }
-                Err(why) => answers::refused(&why),
+                Ok(said) => said.among(
+                    json!({"ok": true, "dry_run": true, "changed": "nothing", "plan": asked.plan, "would": said.sentence}),
+                ),
+                Err(why) => why.among(answers::refused(&why.sentence)),
             });
         }
         Ok(match self.store.change(&asked.plan, apply).await {
-            Ok((_, said)) => json!({"ok": true, "plan": asked.plan, "summary": said}),
+            Ok((_, said)) => said.among(json!({"ok": true, "plan": asked.plan, "summary": said.sentence})),
+            Err(ChangeError::Refused(why)) => why.among(answers::refused(&why.sentence)),
             Err(error) => answers::not_changed(&error),
         })
     }

@@ -212,7 +212,8 @@ impl DecisionMaker {
         };
         let seen = self.look(&control).await?;
         let now = self.ports.clock.now();
-        let decision = decide(now, trigger, seen.situation(&control));
+        let mut decision = decide(now, trigger, seen.situation(&control));
+        self.ask_fleet(name, "dry run", now, &mut decision, true).await?;
         let steps = match &decision.start {
             None => Value::Null,
             Some(chosen) => {

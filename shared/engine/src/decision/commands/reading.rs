@@ -138,7 +138,7 @@ pub(super) fn brief(execution: &Execution) -> Value {
         "reason": execution.reason, "operator": execution.operator, "failure": execution.failure,
         "detected_at": execution.detected_at, "created_at": execution.created_at, "started_at": execution.started_at,
         "ended_at": execution.ended_at, "deadline": execution.deadline, "wake_at": execution.wake_at,
-        "asking": execution.asking(), "held": execution.held, "skip": execution.skip, "escalate_at": execution.escalate_at,
+        "asking": execution.asking(), "held": execution.held, "words": execution.words, "skip": execution.skip, "escalate_at": execution.escalate_at,
         "began_at": execution.began_at, "timeline": Timeline::of(execution),
         "verdicts": execution.verdicts,
         "steps": execution.steps.iter().map(|run| json!({

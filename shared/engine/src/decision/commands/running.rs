@@ -1,14 +1,15 @@
 //! People's words about an execution that goes on, or is stuck.
 
 use super::super::DecisionMaker;
+use super::Said;
 use crate::ports::CallError;
 use jiff::Timestamp;
 use serde_json::Value;
 use understudy_core::command::{Answer, Escalate, Resolution, Resolve, Skip, WordOnPlan};
 use understudy_core::control::{Away, Control, Word};
-use understudy_core::decide::Proposal;
+use understudy_core::decide::{Accepted, Lags, Proposal, escalation};
 use understudy_core::event::excerpt;
-use understudy_core::execution::{Direction, Execution, Held, Kind, SkipWish, Status, Style};
+use understudy_core::execution::{Direction, Execution, Held, Kind, SkipWish, Status};
 use understudy_core::report::{EventKind, about_execution};
 
 impl DecisionMaker {
@@ -49,6 +50,7 @@ impl DecisionMaker {
                 by_fleet: false,
             };
             execution.hold(held).map_err(|error| error.to_string())?;
+            execution.hear("pause", word);
             Ok(format!(
                 "execution {} rests at the next step boundary, and its clocks stand still; `resume` with \"execution\": \
                  true lets it go on, `cancel` undoes it",
@@ -60,12 +62,13 @@ impl DecisionMaker {
 
     /// `resume` with `"execution": true`.
     pub(super) async fn release(&self, asked: &WordOnPlan) -> Result<Value, CallError> {
-        self.by_word(asked, "let go on", |control, _, now| {
+        self.by_word(asked, "let go on", |control, word, now| {
             let execution = running(&mut control.execution, "let go on")?;
             if execution.held.as_ref().is_some_and(|held| held.by_fleet) {
                 return Err("the kill switch holds it; `start-all` lets everything go on".into());
             }
             execution.release(now).map_err(|error| error.to_string())?;
+            execution.hear("resume", word);
             Ok(format!("execution {} goes on", execution.id))
         })
         .await
@@ -114,20 +117,36 @@ impl DecisionMaker {
         .await
     }
 
+    /// The guards of consent are asked as for an unplanned move that begins now: what a person has accepted when it
+    /// began as a planned one was not this loss.
     pub(super) async fn escalate(&self, asked: &Escalate) -> Result<Value, CallError> {
-        self.by_word(&asked.word(), "escalated", |control, _, _| {
+        let control = self.store.control(&asked.plan).await?;
+        let lags = match control.and_then(|control| control.execution) {
+            Some(execution) => self.store.lags_from(&execution.plan, &execution.from).await?,
+            None => Lags::new(),
+        };
+        self.by_judged_word(&asked.word(), "escalated", |control, word, now| {
             let execution = running(&mut control.execution, "escalate")?;
-            let allowed = execution.plan.policy.consent.allow_data_loss || asked.accept_data_loss;
-            if execution.plan.is_lossy(Style::Unplanned) && !allowed {
-                return Err(
-                    "as an unplanned move it can lose data, and policy.consent.allow_data_loss is false; say \
-                     `\"accept_data_loss\": true` with `escalate`"
-                        .into(),
-                );
+            let accepted = Accepted {
+                data_loss: asked.accept_data_loss,
+                irreversible: asked.accept_irreversible || execution.accepted.irreversible,
+            };
+            let guards = escalation(now, execution, &lags, accepted);
+            let verdicts = guards.verdicts.clone();
+            if let Some(why) = guards.refusal() {
+                return Err(Said {
+                    sentence: format!("execution {} stays planned: {why}", execution.id),
+                    verdicts,
+                });
             }
-            execution.escalate().map_err(|error| error.to_string())?;
-            execution.wake_at = None;
-            Ok(format!("execution {} goes on as an unplanned move", execution.id))
+            execution.escalate_with(guards).map_err(|error| error.to_string())?;
+            execution.hear("escalate", word);
+            let loss = match execution.loss_estimate_seconds {
+                Some(seconds) => format!("; about {seconds} s of data may be lost"),
+                None => String::new(),
+            };
+            let sentence = format!("execution {} goes on as an unplanned move{loss}", execution.id);
+            Ok(Said { sentence, verdicts })
         })
         .await
     }
@@ -140,6 +159,7 @@ impl DecisionMaker {
             if execution.status != Status::Stuck {
                 return Err(format!("execution {} is {}, not stuck; use `cancel` to stop it", execution.id, execution.status));
             }
+            execution.hear(&format!("resolve with {}", asked.action.as_str()), word);
             match asked.action {
                 Resolution::Retry => {
                     let direction = execution.direction;
@@ -174,7 +194,7 @@ impl DecisionMaker {
                     if home {
                         control.away = None;
                     } else if control.active_site != active {
-                        control.away = Some(Away { since: now, trigger, execution: id.clone(), return_at: None, raised });
+                        control.away = Some(Away { since: now, trigger, execution: id.clone(), return_at: None, kept: None, raised });
                     } else if let Some(away) = &mut control.away {
                         away.raised = raised;
                     }

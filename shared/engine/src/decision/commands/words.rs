@@ -196,6 +196,15 @@ impl DecisionMaker {
         Ok(answer)
     }
 
+    /// The promise of `rollback_plan` is off.
+    pub(super) async fn keep(&self, asked: &WordOnPlan) -> Result<Value, CallError> {
+        let answer = self
+            .by_word(asked, "kept where it is", |control, word, _| control.keep(word))
+            .await?;
+        self.look_at_once(asked).await?;
+        Ok(answer)
+    }
+
     // What was held back by a pause or a latch is judged now, not at the next change.
     async fn look_at_once(&self, asked: &WordOnPlan) -> Result<(), CallError> {
         if !asked.dry_run {

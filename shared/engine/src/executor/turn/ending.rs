@@ -43,6 +43,7 @@ impl Turn<'_> {
                         trigger: execution.trigger,
                         execution: execution.id.clone(),
                         return_at,
+                        kept: None,
                         raised: execution.raised(&before),
                     });
                     control.active_site = execution.to.clone();

@@ -3,7 +3,9 @@
 use super::{Flow, Stop, Turn};
 use jiff::{SignedDuration, Timestamp};
 use understudy_core::control::{Control, Word, later};
+use understudy_core::decide::escalation;
 use understudy_core::execution::{Execution, Held, IllegalTransition, Status};
+use understudy_core::guard::reasons;
 use understudy_core::report::{Announcement, EventKind, about_plan};
 
 /// How often an execution that the kill switch holds looks whether it is off. `start-all` wakes it at once.
@@ -55,15 +57,32 @@ impl Turn<'_> {
         Ok(Flow::On)
     }
 
+    /// The time is over after which a planned move goes on as an unplanned one. Consent is asked for again, by the lag
+    /// of now; if it is not given, the move stays planned and a person is told, once.
     pub(super) async fn escalate(&self, control: &mut Control) -> Result<Flow, Stop> {
+        let lags = match &control.execution {
+            Some(execution) => self.executor.store.lags_from(&execution.plan, &execution.from).await?,
+            None => return Ok(Flow::On),
+        };
         *control = self
             .commit(|control, now| {
                 let plan = control.plan.clone();
                 if let Some(execution) = &mut control.execution {
-                    execution.escalate()?;
-                    let id = format!("{}:escalated", execution.id);
-                    let headline = format!("{} {} goes on as an unplanned move", execution.kind, execution.id);
-                    let why = ["it still waited when escalate_after_seconds were over".to_owned()];
+                    let asked = escalation(now, execution, &lags, execution.accepted);
+                    let mut why = vec!["it still waited when escalate_after_seconds were over".to_owned()];
+                    let (word, headline) = if asked.refusal().is_some() {
+                        why.extend(reasons(&asked.verdicts));
+                        why.push(
+                            "`escalate` with what the guards ask for makes it unplanned, `cancel` undoes it".to_owned(),
+                        );
+                        execution.stay_planned(asked);
+                        ("not_escalated", "still waits, and stays planned: consent is missing")
+                    } else {
+                        execution.escalate_with(asked)?;
+                        ("escalated", "goes on as an unplanned move")
+                    };
+                    let id = format!("{}:{word}", execution.id);
+                    let headline = format!("{} {} {headline}", execution.kind, execution.id);
                     control.announce(about_plan(EventKind::Waiting, &plan, &id, &headline, &why, now));
                 }
                 Ok(())
