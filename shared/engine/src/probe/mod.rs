@@ -41,7 +41,7 @@ use std::sync::Arc;
 use tokio::sync::{AcquireError, Mutex, Semaphore, SemaphorePermit};
 use understudy_core::control::later;
 use understudy_core::execution::Status;
-use understudy_core::health::slot;
+use understudy_core::health::{is_counted, slot};
 use understudy_core::plan::{Plan, Probe as PlanProbe};
 use understudy_core::rate::Budget;
 
@@ -376,8 +376,8 @@ impl Probe {
             let counted = memory
                 .observations
                 .slot(one, &self.observer)
-                .is_some_and(|counted| counted >= slot);
-            if counted || begun.get(&id).is_some_and(|begun| *begun >= slot) {
+                .is_some_and(|newest| is_counted(newest, slot));
+            if counted || begun.get(&id).is_some_and(|begun| is_counted(*begun, slot)) {
                 continue;
             }
             begun.insert(id.clone(), slot);
