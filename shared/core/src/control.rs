@@ -121,6 +121,9 @@ pub struct Control {
     /// The last thing that was refused or alerted, so that its repetition is counted and not told again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_refusal: Option<LastRefusal>,
+    /// What people were told to look at although the active site was well, and what still is so.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub concerns: Vec<String>,
     /// That something is set up, and remembered in an item of its own ([`crate::setup`]).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub set_up: Option<SetUp>,
@@ -261,6 +264,7 @@ impl Control {
             automatic_failovers: Vec::new(),
             automatic_failbacks: Vec::new(),
             last_refusal: None,
+            concerns: Vec::new(),
             set_up: None,
             last_execution: None,
         }
@@ -356,6 +360,11 @@ impl Control {
                 .position(|known| known.event == crate::report::EventKind::Alert);
             self.announcements.remove(alert.unwrap_or(0));
         }
+    }
+
+    /// Whether one of these concerns has not been told yet.
+    pub fn is_news(&self, concerns: &[String]) -> bool {
+        concerns.iter().any(|concern| !self.concerns.contains(concern))
     }
 
     /// When something is due, and for whom: what the sparse index carries.

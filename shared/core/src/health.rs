@@ -12,7 +12,7 @@
 mod assess;
 mod fitness;
 
-pub use assess::assess;
+pub use assess::{assess, short_of_quorum};
 pub use fitness::{REFERENCE_SITE, unfit};
 
 use crate::mutant::{Mutant, active};

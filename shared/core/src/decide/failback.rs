@@ -2,6 +2,7 @@
 
 use super::asking::Asking;
 use super::automatic::conclude;
+use super::concern::Concerns;
 use super::evidence::worth_an_alert;
 use super::{Accepted, Decision, Move, Situation, Trigger, consequences, restraint};
 use crate::control::later;
@@ -144,10 +145,12 @@ pub(super) fn decide_failback(
         ),
         None => format!("no failback: {}", crate::guard::refusals(&asking.verdicts)),
     };
+    let concerns = Concerns::of(situation);
     Decision {
         // An active standby that nobody can vouch for is worth a word, wherever home is.
-        alert: worth_an_alert(source),
+        alert: worth_an_alert(source) || concerns.news,
         look_again_at: if only_time { asking.all_open_at() } else { None },
-        ..Decision::nothing(summary, asking.verdicts)
+        concerns: Some(concerns.names.clone()),
+        ..Decision::nothing(concerns.behind(summary), asking.verdicts)
     }
 }

@@ -170,6 +170,19 @@ fn testify(now: Timestamp, plan: &Plan, probe: &Probe, observations: &[Observati
     }
 }
 
+/// The plan's probes that fewer observers look at now than its quorum asks for, though more have.
+///
+/// Those of observers that call themselves unfit count here: they look, and what they say of themselves wakes decision.
+pub fn short_of_quorum(now: Timestamp, plan: &Plan, observations: &[Observation]) -> impl Iterator<Item = String> {
+    let quorum = plan.policy.observers.quorum.max(1) as usize;
+    plan.probes.iter().filter_map(move |probe| {
+        let of_probe = |seen: &&Observation| seen.probe == probe.name() && seen.site == probe.common().site;
+        let seen = observations.iter().filter(of_probe);
+        let fresh = seen.clone().filter(|seen| is_fresh(now, seen)).count();
+        (fresh < quorum && fresh < seen.count()).then(|| probe.name().to_owned())
+    })
+}
+
 // Which clock it is nobody can tell from here: the observer's was ahead when it looked, or ours is behind.
 fn wrong_clock(now: Timestamp, seen: &Observation) -> String {
     let start = seen.slot.saturating_mul(i64::from(seen.interval_seconds.max(1)));

@@ -21,6 +21,7 @@ mod lag;
 mod observations;
 mod preflight;
 pub mod prune;
+mod silence;
 mod touch;
 
 use crate::executor::HandlerError;
@@ -108,6 +109,8 @@ struct Memory {
     observations: Observations,
     // When it was last looked whether a plan's preflight is due.
     preflights: BTreeMap<String, Timestamp>,
+    // The probes of a plan that fewer observers look at than it needs, as decision has been told.
+    silent: BTreeMap<String, BTreeSet<String>>,
 }
 
 /// What one invocation did, for the log and the heartbeat.
@@ -267,6 +270,7 @@ impl Probe {
             }
         }
         drop(running);
+        self.tell_silence(&plans, &mut tally).await;
         self.beat(&tally).await;
         metrics::counter!("ProbeErrors").increment(u64::from(tally.errors));
         tracing::info!(
