@@ -169,6 +169,59 @@ async fn a_pause_of_all_plans_holds_every_plan_and_its_end_lets_them_go() {
 }
 
 #[tokio::test]
+async fn a_mode_of_all_plans_holds_every_bolder_plan_and_its_end_lets_them_go() {
+    let world = shop(12).await;
+    let other = say(&world, "mode", "shop", json!({"mode": "observe"})).await;
+    assert!(other["error"].as_str().unwrap().contains("policy.mode"), "{other:#}");
+    let none = say(&world, "mode", "*", json!({"mode": "automatic"})).await;
+    assert_eq!(none["ok"], false, "there is none to take back: {none:#}");
+    done(&world, "mode", "*", json!({"mode": "observe"})).await;
+    let again = say(&world, "mode", "*", json!({"mode": "observe"})).await;
+    assert!(
+        again["error"].as_str().unwrap().contains("already, by mia"),
+        "{again:#}"
+    );
+    let words = told(&world, EventKind::Operator);
+    assert!(
+        words.iter().any(|text| text.contains("all plans put in mode observe")),
+        "{words:?}"
+    );
+    kill_blue(&world);
+    world.run_rounds(20).await;
+    assert!(world.cloud.changes().is_empty());
+    let would = told(&world, EventKind::Alert);
+    assert!(
+        would
+            .iter()
+            .any(|text| text.contains("would have started: failover blue → green")),
+        "{would:?}"
+    );
+    let status = world.command(json!({"command": "status", "plan": "shop"})).await;
+    assert!(
+        status["text"]
+            .to_string()
+            .contains("all plans are in mode observe by mia"),
+        "{status:#}"
+    );
+    let list = world.command(json!({"command": "list"})).await;
+    assert_eq!(list["all_plans"]["fleet_is_automatic"]["mode"], "observe", "{list:#}");
+
+    done(&world, "mode", "*", json!({"mode": "approve"})).await;
+    assert!(
+        world
+            .run_until(20, |world| world.control("shop").proposal.is_some())
+            .await
+    );
+    done(&world, "mode", "*", json!({"mode": "automatic"})).await;
+    assert!(
+        world
+            .run_until(20, |world| world.control("shop").active_site == "green")
+            .await
+    );
+    assert_eq!(violations(&world), Vec::<String>::new());
+}
+
+#[tokio::test]
 async fn the_kill_switch_stops_a_running_move_before_its_next_call_and_lets_it_finish_later() {
     let world = shop(6).await;
     world.cloud.polls_until_in_sync(1_000_000);

@@ -2,7 +2,7 @@
 
 use super::concern::Concerns;
 use super::evidence::{no_execution, source_verdict, worth_an_alert};
-use super::{Decision, Move, ProposalChange, Situation, Trigger, failback, failover, proposal};
+use super::{Decision, Move, ProposalChange, Situation, Trigger, failback, failover, proposal, restraint};
 use crate::guard::Verdict;
 use crate::health::{Health, SiteHealth};
 use crate::mutant::{self, Mutant};
@@ -64,17 +64,17 @@ pub(super) fn conclude(
     mut chosen: Move,
     by_word: bool,
 ) -> Decision {
-    match situation.plan.policy.mode {
-        Mode::Observe if !by_word => {
-            let summary = format!("it would have started: {}; policy.mode is observe", chosen.sentence());
+    match restraint::mode(situation, by_word) {
+        (Mode::Observe, of) => {
+            let summary = format!("it would have started: {}; {of} is observe", chosen.sentence());
             return Decision {
                 alert: true,
                 would: Some(chosen),
                 ..Decision::nothing(summary, verdicts)
             };
         }
-        Mode::Approve if !by_word => {
-            let (verdict, change) = proposal::approval(now, trigger, situation, &chosen);
+        (Mode::Approve, of) => {
+            let (verdict, change) = proposal::approval(now, trigger, situation, (&chosen, of));
             let allows = verdict.allows;
             verdicts.push(verdict);
             if !allows {
@@ -95,7 +95,7 @@ pub(super) fn conclude(
                 chosen.operator = Some(answer.operator.clone());
             }
         }
-        _ => {}
+        (Mode::Automatic | Mode::Manual, _) => {}
     }
     Decision {
         start: Some(chosen.clone()),

@@ -10,7 +10,7 @@ use crate::execution::{Kind, Style, TriggerKind};
 use crate::guard::{Guard, Verdict};
 use crate::health::{Health, SiteHealth};
 use crate::mutant::{self, Mutant};
-use crate::plan::{FailbackMode, Mode};
+use crate::plan::FailbackMode;
 use crate::preflight;
 use crate::report::clock;
 use jiff::{SignedDuration, Timestamp};
@@ -102,10 +102,7 @@ pub(super) fn decide_failback(
         ));
     }
 
-    let mut stops = asking.stops();
-    if plan.policy.mode == Mode::Observe {
-        stops.retain(|guard| *guard != Guard::PlanIsAutomatic);
-    }
+    let stops = restraint::stops(&asking, situation, by_word);
     if stops.is_empty() {
         let reason = if by_word {
             format!(
