@@ -90,17 +90,20 @@ pub(super) fn decide_failback(
         asking.ask(verdict);
     }
     let irreversible = plan.irreversible_steps(Style::Planned);
-    if !irreversible.is_empty() {
-        // Databases go home only by switchover: a promotion needs an old side that was rebuilt, and a person who knows.
-        asking.ask(Verdict::stop(
-            Guard::FailbackReversible,
+    // Databases go home only by switchover: a promotion needs an old side that was rebuilt, and a person who knows.
+    asking.ask(Verdict::when(
+        Guard::FailbackReversible,
+        irreversible.is_empty(),
+        if irreversible.is_empty() {
+            "every step of the way home can be taken back".to_owned()
+        } else {
             format!(
                 "step {} can not be taken back, and the old side may hold data that the new one does not",
                 irreversible.join(", ")
-            ),
-            "make the old side a replica of the new one, then bring it home by hand with `failback`",
-        ));
-    }
+            )
+        },
+        "make the old side a replica of the new one, then bring it home by hand with `failback`",
+    ));
 
     let stops = restraint::stops(&asking, situation, by_word);
     if stops.is_empty() {
