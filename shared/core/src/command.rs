@@ -8,8 +8,8 @@ mod problems;
 mod shapes;
 
 pub use shapes::{
-    ALL_PLANS, Answer, Escalate, Failover, History, MaintenanceWindow, Nothing, OfPlan, Pause, PutPlan, Resolution,
-    Resolve, ResourceRequest, RollbackPlan, SettingUp, Skip, Validate, Word, WordOnPlan,
+    ALL_PLANS, Answer, Escalate, Failover, History, MaintenanceWindow, ModeOfAll, Nothing, OfPlan, Pause, PutPlan,
+    Resolution, Resolve, ResourceRequest, RollbackPlan, SettingUp, Skip, Validate, Word, WordOnPlan,
 };
 
 use problems::problems;
@@ -31,6 +31,7 @@ pub const COMMANDS: &[&str] = &[
     "pause",
     "resume",
     "maintenance",
+    "mode",
     "stop-all",
     "start-all",
     "approve",
@@ -71,6 +72,8 @@ pub enum Command {
     Resume(Pause),
     /// No automatic moves until a time.
     Maintenance(MaintenanceWindow),
+    /// No plan is bolder than this mode.
+    Mode(ModeOfAll),
     /// The kill switch: nothing starts, and nothing that runs makes a further mutating call.
     #[serde(alias = "stop_all")]
     StopAll(Word),
@@ -119,6 +122,7 @@ impl Command {
             Self::Pause(_) => "pause",
             Self::Resume(_) => "resume",
             Self::Maintenance(_) => "maintenance",
+            Self::Mode(_) => "mode",
             Self::StopAll(_) => "stop-all",
             Self::StartAll(_) => "start-all",
             Self::Approve(_) => "approve",

@@ -125,6 +125,9 @@ pub struct Control {
     /// What was refused or alerted last, of each source, so that its repetition is counted and not told again.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub last_refusals: Vec<LastRefusal>,
+    /// What people were told to look at although the active site was well, and what still is so.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub concerns: Vec<String>,
     /// That something is set up, and remembered in an item of its own ([`crate::setup`]).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub set_up: Option<SetUp>,
@@ -270,6 +273,7 @@ impl Control {
             automatic_failovers: Vec::new(),
             automatic_failbacks: Vec::new(),
             last_refusals: Vec::new(),
+            concerns: Vec::new(),
             set_up: None,
             last_execution: None,
         }
@@ -408,6 +412,11 @@ impl Control {
         self.last_refusals.push(refusal);
         let beyond = self.last_refusals.len().saturating_sub(MAX_REFUSALS);
         self.last_refusals.drain(..beyond);
+    }
+
+    /// Whether one of these concerns has not been told yet.
+    pub fn is_news(&self, concerns: &[String]) -> bool {
+        concerns.iter().any(|concern| !self.concerns.contains(concern))
     }
 
     /// When something is due, and for whom: what the sparse index carries.

@@ -3,7 +3,7 @@
 //! Two items of the table, each changed by compare-and-set:
 //!
 //! - [`FleetState`] is people's word about all plans at once: no automatic moves (`pause` of `*`), no automatic moves
-//!   until a time (`maintenance` of `*`), and the kill switch (`stop-all`), with which no executor starts a further
+//!   until a time (`maintenance` of `*`), a mode that is more careful than the plans' own (`mode`), and the kill switch (`stop-all`), with which no executor starts a further
 //!   mutating call.
 //! - [`Fleet`] is how many plans have moved by themselves of late: the velocity limit (an hour) and the blast radius
 //!   (at once). An entry is made *before* its execution is opened, so that two decisions at once can not both be the
@@ -13,6 +13,7 @@ use crate::control::{Word, later};
 use crate::execution::Kind;
 use crate::guard::{Guard, Verdict};
 use crate::mutant::{Mutant, active};
+use crate::plan::Mode;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -32,6 +33,15 @@ pub struct Maintenance {
     pub until: Timestamp,
 }
 
+/// A mode for all plans. It makes the mode of a plan more careful, never bolder.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FleetMode {
+    /// The mode.
+    pub mode: Mode,
+    /// Who said so, and why.
+    pub word: Word,
+}
+
 /// People's word about all plans at once.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FleetState {
@@ -44,6 +54,16 @@ pub struct FleetState {
     /// Automatic moves of all plans are off for a time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub maintenance: Option<Maintenance>,
+    /// No plan is bolder than this.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mode: Option<FleetMode>,
+}
+
+impl FleetState {
+    /// The mode that no plan's own may be bolder than.
+    pub fn boldest(&self) -> Mode {
+        self.mode.as_ref().map_or(Mode::Automatic, |known| known.mode)
+    }
 }
 
 /// What is asked of all plans together.

@@ -29,6 +29,8 @@ guards! {
     NoExecutionInProgress => "no_execution_in_progress",
     /// The plan's policy lets Understudy move it by itself.
     PlanIsAutomatic => "plan_is_automatic",
+    /// People have set no mode for all plans that leaves moves to them.
+    FleetIsAutomatic => "fleet_is_automatic",
     /// The plan is not paused.
     PlanNotPaused => "plan_not_paused",
     /// The plans are not paused all together.

@@ -12,7 +12,7 @@
 mod assess;
 mod fitness;
 
-pub use assess::assess;
+pub use assess::{assess, short_of_quorum};
 pub use fitness::{REFERENCE_SITE, unfit};
 
 use crate::mutant::{Mutant, active};
@@ -26,6 +26,11 @@ pub const STALE_SLOTS: i64 = 3;
 /// An unchanged observation is written again when it is this many slots old. It must be smaller than
 /// [`STALE_SLOTS`], or healthy sites would go stale between two heartbeats.
 pub const HEARTBEAT_SLOTS: i64 = 2;
+
+/// An observation may be of a slot that is so many ahead of ours, and no more: two clocks that are right differ by less than
+/// the shortest interval. One further ahead is of a clock that was or is wrong, and is no evidence. Were it believed, one
+/// jump of a clock would keep a site as it was seen last until time has caught up.
+pub const AHEAD_SLOTS: i64 = 1;
 
 /// What is known of a probe or a site.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -148,11 +153,31 @@ pub fn slot(now: Timestamp, interval_seconds: u32) -> i64 {
     now.as_second().div_euclid(i64::from(interval_seconds.max(1)))
 }
 
+/// Whether a slot lies further ahead of the current one than two clocks that are right differ by.
+pub fn is_ahead(observed: i64, current: i64) -> bool {
+    observed.saturating_sub(current) > AHEAD_SLOTS
+}
+
+/// Whether an observation is evidence now: neither stale nor of a clock that ran ahead.
+pub fn is_fresh(now: Timestamp, seen: &Observation) -> bool {
+    let current = slot(now, seen.interval_seconds);
+    let stale = current.saturating_sub(seen.slot) > STALE_SLOTS && !active(Mutant::StaleAccepted);
+    !stale && !is_ahead(seen.slot, current)
+}
+
+/// Whether a slot has been counted where `newest` is the newest one that was. One that lies ahead of its time
+/// ([`is_ahead`]) says nothing about what has been counted.
+pub fn is_counted(newest: i64, slot: i64) -> bool {
+    newest >= slot && !is_ahead(newest, slot)
+}
+
 /// Counts one sample. `None`: this slot, or a later one, has been counted already.
 ///
 /// A probe never seen before is *unknown* until one of its thresholds is reached, whichever way: a
 /// resource that was never healthy can still be found unhealthy. After a gap of more than
-/// [`STALE_SLOTS`] slots the count starts again from unknown, since nobody knows what happened meanwhile.
+/// [`STALE_SLOTS`] slots the count starts again from unknown, since nobody knows what happened meanwhile. So it does over an
+/// observation of a clock that ran ahead, once the clock is right again: whatever was counted by that clock is forgotten, and
+/// with it the slots that are now counted a first time.
 pub fn observe(
     previous: Option<&Observation>,
     probe: &Probe,
@@ -163,10 +188,11 @@ pub fn observe(
     let interval_seconds = probe.interval_seconds();
     let slot = slot(now, interval_seconds);
     let comparable = previous.filter(|before| before.interval_seconds == interval_seconds);
-    if comparable.is_some_and(|before| before.slot >= slot) && !active(Mutant::SlotNotCompared) {
+    if comparable.is_some_and(|before| is_counted(before.slot, slot)) && !active(Mutant::SlotNotCompared) {
         return None;
     }
-    let continued = comparable.filter(|before| slot.saturating_sub(before.slot) <= STALE_SLOTS);
+    let continued =
+        comparable.filter(|before| slot.saturating_sub(before.slot) <= STALE_SLOTS && !is_ahead(before.slot, slot));
 
     let threshold = match sample.health {
         Health::Healthy => probe.common().healthy_threshold,
@@ -200,6 +226,7 @@ pub fn observe(
         || before_health != health
         || sure_of_nothing;
     let write = changed
+        || continued.is_none()
         || previous.is_none_or(|before| {
             before.streak.health != streak.health
                 || before.streak.slots != streak.slots

@@ -8,11 +8,12 @@ use proptest::strategy::ValueTree;
 use serde_json::{Map, Value, json};
 use understudy_core::Timestamp;
 use understudy_core::command::{
-    ALL_PLANS, Answer, COMMANDS, Command, Escalate, Failover, History, MAX_WAIT_SECONDS, MaintenanceWindow, Nothing,
-    OfPlan, Pause, PutPlan, Resolution, Resolve, ResourceRequest, RollbackPlan, SettingUp, Skip, Validate, Word,
-    WordOnPlan, parse,
+    ALL_PLANS, Answer, COMMANDS, Command, Escalate, Failover, History, MAX_WAIT_SECONDS, MaintenanceWindow, ModeOfAll,
+    Nothing, OfPlan, Pause, PutPlan, Resolution, Resolve, ResourceRequest, RollbackPlan, SettingUp, Skip, Validate,
+    Word, WordOnPlan, parse,
 };
 use understudy_core::execution::Style;
+use understudy_core::plan::Mode;
 
 /// A text that a person may give: something to see in it, and nothing that a terminal obeys.
 fn text(longest: usize) -> impl Strategy<Value = String> {
@@ -42,6 +43,8 @@ fn word() -> impl Strategy<Value = String> {
         "auto_rollback",
         "rollback_delay",
         "action",
+        "mode",
+        "observe",
         "retry",
         "active_site",
         "expected_revision",
@@ -128,6 +131,15 @@ prop_compose! {
 }
 
 prop_compose! {
+    fn mode_of_all()(
+        operator in text(128), reason in text(500), dry_run: bool,
+        mode in prop::sample::select(vec![Mode::Automatic, Mode::Approve, Mode::Observe, Mode::Manual]),
+    ) -> ModeOfAll {
+        ModeOfAll { plan: ALL_PLANS.to_owned(), mode, operator, reason, dry_run }
+    }
+}
+
+prop_compose! {
     fn word_on_all()(operator in text(128), reason in text(500), dry_run: bool) -> Word {
         Word { operator, reason, dry_run }
     }
@@ -189,6 +201,7 @@ fn command() -> impl Strategy<Value = Command> {
         pause().prop_map(Command::Pause),
         pause().prop_map(Command::Resume),
         maintenance().prop_map(Command::Maintenance),
+        mode_of_all().prop_map(Command::Mode),
         word_on_all().prop_map(Command::StopAll),
         word_on_all().prop_map(Command::StartAll),
         answer().prop_map(Command::Approve),

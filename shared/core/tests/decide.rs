@@ -200,6 +200,59 @@ fn an_unfit_observer_is_told_although_all_is_well() {
 }
 
 #[test]
+fn a_standby_that_nobody_can_vouch_for_is_told_once_and_again_after_it_was_well() {
+    for health in [Health::Unknown, Health::Degraded, Health::Unhealthy] {
+        let mut control = control();
+        let first = judge(0, &plan(), &control, well(), site(health, 0));
+        assert!(first.start.is_none() && first.alert, "{health}");
+        assert!(
+            first.summary.contains("but site green is") && first.summary.contains(health.as_str()),
+            "{}",
+            first.summary
+        );
+        control.concerns = first.concerns.unwrap();
+        let again = judge(30, &plan(), &control, well(), site(health, 0));
+        assert!(!again.alert, "{health}: told already");
+        assert!(
+            again.summary.contains("but site green is"),
+            "and still said to whoever asks"
+        );
+        control.concerns = judge(60, &plan(), &control, well(), well()).concerns.unwrap();
+        assert!(control.concerns.is_empty());
+        assert!(
+            judge(90, &plan(), &control, well(), site(health, 80)).alert,
+            "{health}: new trouble"
+        );
+    }
+    let settling = SiteHealth {
+        settling: true,
+        ..site(Health::Unknown, 0)
+    };
+    assert!(
+        !judge(0, &plan(), &control(), well(), settling).alert,
+        "it has just begun to be observed"
+    );
+}
+
+#[test]
+fn a_concern_that_becomes_another_one_is_news_and_its_end_is_none() {
+    let mut control = control();
+    control.concerns = judge(0, &plan(), &control, well(), site(Health::Degraded, 0))
+        .concerns
+        .unwrap();
+    assert!(judge(30, &plan(), &control, well(), dead()).alert);
+    assert!(!judge(30, &plan(), &control, well(), well()).alert);
+}
+
+#[test]
+fn away_from_home_the_site_that_was_left_is_no_news_until_it_fails_anew() {
+    let control = away(TriggerKind::Manual, None);
+    assert!(!judge(60, &plan(), &control, site(Health::Unhealthy, -60), well()).alert);
+    assert!(judge(60, &plan(), &control, site(Health::Unhealthy, 30), well()).alert);
+    assert!(judge(60, &plan(), &control, site(Health::Unknown, 0), well()).alert);
+}
+
+#[test]
 fn an_unknown_or_degraded_primary_alerts_and_stays() {
     for health in [Health::Unknown, Health::Degraded] {
         let decision = judge(600, &plan(), &control(), site(health, 0), well());

@@ -10,10 +10,10 @@ use understudy_core::decide::{
     Decision, LagRecord, Lags, Proposal, ProposalChange, Situation, Trigger, consent, decide,
 };
 use understudy_core::execution::{Kind, TriggerKind};
-use understudy_core::fleet::{Fleet, FleetEntry, FleetLimits, FleetState, Maintenance, Progress};
+use understudy_core::fleet::{Fleet, FleetEntry, FleetLimits, FleetMode, FleetState, Maintenance, Progress};
 use understudy_core::guard::{Guard, Verdict};
 use understudy_core::health::{Health, SiteHealth};
-use understudy_core::plan::{Consent, OnExpiry, Plan, parse};
+use understudy_core::plan::{Consent, Mode, OnExpiry, Plan, parse};
 use understudy_core::setup::SetupRecord;
 
 /// Ten o'clock on a Saturday.
@@ -192,6 +192,62 @@ fn an_observing_plan_says_what_it_would_have_done_and_does_not() {
         waiting.would.is_none() && !waiting.alert,
         "the hold counts here too: {waiting:?}"
     );
+}
+
+/// The mode that is set for all plans.
+fn all_in(mode: Mode) -> Option<FleetMode> {
+    let word = word("mia", 0);
+    Some(FleetMode { mode, word })
+}
+
+#[test]
+fn a_mode_of_all_plans_makes_a_plan_more_careful_and_never_bolder() {
+    for own in [Mode::Automatic, Mode::Approve, Mode::Observe, Mode::Manual] {
+        for of_all in [Mode::Automatic, Mode::Approve, Mode::Observe, Mode::Manual] {
+            let mut case = Case::failover(json!({"mode": own.as_str()}));
+            case.fleet.mode = all_in(of_all);
+            let decision = case.at(60);
+            let asks = matches!(decision.proposal, ProposalChange::Make { .. });
+            let found = (decision.start.is_some(), asks, decision.would.is_some());
+            let wanted = match own.max(of_all) {
+                Mode::Automatic => (true, false, false),
+                Mode::Approve => (false, true, false),
+                Mode::Observe => (false, false, true),
+                Mode::Manual => (false, false, false),
+            };
+            assert_eq!(found, wanted, "{own} under {of_all}: {decision:?}");
+            let careful = matches!(of_all, Mode::Observe | Mode::Manual);
+            assert_eq!(stops(&decision.verdicts).contains(&Guard::FleetIsAutomatic), careful);
+        }
+    }
+}
+
+#[test]
+fn what_is_asked_or_told_names_whose_mode_it_is() {
+    let mut case = Case::failover(json!({}));
+    case.fleet.mode = all_in(Mode::Observe);
+    assert!(case.at(60).summary.contains("the mode of all plans is observe"));
+    case.fleet.mode = all_in(Mode::Approve);
+    let asked = propose(&mut case, 60);
+    assert!(
+        asked.summary.contains("the mode of all plans is approve"),
+        "{}",
+        asked.summary
+    );
+    assert!(starts(&case.judged(70, &approval(Some("p1")))), "a yes moves it");
+    case.fleet.mode = None;
+    assert!(starts(&case.at(80)), "and so does the end of that mode");
+}
+
+#[test]
+fn a_promised_return_goes_over_the_plans_own_mode_and_not_over_that_of_all_plans() {
+    let mut case = Case::failback(json!({}));
+    case.control.away.as_mut().unwrap().return_at = Some(at(60));
+    case.plan.policy.mode = Mode::Observe;
+    assert!(starts(&case.at(60)));
+    case.fleet.mode = all_in(Mode::Observe);
+    let held = case.at(60);
+    assert_eq!((held.start, held.would.is_some()), (None, true));
 }
 
 fn approving() -> Case {

@@ -89,7 +89,7 @@ fn a_slot_is_counted_once_and_an_older_one_never() {
     let first = observe(None, &plan.probes[0], "here", at(0), Sample::new(Health::Healthy, ""))
         .unwrap()
         .observation;
-    for seconds in [0, 1, 4, -5, -86_400] {
+    for seconds in [0, 1, 4, -5] {
         let again = observe(
             Some(&first),
             &plan.probes[0],
@@ -109,6 +109,47 @@ fn a_slot_is_counted_once_and_an_older_one_never() {
         )
         .is_some()
     );
+}
+
+#[test]
+fn a_slot_from_a_clock_that_ran_ahead_is_got_over_and_nothing_is_counted_twice() {
+    let plan = plan();
+    let look = |last: Option<&Observation>, seconds: i64| {
+        observe(
+            last,
+            &plan.probes[0],
+            "here",
+            at(seconds),
+            Sample::new(Health::Healthy, ""),
+        )
+    };
+    let ahead = Observation {
+        slot: slot(at(3600), 5),
+        observed_at: at(3600),
+        ..feed(&[Health::Healthy; 3]).unwrap()
+    };
+    let anew = look(Some(&ahead), 10).expect("time need not catch up first");
+    assert_eq!(
+        (
+            anew.observation.slot,
+            anew.observation.health,
+            anew.observation.streak.slots
+        ),
+        (slot(at(10), 5), Health::Unknown, 1),
+        "it is counted from the beginning"
+    );
+    assert!(anew.changed && anew.write, "what was known is not known any more");
+    assert!(look(Some(&anew.observation), 14).is_none(), "the slot is counted");
+    let settled = look(Some(&anew.observation), 15).unwrap();
+    assert_eq!(settled.observation.health, Health::Healthy);
+    assert!(settled.changed);
+
+    // One slot is what two clocks that are right may differ by.
+    let next = Observation {
+        slot: slot(at(15), 5),
+        ..ahead
+    };
+    assert!(look(Some(&next), 10).is_none());
 }
 
 #[test]
@@ -194,6 +235,35 @@ fn a_missing_stale_or_contradicted_word_is_unknown_and_never_unhealthy() {
         health(&[bad, stale_good], 0),
         Health::Unhealthy,
         "one that stopped looking has no veto"
+    );
+}
+
+#[test]
+fn a_word_from_a_clock_that_is_ahead_is_unknown_and_names_the_clock() {
+    let plan = plan();
+    let green = |observations: &[Observation]| assess(at(0), &plan, observations, &[])["green"].clone();
+    let soon = seen("green-1", "green", "there", Health::Healthy, 5);
+    assert_eq!(
+        green(&[soon]).health,
+        Health::Healthy,
+        "one slot is what two clocks differ by"
+    );
+    let ahead = seen("green-1", "green", "there", Health::Healthy, 10);
+    let found = green(std::slice::from_ref(&ahead));
+    assert_eq!((found.health, found.settling), (Health::Unknown, false));
+    let reason = &found.witnesses[0].reason;
+    assert!(reason.contains("clock") && reason.contains("10 s ahead"), "{reason}");
+
+    let here = seen("green-1", "green", "here", Health::Unhealthy, 0);
+    let found = green(&[here, ahead]);
+    assert_eq!(found.health, Health::Unhealthy, "it has no veto");
+    assert!(
+        found.witnesses[0]
+            .unfit
+            .iter()
+            .any(|why| why.starts_with("there: ") && why.contains("clock")),
+        "and it is told: {:?}",
+        found.witnesses[0].unfit
     );
 }
 
@@ -288,7 +358,9 @@ proptest! {
         let mut last: Option<Observation> = None;
         for seconds in times {
             if let Some(observed) = observe(last.as_ref(), &plan.probes[0], "here", at(seconds), Sample::new(Health::Unhealthy, "")) {
-                prop_assert!(last.as_ref().is_none_or(|before| before.slot < observed.observation.slot));
+                let now = slot(at(seconds), 5);
+                // One that lies ahead of what two clocks differ by is got over, and then nothing is counted on.
+                prop_assert!(last.as_ref().is_none_or(|before| before.slot < now || (before.slot > now + 1 && observed.observation.streak.slots == 1)));
                 prop_assert!(observed.observation.streak.slots <= 3);
                 last = Some(observed.observation);
             }

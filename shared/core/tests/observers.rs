@@ -4,7 +4,7 @@
 use jiff::Timestamp;
 use serde_json::json;
 use understudy_core::health::{
-    Health, Observation, REFERENCE_SITE, Sample, Streak, Witness, assess, observe, slot, unfit,
+    Health, Observation, REFERENCE_SITE, Sample, Streak, Witness, assess, observe, short_of_quorum, slot, unfit,
 };
 use understudy_core::plan::{Plan, parse};
 
@@ -111,6 +111,30 @@ fn the_voice_of_an_unfit_observer_does_not_count_and_is_told() {
     let two = heard(1, &[blind, voice("b", Health::Healthy, 0)]);
     assert_eq!(two.health, Health::Healthy, "the fit one decides");
     assert_eq!(two.unfit, ["a: everything it asks failed at once"]);
+}
+
+#[test]
+fn a_probe_is_short_of_its_quorum_once_too_few_still_look_at_it() {
+    let short = |quorum: u32, voices: &[Observation]| short_of_quorum(at(100), &plan(quorum), voices).count();
+    let fresh = |observer: &str| voice(observer, Health::Healthy, 0);
+    let gone = |observer: &str, slots: i64| Observation {
+        slot: slot(at(100), 5) + slots,
+        ..fresh(observer)
+    };
+    assert_eq!(short(2, &[fresh("a"), fresh("b")]), 0);
+    assert_eq!(
+        short(2, &[fresh("a"), gone("b", -3)]),
+        0,
+        "three slots old is still evidence"
+    );
+    assert_eq!(short(2, &[fresh("a"), gone("b", -4)]), 1);
+    assert_eq!(short(2, &[fresh("a"), gone("b", 2)]), 1, "a clock that ran ahead");
+    assert_eq!(short(2, &[fresh("a"), fresh("b"), gone("c", -4)]), 0, "two are enough");
+    assert_eq!(
+        short(2, &[fresh("a")]),
+        0,
+        "the second has never looked: it may be on its way"
+    );
 }
 
 /// What an observer sees of `probes`: each its site, its interval and the second at which it began to fail.

@@ -3,9 +3,10 @@
 
 use jiff::SignedDuration;
 use serde_json::{Value, json};
+use understudy_core::control::Wake;
 use understudy_core::health::{AlarmState, Health};
 use understudy_core::report::EventKind;
-use understudy_engine::ports::{CallErrorKind, Clock};
+use understudy_engine::ports::{CallErrorKind, Clock, Put, Table};
 use understudy_testkit::faults::Fault;
 use understudy_testkit::world::World;
 use understudy_testkit::world_oracle::violations;
@@ -321,4 +322,100 @@ async fn a_person_waits_for_a_standby_that_has_just_come_up_or_forces_it() {
     let mut forced = failover("now, please");
     forced["force"] = json!(true);
     assert_eq!(world.command(forced).await["ok"], true);
+}
+
+async fn seen_by(world: &World, observers: &[&str], rounds: u32) {
+    for _ in 0..rounds {
+        for observer in observers {
+            world.observe_as(observer).await;
+        }
+        world.deliver().await;
+        world.clock.sleep(SignedDuration::from_secs(5)).await;
+    }
+}
+
+#[tokio::test]
+async fn a_plan_that_needs_two_observers_tells_once_that_one_has_fallen_silent() {
+    let world = shop_with(7, plan_with(json!({"observers": {"quorum": 2}}))).await;
+    let both = ["eu-west-1", "eu-central-1"];
+    seen_by(&world, &both, 8).await;
+    let (told, version) = (alerts(&world).len(), world.control("shop").version);
+    seen_by(&world, &both, 8).await;
+    assert_eq!(
+        world.control("shop").version,
+        version,
+        "while both look, nothing is written"
+    );
+
+    seen_by(&world, &both[..1], 12).await;
+    let news = alerts(&world).split_off(told);
+    assert_eq!(news.len(), 1, "{news:?}");
+    assert!(
+        news[0].contains("2 observers must agree and 1 can be heard"),
+        "{news:?}"
+    );
+
+    seen_by(&world, &both, 8).await;
+    let status = world.command(json!({"command": "status", "plan": "shop"})).await;
+    assert_eq!(status["sites"]["blue"]["health"], "healthy", "{status:#}");
+    assert_eq!(alerts(&world).len(), told + 1);
+}
+
+#[tokio::test]
+async fn a_dead_standby_is_told_once_and_moves_nothing() {
+    let world = shop(8).await;
+    for _ in 0..2 {
+        let told = alerts(&world).len();
+        world.cloud.answer(GREEN_HOST, Health::Unhealthy, "connection refused");
+        world.run_rounds(12).await;
+        let news = alerts(&world).split_off(told);
+        assert_eq!(news.len(), 1, "{news:?}");
+        assert!(news[0].contains("site green is unhealthy"), "{news:?}");
+        world.cloud.answer(GREEN_HOST, Health::Healthy, "HTTP 200");
+        world.run_rounds(12).await;
+        assert_eq!(alerts(&world).len(), told + 1, "that it is well again wakes nobody");
+    }
+    assert!(world.cloud.changes().is_empty());
+}
+
+/// Rewrites what is known of green as if this observer's clock had been an hour ahead when it looked.
+async fn from_the_future(world: &World, observer: &str, wake: Option<Wake>) {
+    let mut item = world.table.peek_all("shop", "observation#green").remove(0);
+    item.key.item = format!("observation#green#green-web#{observer}");
+    let standing = world
+        .table
+        .peek("shop", &item.key.item)
+        .map_or(0, |known| known.version);
+    item.version = standing + 1;
+    item.body["observer"] = json!(observer);
+    item.body["slot"] = json!(item.body["slot"].as_i64().unwrap() + 720);
+    item.wake = wake;
+    assert_eq!(world.table.put(&item, standing).await.unwrap(), Put::Written);
+}
+
+#[tokio::test]
+async fn a_site_is_seen_again_as_soon_as_a_clock_that_ran_ahead_is_right() {
+    let world = shop(9).await;
+    from_the_future(&world, "eu-west-1", None).await;
+    world.cloud.answer(GREEN_HOST, Health::Unhealthy, "connection refused");
+    let health = async || {
+        let status = world.command(json!({"command": "status", "plan": "shop"})).await;
+        status["sites"]["green"]["health"].as_str().unwrap().to_owned()
+    };
+    assert_eq!(health().await, "unknown", "an hour of healthy is not believed");
+    world.run_rounds(6).await;
+    assert_eq!(health().await, "unhealthy", "and does not have to pass first");
+}
+
+#[tokio::test]
+async fn an_observer_whose_clock_is_ahead_is_told() {
+    let world = shop(10).await;
+    from_the_future(&world, "eu-central-1", Some(Wake::Decision)).await;
+    world.run_rounds(6).await;
+    let told = alerts(&world);
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert!(
+        told[0].contains("eu-central-1") && told[0].contains("clock"),
+        "{told:?}"
+    );
 }

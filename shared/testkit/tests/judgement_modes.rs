@@ -5,8 +5,9 @@ use serde_json::{Value, json};
 use understudy_core::execution::Status;
 use understudy_core::health::Health;
 use understudy_core::report::EventKind;
-use understudy_engine::ports::{Item, Table};
+use understudy_engine::ports::{Clock, Item, Table};
 use understudy_engine::store::{FLEET_STATE, fleet_key};
+use understudy_testkit::faults::Place;
 use understudy_testkit::world::World;
 use understudy_testkit::world_oracle::violations;
 use understudy_testkit::world_plan::{BLUE_HOST, failover, furnish, really_at, sample_plan, shop, shop_with};
@@ -166,6 +167,122 @@ async fn a_pause_of_all_plans_holds_every_plan_and_its_end_lets_them_go() {
                 .all(|control| control.active_site == "green"))
             .await
     );
+}
+
+#[tokio::test]
+async fn a_paused_plan_stays_and_its_resume_lets_it_go_at_once() {
+    let world = shop(13).await;
+    done(&world, "pause", "shop", json!({})).await;
+    kill_blue(&world);
+    world.run_rounds(20).await;
+    assert!(world.cloud.changes().is_empty());
+    let alerts = told(&world, EventKind::Alert);
+    assert!(alerts.iter().any(|text| text.contains("plan_not_paused")), "{alerts:?}");
+    done(&world, "resume", "shop", json!({})).await;
+    assert!(!world.cloud.changes().is_empty(), "the word itself judges again");
+    assert!(world.settle(30).await);
+    assert_eq!(really_at(&world.cloud), ("green", "green"));
+}
+
+#[tokio::test]
+async fn a_person_goes_over_latch_and_budget_and_never_over_a_live_lease() {
+    let world = shop(14).await;
+    kill_blue(&world);
+    assert!(
+        world
+            .run_until(30, |world| world.control("shop").active_site == "green")
+            .await
+    );
+    assert!(world.settle(20).await);
+    world.cloud.answer(BLUE_HOST, Health::Healthy, "HTTP 200");
+    world.run_rounds(6).await;
+    let control = world.control("shop");
+    assert!(
+        control.latch.is_some_and(|latch| latch.until > world.clock.now()),
+        "it is latched"
+    );
+    assert_eq!(
+        control.automatic_failovers.len(),
+        1,
+        "and has spent its one of the hour"
+    );
+    // The executor dies with the lease in its hand.
+    world.executor_wire.kill_at(5, Place::AfterEffect);
+    let mut back = failover("green is too dear");
+    back["to"] = json!("blue");
+    back["force"] = json!(true);
+    assert_eq!(world.command(back.clone()).await["ok"], true, "a person goes over both");
+    world.deliver().await;
+    let control = world.control("shop");
+    let lease = control.lease.expect("the dead executor's");
+    assert!(control.execution.is_some() && lease.expires_at > world.clock.now());
+
+    for force in [false, true] {
+        let mut again = back.clone();
+        (again["force"], again["accept_data_loss"]) = (json!(force), json!(force));
+        let refused = world.command(again).await;
+        assert_eq!(refused["ok"], false, "{refused:#}");
+        assert!(
+            refused["error"].as_str().unwrap().contains("no_execution_in_progress"),
+            "{refused:#}"
+        );
+    }
+    assert!(world.settle(30).await, "another executor ends it");
+    assert_eq!(really_at(&world.cloud), ("blue", "blue"));
+    assert_eq!(violations(&world), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn a_mode_of_all_plans_holds_every_bolder_plan_and_its_end_lets_them_go() {
+    let world = shop(12).await;
+    let other = say(&world, "mode", "shop", json!({"mode": "observe"})).await;
+    assert!(other["error"].as_str().unwrap().contains("policy.mode"), "{other:#}");
+    let none = say(&world, "mode", "*", json!({"mode": "automatic"})).await;
+    assert_eq!(none["ok"], false, "there is none to take back: {none:#}");
+    done(&world, "mode", "*", json!({"mode": "observe"})).await;
+    let again = say(&world, "mode", "*", json!({"mode": "observe"})).await;
+    assert!(
+        again["error"].as_str().unwrap().contains("already, by mia"),
+        "{again:#}"
+    );
+    let words = told(&world, EventKind::Operator);
+    assert!(
+        words.iter().any(|text| text.contains("all plans put in mode observe")),
+        "{words:?}"
+    );
+    kill_blue(&world);
+    world.run_rounds(20).await;
+    assert!(world.cloud.changes().is_empty());
+    let would = told(&world, EventKind::Alert);
+    assert!(
+        would
+            .iter()
+            .any(|text| text.contains("would have started: failover blue → green")),
+        "{would:?}"
+    );
+    let status = world.command(json!({"command": "status", "plan": "shop"})).await;
+    assert!(
+        status["text"]
+            .to_string()
+            .contains("all plans are in mode observe by mia"),
+        "{status:#}"
+    );
+    let list = world.command(json!({"command": "list"})).await;
+    assert_eq!(list["all_plans"]["fleet_is_automatic"]["mode"], "observe", "{list:#}");
+
+    done(&world, "mode", "*", json!({"mode": "approve"})).await;
+    assert!(
+        world
+            .run_until(20, |world| world.control("shop").proposal.is_some())
+            .await
+    );
+    done(&world, "mode", "*", json!({"mode": "automatic"})).await;
+    assert!(
+        world
+            .run_until(20, |world| world.control("shop").active_site == "green")
+            .await
+    );
+    assert_eq!(violations(&world), Vec::<String>::new());
 }
 
 #[tokio::test]

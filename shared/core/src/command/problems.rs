@@ -34,6 +34,16 @@ pub(super) fn problems(command: &Command) -> Vec<String> {
                 problems.push("say either `until` or `for_seconds`".into());
             }
         }
+        Command::Mode(word) => {
+            words(&mut problems, Some(&word.plan), &word.operator, &word.reason);
+            if word.plan != ALL_PLANS {
+                problems.push(
+                    "`mode` is for all plans, `\"plan\": \"*\"`; that of one plan is `policy.mode` in its file: change it with \
+                     `put-plan`"
+                        .into(),
+                );
+            }
+        }
         Command::Acknowledge(word) | Command::Keep(word) | Command::Cancel(word) | Command::DeletePlan(word) => {
             words(&mut problems, Some(&word.plan), &word.operator, &word.reason);
         }

@@ -3,6 +3,7 @@
 use crate::control::later;
 use crate::execution::Style;
 use crate::fleet::MAX_MAINTENANCE_SECONDS;
+use crate::plan::Mode;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -152,7 +153,7 @@ macro_rules! with_a_word {
     };
 }
 
-with_a_word!(Answer, Escalate, MaintenanceWindow, Pause, Resolve, Skip);
+with_a_word!(Answer, Escalate, MaintenanceWindow, ModeOfAll, Pause, Resolve, Skip);
 
 /// All plans, where a command takes that.
 pub const ALL_PLANS: &str = "*";
@@ -218,6 +219,23 @@ impl MaintenanceWindow {
         }
         Ok(until)
     }
+}
+
+/// A mode for all plans, which makes their own modes more careful and never bolder.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ModeOfAll {
+    /// `*`: the mode of one plan is its file's.
+    pub plan: String,
+    /// The mode; `automatic` gives each plan its own back.
+    pub mode: Mode,
+    /// Who asks (asserted; CloudTrail proves).
+    pub operator: String,
+    /// Why.
+    pub reason: String,
+    /// Say what would be done, and do nothing.
+    #[serde(default)]
+    pub dry_run: bool,
 }
 
 /// A word about all plans.

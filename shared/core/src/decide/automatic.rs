@@ -1,13 +1,13 @@
 //! Moves that nobody asked for: which one the evidence calls for, and what the plan's mode makes of it.
 
+use super::concern::Concerns;
 use super::evidence::{no_execution, source_verdict, worth_an_alert};
-use super::{Decision, Move, ProposalChange, Situation, Trigger, failback, failover, proposal};
+use super::{Decision, Move, ProposalChange, Situation, Trigger, failback, failover, proposal, restraint};
 use crate::guard::Verdict;
 use crate::health::{Health, SiteHealth};
 use crate::mutant::{self, Mutant};
 use crate::plan::Mode;
 use jiff::Timestamp;
-use std::collections::BTreeMap;
 
 pub(super) fn decide_automatic(
     now: Timestamp,
@@ -33,16 +33,12 @@ pub(super) fn decide_automatic(
         _ if control.away.is_some() => failback::decide_failback(now, trigger, situation, source, verdicts),
         Health::Healthy => {
             verdicts.push(source_verdict(active, source));
-            let summary = format!("nothing to do: the active site {active} is healthy");
-            match unfit_observers(sites) {
-                None => Decision::nothing(summary, verdicts),
-                Some(unfit) => Decision {
-                    alert: true,
-                    ..Decision::nothing(
-                        format!("{summary}; but not every observer can be heard: {unfit}"),
-                        verdicts,
-                    )
-                },
+            let concerns = Concerns::of(situation);
+            let summary = concerns.behind(format!("nothing to do: the active site {active} is healthy"));
+            Decision {
+                alert: concerns.news,
+                concerns: Some(concerns.names),
+                ..Decision::nothing(summary, verdicts)
             }
         }
         Health::Degraded | Health::Unknown => {
@@ -68,17 +64,17 @@ pub(super) fn conclude(
     mut chosen: Move,
     by_word: bool,
 ) -> Decision {
-    match situation.plan.policy.mode {
-        Mode::Observe if !by_word => {
-            let summary = format!("it would have started: {}; policy.mode is observe", chosen.sentence());
+    match restraint::mode(situation, by_word) {
+        (Mode::Observe, of) => {
+            let summary = format!("it would have started: {}; {of} is observe", chosen.sentence());
             return Decision {
                 alert: true,
                 would: Some(chosen),
                 ..Decision::nothing(summary, verdicts)
             };
         }
-        Mode::Approve if !by_word => {
-            let (verdict, change) = proposal::approval(now, trigger, situation, &chosen);
+        (Mode::Approve, of) => {
+            let (verdict, change) = proposal::approval(now, trigger, situation, (&chosen, of));
             let allows = verdict.allows;
             verdicts.push(verdict);
             if !allows {
@@ -99,23 +95,10 @@ pub(super) fn conclude(
                 chosen.operator = Some(answer.operator.clone());
             }
         }
-        _ => {}
+        (Mode::Automatic | Mode::Manual, _) => {}
     }
     Decision {
         start: Some(chosen.clone()),
         ..Decision::nothing(chosen.sentence(), verdicts)
     }
-}
-
-// Whose voice does not count, and why. The others decide without it; somebody should know all the same.
-fn unfit_observers(sites: &BTreeMap<String, SiteHealth>) -> Option<String> {
-    let mut unfit: Vec<&str> = sites
-        .values()
-        .flat_map(|site| &site.witnesses)
-        .flat_map(|witness| &witness.unfit)
-        .map(String::as_str)
-        .collect();
-    unfit.sort_unstable();
-    unfit.dedup();
-    (!unfit.is_empty()).then(|| unfit.join("; "))
 }

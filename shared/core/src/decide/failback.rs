@@ -2,6 +2,7 @@
 
 use super::asking::Asking;
 use super::automatic::conclude;
+use super::concern::Concerns;
 use super::evidence::worth_an_alert;
 use super::{Accepted, Decision, Move, Situation, Trigger, consequences, restraint};
 use crate::control::later;
@@ -9,7 +10,7 @@ use crate::execution::{Kind, Style, TriggerKind};
 use crate::guard::{Guard, Verdict};
 use crate::health::{Health, SiteHealth};
 use crate::mutant::{self, Mutant};
-use crate::plan::{FailbackMode, Mode};
+use crate::plan::FailbackMode;
 use crate::preflight;
 use crate::report::clock;
 use jiff::{SignedDuration, Timestamp};
@@ -89,22 +90,22 @@ pub(super) fn decide_failback(
         asking.ask(verdict);
     }
     let irreversible = plan.irreversible_steps(Style::Planned);
-    if !irreversible.is_empty() {
-        // Databases go home only by switchover: a promotion needs an old side that was rebuilt, and a person who knows.
-        asking.ask(Verdict::stop(
-            Guard::FailbackReversible,
+    // Databases go home only by switchover: a promotion needs an old side that was rebuilt, and a person who knows.
+    asking.ask(Verdict::when(
+        Guard::FailbackReversible,
+        irreversible.is_empty(),
+        if irreversible.is_empty() {
+            "every step of the way home can be taken back".to_owned()
+        } else {
             format!(
                 "step {} can not be taken back, and the old side may hold data that the new one does not",
                 irreversible.join(", ")
-            ),
-            "make the old side a replica of the new one, then bring it home by hand with `failback`",
-        ));
-    }
+            )
+        },
+        "make the old side a replica of the new one, then bring it home by hand with `failback`",
+    ));
 
-    let mut stops = asking.stops();
-    if plan.policy.mode == Mode::Observe {
-        stops.retain(|guard| *guard != Guard::PlanIsAutomatic);
-    }
+    let stops = restraint::stops(&asking, situation, by_word);
     if stops.is_empty() {
         let reason = if by_word {
             format!(
@@ -144,10 +145,12 @@ pub(super) fn decide_failback(
         ),
         None => format!("no failback: {}", crate::guard::refusals(&asking.verdicts)),
     };
+    let concerns = Concerns::of(situation);
     Decision {
         // An active standby that nobody can vouch for is worth a word, wherever home is.
-        alert: worth_an_alert(source),
+        alert: worth_an_alert(source) || concerns.news,
         look_again_at: if only_time { asking.all_open_at() } else { None },
-        ..Decision::nothing(summary, asking.verdicts)
+        concerns: Some(concerns.names.clone()),
+        ..Decision::nothing(concerns.behind(summary), asking.verdicts)
     }
 }

@@ -9,7 +9,6 @@ use crate::execution::{Kind, Style, TriggerKind};
 use crate::guard::{Guard, Verdict};
 use crate::health::{Health, SiteHealth};
 use crate::mutant::{self, Mutant};
-use crate::plan::Mode;
 use crate::preflight;
 use crate::report::clock;
 use jiff::{SignedDuration, Timestamp};
@@ -51,11 +50,7 @@ pub(super) fn decide_failover(
         asking.ask(verdict);
     }
 
-    let mut stops = asking.stops();
-    if plan.policy.mode == Mode::Observe {
-        // What it would have done is the question then; the mode itself is no answer to it.
-        stops.retain(|guard| *guard != Guard::PlanIsAutomatic);
-    }
+    let stops = restraint::stops(&asking, situation, false);
     if stops.is_empty() {
         let chosen = Move {
             kind: Kind::Failover,

@@ -8,10 +8,12 @@
 //! 3. Each guard of that move speaks: evidence, then restraint, then consent. All must let go.
 //! 4. The plan's mode says what that means: the move starts, a person is asked ([`Proposal`]), or it is only recorded.
 //! 5. What could change by itself with time (a hold, a stability window, an expiry) sets `look_again_at`.
-//! 6. Unknown, stale or contradictory evidence, or everything bad at once, moves nothing and makes an alert.
+//! 6. Unknown, stale or contradictory evidence, or everything bad at once, moves nothing and makes an alert; of a standby
+//!    too, once for each change.
 
 mod asking;
 mod automatic;
+mod concern;
 mod consent;
 mod escalation;
 mod evidence;
@@ -210,6 +212,9 @@ pub struct Decision {
     /// In mode `observe`: what it would have done.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub would: Option<Move>,
+    /// What somebody should look at although the active site is well; none if that was not looked at.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub concerns: Option<Vec<String>>,
 }
 
 impl Decision {
@@ -222,6 +227,7 @@ impl Decision {
             look_again_at: None,
             proposal: ProposalChange::Keep,
             would: None,
+            concerns: None,
         }
     }
 

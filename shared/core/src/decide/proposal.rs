@@ -1,4 +1,4 @@
-//! Moves that wait for a person's yes (`policy.mode: approve`).
+//! Moves that wait for a person's yes (`policy.mode: approve`, or the same mode of all plans).
 //!
 //! 1. When every guard lets go, decision does not start: it makes a [`Proposal`] on the control item, and tells people.
 //! 2. `approve` makes decision judge again, since evidence may have changed meanwhile; the proposal lets go only of
@@ -121,12 +121,13 @@ impl Proposal {
     }
 }
 
-/// The verdict of `move_approved` on a move that every other guard has let go, and what happens to the proposal.
+/// The verdict of `move_approved` on a move that every other guard has let go, and what happens to the proposal. `of`: what
+/// has the mode `approve`.
 pub(super) fn approval(
     now: Timestamp,
     trigger: &Trigger,
     situation: Situation<'_>,
-    chosen: &Move,
+    (chosen, of): (&Move, &str),
 ) -> (Verdict, ProposalChange) {
     let approval = &situation.plan.policy.approval;
     let known = situation
@@ -141,7 +142,7 @@ pub(super) fn approval(
             SignedDuration::from_secs(i64::from(approval.expires_after_seconds)),
         );
         let verdict = stop(format!(
-            "policy.mode is approve; a person is asked until {}",
+            "{of} is approve; a person is asked until {}",
             clock(expires_at)
         ));
         let chosen = Box::new(chosen.clone());

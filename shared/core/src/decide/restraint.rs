@@ -3,12 +3,40 @@
 use super::Situation;
 use super::asking::Asking;
 use crate::control::{Word, later};
-use crate::fleet::Maintenance;
+use crate::fleet::{FleetMode, Maintenance};
 use crate::guard::{Guard, Verdict};
 use crate::mutant::{Mutant, active};
 use crate::plan::Mode;
 use crate::report::clock;
 use jiff::{SignedDuration, Timestamp};
+
+/// The mode that counts, and what it is the mode of: the plan's own, or that of all plans where it is more careful.
+///
+/// `by_word`: a person has asked for this very move, and that word goes over the plan's own mode. One on all plans it does
+/// not go over, as little as over a pause.
+pub(super) fn mode(situation: Situation<'_>, by_word: bool) -> (Mode, &'static str) {
+    let own = if by_word {
+        Mode::Automatic
+    } else {
+        situation.plan.policy.mode
+    };
+    let fleet = situation.fleet.boldest();
+    if fleet > own {
+        (fleet, "the mode of all plans")
+    } else {
+        (own, "policy.mode")
+    }
+}
+
+/// The guards that stop a move, but for those that only say that the plan observes: what it would have done is the question
+/// then, and the mode itself no answer to it.
+pub(super) fn stops(asking: &Asking, situation: Situation<'_>, by_word: bool) -> Vec<Guard> {
+    let mut stops = asking.stops();
+    if mode(situation, by_word).0 == Mode::Observe {
+        stops.retain(|guard| !matches!(guard, Guard::PlanIsAutomatic | Guard::FleetIsAutomatic));
+    }
+    stops
+}
 
 /// What lets nothing move by itself. `by_word`: a person has asked for this very move (`rollback_plan`), and that word
 /// goes over the mode. It does not go over pauses and windows, which are people's words too, and newer ones.
@@ -17,10 +45,11 @@ pub(super) fn automatic_allowed(asking: &mut Asking, situation: Situation<'_>, b
         plan, control, fleet, ..
     } = situation;
     let mode = plan.policy.mode;
+    let allows = |mode: Mode| matches!(mode, Mode::Automatic | Mode::Approve);
     asking.ask(
         Verdict::when(
             Guard::PlanIsAutomatic,
-            matches!(mode, Mode::Automatic | Mode::Approve),
+            allows(mode),
             match mode {
                 Mode::Automatic => "policy.mode is automatic",
                 Mode::Approve => "policy.mode is approve: it moves if a person says yes",
@@ -31,6 +60,20 @@ pub(super) fn automatic_allowed(asking: &mut Asking, situation: Situation<'_>, b
         )
         .override_if(by_word),
     );
+    asking.ask(match &fleet.mode {
+        None => Verdict::allow(Guard::FleetIsAutomatic, "no mode is set for all plans"),
+        Some(FleetMode { mode, word }) => Verdict::when(
+            Guard::FleetIsAutomatic,
+            allows(*mode),
+            format!(
+                "all plans are in mode {mode} by {} at {}: {}",
+                word.operator,
+                clock(word.at),
+                word.reason
+            ),
+            "move it by hand with `failover`, or give the plans back their own modes with `mode`: \"automatic\"",
+        ),
+    });
     asking.ask(word_verdict(
         Guard::PlanNotPaused,
         control.paused.as_ref().filter(|_| !active(Mutant::PauseIgnored)),

@@ -1,10 +1,11 @@
 //! From observations to the health of a site.
 //!
-//! 1. For each probe, the fresh words of fit observers are counted against the plan's quorum ([`agreed`]).
+//! 1. For each probe, the fresh words of fit observers are counted against the plan's quorum ([`agreed`]). A word from the
+//!    future is not fresh: a clock is wrong, and its observer is named with those whose voice does not count.
 //! 2. The plan's rule (`any`, `all`, `at_least`) makes the health of the site of its probes.
 //! 3. An alarm whose word is sufficient and that is in ALARM makes it unhealthy all the same.
 
-use super::{AlarmState, AlarmWord, Health, Observation, STALE_SLOTS, SiteHealth, Witness, slot};
+use super::{AlarmState, AlarmWord, Health, Observation, SiteHealth, Witness, is_ahead, is_fresh, slot};
 use crate::mutant::{Mutant, active};
 use crate::plan::{AlarmEvidence, Plan, Probe, UnhealthyRule};
 use jiff::Timestamp;
@@ -88,13 +89,16 @@ fn testify(now: Timestamp, plan: &Plan, probe: &Probe, observations: &[Observati
         .iter()
         .filter(|seen| seen.probe == probe.name() && seen.site == probe.common().site)
         .collect();
-    let (fresh, old): (Vec<&Observation>, Vec<&Observation>) = seen.into_iter().partition(|seen| {
-        slot(now, seen.interval_seconds).saturating_sub(seen.slot) <= STALE_SLOTS || active(Mutant::StaleAccepted)
-    });
+    let (ahead, seen): (Vec<&Observation>, Vec<&Observation>) = seen
+        .into_iter()
+        .partition(|seen| is_ahead(seen.slot, slot(now, seen.interval_seconds)));
+    let (fresh, old): (Vec<&Observation>, Vec<&Observation>) = seen.into_iter().partition(|seen| is_fresh(now, seen));
     let (fit, blind): (Vec<&Observation>, Vec<&Observation>) = fresh.into_iter().partition(|seen| seen.unfit.is_none());
+    let early: Vec<String> = ahead.iter().map(|seen| wrong_clock(now, seen)).collect();
     let unfit: Vec<String> = blind
         .iter()
         .map(|seen| format!("{}: {}", seen.observer, seen.unfit.as_deref().unwrap_or_default()))
+        .chain(early.iter().cloned())
         .collect();
     let unknown = |reason: String, settling: bool| Witness {
         probe: probe.name().to_owned(),
@@ -106,6 +110,9 @@ fn testify(now: Timestamp, plan: &Plan, probe: &Probe, observations: &[Observati
         unfit: unfit.clone(),
     };
     let Some(newest) = fit.iter().max_by_key(|seen| seen.observed_at) else {
+        if let Some(why) = early.first() {
+            return unknown(why.clone(), false);
+        }
         if let Some(why) = unfit.first() {
             return unknown(format!("every observer calls itself unfit ({why})"), false);
         }
@@ -161,6 +168,29 @@ fn testify(now: Timestamp, plan: &Plan, probe: &Probe, observations: &[Observati
         settling: health == Health::Unknown && telling.streak.health != Health::Unknown,
         unfit,
     }
+}
+
+/// The plan's probes that fewer observers look at now than its quorum asks for, though more have.
+///
+/// Those of observers that call themselves unfit count here: they look, and what they say of themselves wakes decision.
+pub fn short_of_quorum(now: Timestamp, plan: &Plan, observations: &[Observation]) -> impl Iterator<Item = String> {
+    let quorum = plan.policy.observers.quorum.max(1) as usize;
+    plan.probes.iter().filter_map(move |probe| {
+        let of_probe = |seen: &&Observation| seen.probe == probe.name() && seen.site == probe.common().site;
+        let seen = observations.iter().filter(of_probe);
+        let fresh = seen.clone().filter(|seen| is_fresh(now, seen)).count();
+        (fresh < quorum && fresh < seen.count()).then(|| probe.name().to_owned())
+    })
+}
+
+// Which clock it is nobody can tell from here: the observer's was ahead when it looked, or ours is behind.
+fn wrong_clock(now: Timestamp, seen: &Observation) -> String {
+    let start = seen.slot.saturating_mul(i64::from(seen.interval_seconds.max(1)));
+    format!(
+        "{}: observed {} s ahead of our clock; one of the two clocks is or was wrong, and this is no evidence",
+        seen.observer,
+        start.saturating_sub(now.as_second())
+    )
 }
 
 /// The one health that at least `quorum` observers report, and since when it has been the only one.

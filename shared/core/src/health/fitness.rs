@@ -11,7 +11,7 @@
 //! works again (or, by the second rule, a reference answers). One that is mistaken costs a page to a person
 //! instead of a wrong move.
 
-use super::{Health, Observation, STALE_SLOTS, slot};
+use super::{Health, Observation, STALE_SLOTS, is_ahead, slot};
 use jiff::{SignedDuration, Timestamp};
 use std::collections::BTreeSet;
 
@@ -95,5 +95,6 @@ pub fn unfit<'a>(
 
 fn lately(now: Timestamp, seen: &Observation, newest: i64) -> bool {
     let slots = STALE_SLOTS.max(LOOK_SECONDS / i64::from(seen.interval_seconds.max(1)));
-    slot(now, seen.interval_seconds).saturating_sub(newest) <= slots
+    let current = slot(now, seen.interval_seconds);
+    current.saturating_sub(newest) <= slots && !is_ahead(newest, current)
 }

@@ -115,7 +115,8 @@ pub struct Observers {
 }
 
 /// Whether Understudy moves the plan by itself.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+// From the boldest to the most careful: a mode of all plans counts where it is the more careful one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Mode {
     /// It does, within the guards.
@@ -127,6 +128,24 @@ pub enum Mode {
     Observe,
     /// Only a person's command moves it.
     Manual,
+}
+
+impl Mode {
+    /// The word, as plan files and commands spell it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Automatic => "automatic",
+            Self::Approve => "approve",
+            Self::Observe => "observe",
+            Self::Manual => "manual",
+        }
+    }
+}
+
+impl std::fmt::Display for Mode {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str(self.as_str())
+    }
 }
 
 /// When a site counts as unhealthy.

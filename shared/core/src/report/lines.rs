@@ -5,7 +5,7 @@ use super::{Timeline, clock, seconds};
 use crate::control::{Control, Word};
 use crate::decide::{Decision, Situation};
 use crate::execution::{Execution, Kind, Status};
-use crate::fleet::Maintenance;
+use crate::fleet::{FleetMode, Maintenance};
 use jiff::Timestamp;
 
 /// The state of a plan. `next` is what decision would say now.
@@ -65,6 +65,9 @@ pub fn status_lines(now: Timestamp, situation: Situation<'_>, next: &Decision) -
     };
     held("all is stopped", fleet.stopped.as_ref());
     held("all plans are paused", fleet.paused.as_ref());
+    if let Some(FleetMode { mode, word }) = &fleet.mode {
+        held(&format!("all plans are in mode {mode}"), Some(word));
+    }
     held("paused", control.paused.as_ref());
     let windows = [
         ("maintenance", &control.maintenance),

@@ -167,6 +167,7 @@ impl DecisionMaker {
 /// The guards that a person's word on all plans closes, for the answer of `list`.
 pub(super) fn fleet_words(state: &FleetState, now: Timestamp) -> Value {
     json!({
+        Guard::FleetIsAutomatic.as_str(): state.mode,
         Guard::FleetNotPaused.as_str(): state.paused,
         Guard::FleetNotStopped.as_str(): state.stopped,
         Guard::NoMaintenance.as_str(): state.maintenance.as_ref().filter(|window| window.until > now),

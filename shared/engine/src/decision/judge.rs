@@ -262,7 +262,14 @@ impl DecisionMaker {
     ) -> Result<bool, CallError> {
         let proposes = decision.proposal != ProposalChange::Keep;
         let fingerprint = decision.fingerprint(trigger);
-        let known = control.repeated(&fingerprint).filter(|_| !proposes).cloned();
+        let concerned = decision
+            .concerns
+            .as_ref()
+            .is_some_and(|concerns| control.is_news(concerns));
+        let known = control
+            .repeated(&fingerprint)
+            .filter(|_| !proposes && !concerned)
+            .cloned();
         let worth_a_record = decision.alert || proposes || !matches!(trigger, Trigger::Timer);
         let decision_id = match &known {
             Some(last) => {
@@ -288,6 +295,9 @@ impl DecisionMaker {
         control.expire(now);
         control.clear_decision_wake();
         control.look_again_at = decision.look_again_at;
+        if let Some(concerns) = &decision.concerns {
+            control.concerns.clone_from(concerns);
+        }
         self.follow_proposal(&mut control, decision, now);
         if known.is_none() && worth_a_record {
             let refusal = LastRefusal {
@@ -302,6 +312,7 @@ impl DecisionMaker {
                 details.extend(reasons(&decision.verdicts));
                 let headline = match &decision.would {
                     Some(would) => format!("observed only: would {} {} to {}", would.kind, would.from, would.to),
+                    None if concerned => format!("look at this: {}", control.concerns.join(", ")),
                     None => format!("nothing moved: {}", trigger.sentence()),
                 };
                 control.announce(about_plan(

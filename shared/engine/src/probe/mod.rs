@@ -21,6 +21,7 @@ mod lag;
 mod observations;
 mod preflight;
 pub mod prune;
+mod silence;
 mod touch;
 
 use crate::executor::HandlerError;
@@ -41,7 +42,7 @@ use std::sync::Arc;
 use tokio::sync::{AcquireError, Mutex, Semaphore, SemaphorePermit};
 use understudy_core::control::later;
 use understudy_core::execution::Status;
-use understudy_core::health::slot;
+use understudy_core::health::{is_counted, slot};
 use understudy_core::plan::{Plan, Probe as PlanProbe};
 use understudy_core::rate::Budget;
 
@@ -108,6 +109,8 @@ struct Memory {
     observations: Observations,
     // When it was last looked whether a plan's preflight is due.
     preflights: BTreeMap<String, Timestamp>,
+    // The probes of a plan that fewer observers look at than it needs, as decision has been told.
+    silent: BTreeMap<String, BTreeSet<String>>,
 }
 
 /// What one invocation did, for the log and the heartbeat.
@@ -267,6 +270,7 @@ impl Probe {
             }
         }
         drop(running);
+        self.tell_silence(&plans, &mut tally).await;
         self.beat(&tally).await;
         metrics::counter!("ProbeErrors").increment(u64::from(tally.errors));
         tracing::info!(
@@ -376,8 +380,8 @@ impl Probe {
             let counted = memory
                 .observations
                 .slot(one, &self.observer)
-                .is_some_and(|counted| counted >= slot);
-            if counted || begun.get(&id).is_some_and(|begun| *begun >= slot) {
+                .is_some_and(|newest| is_counted(newest, slot));
+            if counted || begun.get(&id).is_some_and(|begun| is_counted(*begun, slot)) {
                 continue;
             }
             begun.insert(id.clone(), slot);

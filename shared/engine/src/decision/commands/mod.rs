@@ -75,6 +75,7 @@ impl DecisionMaker {
             Command::Pause(asked) => self.pause(&asked).await,
             Command::Resume(asked) => self.resume(&asked).await,
             Command::Maintenance(asked) => self.maintenance(&asked).await,
+            Command::Mode(asked) => self.mode(&asked).await,
             Command::StopAll(asked) => self.stop_all(&asked).await,
             Command::StartAll(asked) => self.start_all(&asked).await,
             Command::Approve(asked) => self.approve(asked).await,

@@ -4,10 +4,11 @@ use super::super::{DecisionMaker, answers};
 use super::running::is_about_execution;
 use crate::ports::CallError;
 use serde_json::{Value, json};
-use understudy_core::command::{ALL_PLANS, Answer, MaintenanceWindow, Pause, Word as Asked, WordOnPlan};
+use understudy_core::command::{ALL_PLANS, Answer, MaintenanceWindow, ModeOfAll, Pause, Word as Asked, WordOnPlan};
 use understudy_core::control::Word;
 use understudy_core::decide::Trigger;
-use understudy_core::fleet::{FleetState, Maintenance};
+use understudy_core::fleet::{FleetMode, FleetState, Maintenance};
+use understudy_core::plan::Mode;
 use understudy_core::report::clock;
 
 impl DecisionMaker {
@@ -94,6 +95,39 @@ impl DecisionMaker {
             open(&mut control.maintenance, word, now)
         })
         .await
+    }
+
+    /// A mode for all plans.
+    pub(super) async fn mode(&self, asked: &ModeOfAll) -> Result<Value, CallError> {
+        let wanted = asked.mode;
+        let change = |state: &mut FleetState, word: &Word, _| match &state.mode {
+            Some(known) if known.mode == wanted => Err(format!(
+                "all plans are in mode {wanted} already, by {} since {}: {}",
+                known.word.operator,
+                clock(known.word.at),
+                known.word.reason
+            )),
+            None if wanted == Mode::Automatic => {
+                Err("no mode is set for all plans: each is in its own already, its `policy.mode`".to_owned())
+            }
+            _ if wanted == Mode::Automatic => {
+                state.mode = None;
+                Ok("each plan is in its own mode again, its `policy.mode`".to_owned())
+            }
+            _ => {
+                let word = word.clone();
+                state.mode = Some(FleetMode { mode: wanted, word });
+                Ok(format!(
+                    "no plan is bolder than mode {wanted}, and one whose own mode is more careful keeps it; running \
+                     executions go on, and people can move plans; `mode` \"automatic\" gives each its own back"
+                ))
+            }
+        };
+        let headline = match wanted {
+            Mode::Automatic => "given back their own modes".to_owned(),
+            _ => format!("put in mode {wanted}"),
+        };
+        self.by_word_on_all(&asked.word(), &headline, change).await
     }
 
     /// The kill switch.

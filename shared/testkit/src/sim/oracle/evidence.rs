@@ -9,6 +9,8 @@ use understudy_engine::ports::Item;
 
 /// How many slots old a word may be.
 const FRESH_SLOTS: i64 = 3;
+/// How many slots ahead of the reader's clock it may be: as many as clocks that differ by seconds make of it.
+const AHEAD_SLOTS: i64 = 1;
 
 /// What the observations say of one site.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,7 +42,8 @@ pub(super) fn word(items: &[Arc<Item>], plan: &Plan, site: &str, now: Timestamp)
         let current = now.as_second().div_euclid(interval);
         let mut fresh = seen
             .iter()
-            .filter(|seen| seen.probe == probe.name() && seen.site == site && current - seen.slot <= FRESH_SLOTS)
+            .filter(|seen| seen.probe == probe.name() && seen.site == site)
+            .filter(|seen| (-AHEAD_SLOTS..=FRESH_SLOTS).contains(&(current - seen.slot)))
             .peekable();
         let any = fresh.peek().is_some();
         for word in fresh {
@@ -54,4 +57,43 @@ pub(super) fn word(items: &[Arc<Item>], plan: &Plan, site: &str, now: Timestamp)
     all.unhealthy &= probes > 0;
     all.healthy &= probes > 0;
     all
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use serde_json::json;
+    use understudy_core::health::{Sample, observe};
+    use understudy_engine::ports::Key;
+
+    #[test]
+    fn a_word_from_the_future_is_no_evidence() {
+        let plan = understudy_core::plan::parse(crate::world_plan::sample_plan("shop")).unwrap();
+        let now = Timestamp::from_second(1_795_255_200).unwrap();
+        let probe = plan.probes_of("green").next().unwrap();
+        let seen = observe(None, probe, "here", now, Sample::new(Health::Healthy, "HTTP 200")).unwrap();
+        let heard = |slots: i64| {
+            let observation = Observation {
+                health: Health::Healthy,
+                slot: seen.observation.slot + slots,
+                ..seen.observation.clone()
+            };
+            let item = Item {
+                key: Key {
+                    plan: "shop".into(),
+                    item: "observation#green".into(),
+                },
+                version: 1,
+                write_id: "w".into(),
+                schema_version: 1,
+                wake: None,
+                due_at: None,
+                body: json!(observation),
+            };
+            word(&[Arc::new(item)], &plan, "green", now).healthy
+        };
+        let believed: Vec<i64> = (-5..6).filter(|slots| heard(*slots)).collect();
+        assert_eq!(believed, [-3, -2, -1, 0, 1]);
+    }
 }
