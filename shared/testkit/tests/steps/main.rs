@@ -13,6 +13,7 @@ mod hooks;
 mod promotion;
 mod setup;
 mod steering;
+mod together;
 mod traffic;
 
 /// Asserts that nothing was found, and prints what was.

@@ -105,7 +105,7 @@ impl DecisionMaker {
             if execution.status == Status::Stuck {
                 execution.skip(index, now).map_err(|error| error.to_string())?;
             }
-            execution.wake_at = None;
+            execution.look_now();
             Ok(format!(
                 "execution {} goes on without step {}",
                 execution.id, asked.step
@@ -126,7 +126,7 @@ impl DecisionMaker {
                 );
             }
             execution.escalate().map_err(|error| error.to_string())?;
-            execution.wake_at = None;
+            execution.look_now();
             Ok(format!("execution {} goes on as an unplanned move", execution.id))
         })
         .await
@@ -242,7 +242,7 @@ fn stop(execution: &mut Execution, word: &Word, now: Timestamp) -> Result<String
         execution.release(now).map_err(|error| error.to_string())?;
     }
     execution.cancel = Some(word.clone());
-    execution.wake_at = None;
+    execution.look_now();
     Ok(format!(
         "execution {} stops after the step it is at, and is undone",
         execution.id
