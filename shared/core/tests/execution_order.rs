@@ -295,3 +295,37 @@ fn a_plan_that_moves_nothing_in_one_style_or_parts_a_group_is_refused() {
         "{found:?}"
     );
 }
+
+#[test]
+fn a_step_that_is_given_up_says_to_what_what_was_wanted_and_what_was_called() {
+    let mut execution = begun(Style::Planned, &[json!({}), json!({})]);
+    intend(&mut execution, 0);
+    execution.wait(0, at(2), at(3), "its targets are not healthy");
+    let Next::TurnBack(why) = execution.next(at(61)) else {
+        panic!("{:?}", execution.next(at(61)))
+    };
+    for part in [
+        "step step-0 (elb_weights at ",
+        "listener/app/shop/0123456789abcdef/0123456789abcde0",
+        "targetgroup/green/",
+        "60 seconds",
+        "last seen: its targets are not healthy",
+        "wanted: arn=100",
+        "no call was made that may have changed it",
+    ] {
+        assert!(why.contains(part), "{part}: {why}");
+    }
+    execution.attempt(0, at(3)).unwrap();
+    let found = execution.account(0, Some(&state(50)));
+    assert_eq!(
+        found,
+        "wanted: arn=100; found: arn=50; 1 call was made that may have changed it"
+    );
+    execution.turn_back("cancelled").unwrap();
+    execution.attempt(0, at(4)).unwrap();
+    let found = execution.account(0, None);
+    assert!(
+        found.ends_with("1 call was made that may have changed it, and 1 to undo it"),
+        "{found}"
+    );
+}

@@ -20,6 +20,7 @@
 //! What follows is in [`mod@next`], what a result means in [`mod@transitions`]. A transition that is not in the
 //! drawing is an [`IllegalTransition`]: a bug, or an item written by somebody else. It is never "repaired" here.
 
+mod account;
 pub mod next;
 mod pre_state;
 mod raised;

@@ -111,10 +111,10 @@ impl Execution {
                 }
                 StepState::Pending if !self.wants(index) => return Next::Omit(index),
                 StepState::Pending | StepState::Intended | StepState::Applied if overdue => {
-                    let why = format!("it was not done within its time: {}", run.detail);
+                    let why = self.overdue(index);
                     return match on_failure {
                         OnFailure::Continue => Next::Fail(index, why),
-                        _ => self.give_up(on_failure, format!("step {}: {why}", run.name)),
+                        _ => self.give_up(on_failure, format!("{}: {why}", self.step_at(index))),
                     };
                 }
                 StepState::Pending => return Next::Prepare(index),
