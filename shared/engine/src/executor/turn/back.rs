@@ -49,10 +49,11 @@ impl Turn<'_> {
         };
         let unseen =
             matches!(run.state, StepState::Intended | StepState::Applied | StepState::Failed) && run.attempts > 0;
-        if reading.current.same_as(&pre_state) && unseen && run.undo_attempts == 0 && !run.undo_doubted {
+        let restored = driver.is_restored(&reading.current, &pre_state);
+        if restored && unseen && run.undo_attempts == 0 && !run.undo_doubted {
             return self.doubt(control, index, driver.read_lag()).await;
         }
-        if reading.current.same_as(&pre_state) {
+        if restored {
             let settled = if run.undo_attempts > 0 {
                 self.settled(driver.as_ref(), &run).await
             } else {
