@@ -202,6 +202,16 @@ impl Compute for FakeCloud {
         reply.give("compute.association", address.read())
     }
 
+    async fn addresses_in_the_way(
+        &self,
+        _region: Option<&str>,
+        allocation_id: &str,
+        wanted: &Association,
+    ) -> Result<Vec<String>, CallError> {
+        let reply = self.reach("compute.addresses_in_the_way").await?;
+        reply.give("compute.addresses_in_the_way", self.others_at(allocation_id, wanted))
+    }
+
     async fn associate(
         &self,
         _region: Option<&str>,
@@ -209,6 +219,11 @@ impl Compute for FakeCloud {
         wanted: &Association,
     ) -> Result<(), CallError> {
         let reply = self.reach("compute.associate").await?;
+        let others = self.others_at(allocation_id, wanted);
+        if !others.is_empty() {
+            let message = format!("{} is there already; nothing was changed", others.join(", "));
+            return Err(CallError::new(CallErrorKind::Refused, message));
+        }
         let wanted = Some(furnished(wanted));
         self.change_address(
             "compute.associate",
@@ -234,6 +249,15 @@ impl Compute for FakeCloud {
 }
 
 impl FakeCloud {
+    fn others_at(&self, allocation_id: &str, wanted: &Association) -> Vec<String> {
+        let state = lock(&self.state);
+        let there = |(id, address): &(&String, &Lagging<Option<Association>>)| {
+            *id != allocation_id && address.real.as_ref().is_some_and(|now| now.same_as(wanted))
+        };
+        let others = state.addresses.iter().filter(there);
+        others.map(|(id, _)| id.clone()).collect()
+    }
+
     fn change_address(
         &self,
         operation: &'static str,

@@ -103,6 +103,12 @@ passed_on! {
         async fn stop(&self, region: Option<&str>, ids: &[String]) -> Result<(), CallError>;
         async fn rehearse(&self, region: Option<&str>, call: &Rehearsal) -> Result<(), CallError>;
         async fn association(&self, region: Option<&str>, allocation_id: &str) -> Result<Option<Association>, CallError>;
+        async fn addresses_in_the_way(
+            &self,
+            region: Option<&str>,
+            allocation_id: &str,
+            wanted: &Association,
+        ) -> Result<Vec<String>, CallError>;
         async fn associate(&self, region: Option<&str>, allocation_id: &str, wanted: &Association) -> Result<(), CallError>;
         async fn disassociate(
             &self,
