@@ -4,6 +4,7 @@
 mod compute;
 mod database_setup;
 mod databases;
+mod dns;
 mod dns_setup;
 mod gates;
 mod giving_back;
