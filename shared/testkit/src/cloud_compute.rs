@@ -1,7 +1,7 @@
 //! Machines of [`FakeCloud`]: instances, addresses, Auto Scaling groups.
 //!
 //! What was started, stopped or resized is on its way for a few reads. A group then has as many instances in service as
-//! it shall have.
+//! it shall have, and none in the zones that it has left.
 
 use crate::clock::lock;
 use crate::cloud::{FakeCloud, Lagging, Maturing, not_found};
@@ -324,6 +324,7 @@ impl Groups for FakeCloud {
             found.push(group.now.clone());
             if group.arrives() && group.now.launches {
                 group.now.in_service = group.now.size.desired;
+                group.now.left_behind = 0;
             }
         }
         reply.give("groups.groups", found)
@@ -359,7 +360,12 @@ impl Groups for FakeCloud {
             subnets: group.subnets.clone(),
         };
         let accepts = |group: &AutoScalingGroup| group.subnets == expected;
-        let change = |group: &mut AutoScalingGroup| group.subnets = wanted.to_vec();
+        let change = |group: &mut AutoScalingGroup| {
+            // Its instances serve where they are until the group has ended them.
+            let leaves = group.subnets.iter().any(|subnet| !wanted.contains(subnet));
+            group.left_behind = if leaves { group.in_service } else { 0 };
+            group.subnets = wanted.to_vec();
+        };
         self.change_group("groups.set_subnets", name, look, accepts, change)?;
         reply.give("groups.set_subnets", ())
     }
