@@ -10,7 +10,7 @@ use crate::failure::{Codes, Effect, explain, within_one_call};
 use async_trait::async_trait;
 use aws_sdk_autoscaling::Client;
 use aws_sdk_autoscaling::operation::update_auto_scaling_group::builders::UpdateAutoScalingGroupFluentBuilder;
-use aws_sdk_autoscaling::types::{AutoScalingGroup as Described, LifecycleState};
+use aws_sdk_autoscaling::types::{AutoScalingGroup as Described, Instance, LifecycleState};
 use understudy_core::state::GroupSize;
 use understudy_engine::ports::{AutoScalingGroup, CallError, CallErrorKind, Groups};
 
@@ -162,6 +162,12 @@ fn group(described: &Described) -> AutoScalingGroup {
         .instances()
         .iter()
         .filter(|instance| instance.lifecycle_state() == Some(&LifecycleState::InService));
+    // The answer tells an instance's zone, not its subnet; the group's zones follow from its subnets.
+    let zones = described.availability_zones();
+    let left_behind = |instance: &&Instance| {
+        let zone = instance.availability_zone();
+        !zones.is_empty() && zone.is_some_and(|zone| !zones.iter().any(|of_group| of_group == zone))
+    };
     let mut subnets: Vec<String> = described
         .vpc_zone_identifier()
         .unwrap_or_default()
@@ -182,7 +188,8 @@ fn group(described: &Described) -> AutoScalingGroup {
             desired: count(described.desired_capacity()),
             maximum: count(described.max_size()),
         },
-        in_service: u32::try_from(in_service.count()).unwrap_or(u32::MAX),
+        in_service: u32::try_from(in_service.clone().count()).unwrap_or(u32::MAX),
+        left_behind: u32::try_from(in_service.filter(left_behind).count()).unwrap_or(u32::MAX),
         subnets,
         // A group has a status only while it is being deleted.
         launches: !suspended && described.status().is_none(),

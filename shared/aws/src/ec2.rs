@@ -1,15 +1,16 @@
 //! EC2: status checks, starting and stopping, and the place of an address.
 //!
 //! `AssociateAddress` takes an address from wherever it is unless `AllowReassociation` is false, which it always is
-//! here: the service itself refuses what somebody else has associated meanwhile. `DisassociateAddress` names one
-//! association, so it can not end another one.
+//! here: the service itself refuses what somebody else has associated meanwhile. It says nothing about another address at
+//! the destination, and disassociates that one to make room: so the call is preceded by a look. `DisassociateAddress` names
+//! one association, so it can not end another one.
 
 use crate::config::{AwsConfig, Regional, Usage};
 use crate::failure::{Codes, Effect, explain, within_one_call};
 use async_trait::async_trait;
 use aws_sdk_ec2::Client;
 use aws_sdk_ec2::error::{ProvideErrorMetadata, SdkError};
-use aws_sdk_ec2::types::{Address, InstanceStatusSummary};
+use aws_sdk_ec2::types::{Address, Filter, InstanceStatusSummary};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use understudy_core::state::Association;
 use understudy_engine::ports::{CallError, CallErrorKind, Compute, InstanceStatus, Rehearsal};
@@ -59,6 +60,13 @@ impl Ec2Compute {
             )
         })
     }
+}
+
+// Whether `address` would have to go if another one came to `wanted`. Several private addresses of one interface may have
+// an address each; without one named, the first is meant, and which that is is not told.
+fn is_in_the_way(address: &Address, wanted: &Association) -> bool {
+    let place = (&wanted.private_ip_address, address.private_ip_address());
+    address.association_id().is_some() && !matches!(place, (Some(wanted), Some(found)) if wanted != found)
 }
 
 fn association_of(address: &Address) -> Option<Association> {
@@ -216,6 +224,37 @@ impl Compute for Ec2Compute {
             .map(|address| association_of(&address))
     }
 
+    async fn addresses_in_the_way(
+        &self,
+        region: Option<&str>,
+        allocation_id: &str,
+        wanted: &Association,
+    ) -> Result<Vec<String>, CallError> {
+        let doing = format!("looking for other addresses of {}", wanted.sentence());
+        let (by, id) = match (&wanted.network_interface_id, &wanted.instance_id) {
+            (Some(interface), _) => ("network-interface-id", interface),
+            (None, Some(instance)) => ("instance-id", instance),
+            (None, None) => return Ok(Vec::new()),
+        };
+        let answer = self
+            .clients
+            .client(region)
+            .describe_addresses()
+            .filters(Filter::builder().name(by).values(id).build())
+            .send()
+            .await
+            .map_err(|error| explain(&doing, Effect::Reads, CODES, &error))?;
+        let others = answer
+            .addresses()
+            .iter()
+            .filter(|address| is_in_the_way(address, wanted));
+        let others = others.filter_map(|address| address.allocation_id().or(address.public_ip()));
+        Ok(others
+            .filter(|other| *other != allocation_id)
+            .map(str::to_owned)
+            .collect())
+    }
+
     async fn associate(
         &self,
         region: Option<&str>,
@@ -223,23 +262,35 @@ impl Compute for Ec2Compute {
         wanted: &Association,
     ) -> Result<(), CallError> {
         let doing = format!("associating address {allocation_id} with {}", wanted.sentence());
-        let call = self
-            .changing
-            .client(region)
-            .associate_address()
-            .allocation_id(allocation_id)
-            .allow_reassociation(false);
-        // Either an interface, with its private address, or an instance: both at once are refused.
-        let call = match &wanted.network_interface_id {
-            Some(interface) => call
-                .network_interface_id(interface)
-                .set_private_ip_address(wanted.private_ip_address.clone()),
-            None => call.set_instance_id(wanted.instance_id.clone()),
-        };
-        call.send()
-            .await
-            .map(drop)
-            .map_err(|error| conflict_or(&error, explain(&doing, Effect::Changes, CODES, &error)))
+        within_one_call(&doing, async {
+            let others = self.addresses_in_the_way(region, allocation_id, wanted).await?;
+            if !others.is_empty() {
+                let message = format!(
+                    "{doing}: {} is there, which AWS would disassociate to make room; nothing was changed; disassociate it, or \
+                     name a network interface of its own in the plan",
+                    others.join(", ")
+                );
+                return Err(CallError::new(CallErrorKind::Refused, message));
+            }
+            let call = self
+                .changing
+                .client(region)
+                .associate_address()
+                .allocation_id(allocation_id)
+                .allow_reassociation(false);
+            // Either an interface, with its private address, or an instance: both at once are refused.
+            let call = match &wanted.network_interface_id {
+                Some(interface) => call
+                    .network_interface_id(interface)
+                    .set_private_ip_address(wanted.private_ip_address.clone()),
+                None => call.set_instance_id(wanted.instance_id.clone()),
+            };
+            call.send()
+                .await
+                .map(drop)
+                .map_err(|error| conflict_or(&error, explain(&doing, Effect::Changes, CODES, &error)))
+        })
+        .await
     }
 
     async fn disassociate(

@@ -34,6 +34,9 @@ const CODES: Codes = Codes {
     retryable: &[],
 };
 
+/// The attribute of a target group that says for how long a deregistered target drains.
+const DRAINS_SECONDS: &str = "deregistration_delay.timeout_seconds";
+
 /// Load balancers.
 pub struct ElbTraffic {
     reading: Regional<Client>,
@@ -127,6 +130,16 @@ impl Traffic for ElbTraffic {
         Ok(weights_of(&actions[forward(&actions, &doing)?]))
     }
 
+    async fn group_stickiness(&self, region: Option<&str>, target: &ForwardTarget) -> Result<Option<u32>, CallError> {
+        let doing = format!("reading the stickiness of {}", name(target));
+        let actions = self.actions(region, target, &doing).await?;
+        let config = actions[forward(&actions, &doing)?].forward_config();
+        let sticky = config.and_then(ForwardActionConfig::target_group_stickiness_config);
+        let sticky = sticky.filter(|sticky| sticky.enabled() == Some(true));
+        let seconds = sticky.map(|sticky| sticky.duration_seconds().unwrap_or_default());
+        Ok(seconds.map(|seconds| u32::try_from(seconds).unwrap_or_default()))
+    }
+
     async fn set_weights(
         &self,
         region: Option<&str>,
@@ -178,6 +191,30 @@ impl Traffic for ElbTraffic {
                 }
             })
             .collect())
+    }
+
+    async fn deregistration_delay(&self, region: Option<&str>, target_group_arn: &str) -> Result<u32, CallError> {
+        let doing = format!("reading the deregistration delay of {target_group_arn}");
+        let answer = self
+            .reading
+            .client(region)
+            .describe_target_group_attributes()
+            .target_group_arn(target_group_arn)
+            .send()
+            .await
+            .map_err(|error| explain(&doing, Effect::Reads, CODES, &error))?;
+        let told = answer
+            .attributes()
+            .iter()
+            .find(|attribute| attribute.key() == Some(DRAINS_SECONDS));
+        let told = told.and_then(|attribute| attribute.value());
+        // Not told of groups that have no such thing (those of Lambda functions): theirs do not drain.
+        told.map_or(Ok(0), |told| {
+            told.parse().map_err(|_| {
+                let message = format!("{doing}: it is no number of seconds: {told:?}; nothing was changed");
+                CallError::new(CallErrorKind::Refused, message)
+            })
+        })
     }
 
     async fn register(

@@ -50,6 +50,7 @@ fn web() -> AutoScalingGroup {
         name: "web".into(),
         size: size(1, 3, 6),
         in_service: 2,
+        left_behind: 0,
         subnets: vec!["subnet-1".into(), "subnet-2".into()],
         launches: true,
     }
@@ -76,6 +77,21 @@ async fn instances_in_service_are_counted_and_subnets_are_in_order() {
         [],
         "no names are not all names"
     );
+}
+
+#[tokio::test]
+async fn what_serves_in_a_zone_that_the_group_has_left_is_counted() {
+    let body = "<DescribeAutoScalingGroupsResponse><DescribeAutoScalingGroupsResult><AutoScalingGroups><member>\
+         <AutoScalingGroupName>web</AutoScalingGroupName><AvailabilityZones><member>eu-west-1b</member></AvailabilityZones>\
+         <Instances>\
+         <member><AvailabilityZone>eu-west-1a</AvailabilityZone><LifecycleState>InService</LifecycleState></member>\
+         <member><AvailabilityZone>eu-west-1a</AvailabilityZone><LifecycleState>Terminating</LifecycleState></member>\
+         <member><AvailabilityZone>eu-west-1b</AvailabilityZone><LifecycleState>InService</LifecycleState></member>\
+         </Instances></member></AutoScalingGroups></DescribeAutoScalingGroupsResult></DescribeAutoScalingGroupsResponse>";
+    let script = Script::new([says(200, body)]);
+    let groups = AutoScalingGroups::new(&script.config());
+    let found = groups.groups(None, &["web".into()]).await.unwrap();
+    assert_eq!((found[0].in_service, found[0].left_behind), (2, 1));
 }
 
 #[tokio::test]

@@ -29,6 +29,13 @@ fn address(association: &str) -> Answer {
     )
 }
 
+fn nothing_there() -> Answer {
+    says(
+        200,
+        "<DescribeAddressesResponse><addressesSet/></DescribeAddressesResponse>",
+    )
+}
+
 const AT_BLUE: &str = "<associationId>eipassoc-1</associationId><instanceId>i-1</instanceId>\
     <networkInterfaceId>eni-1</networkInterfaceId><privateIpAddress>10.0.0.1</privateIpAddress>";
 
@@ -93,8 +100,11 @@ async fn an_address_says_where_it_is() {
 #[tokio::test]
 async fn an_address_is_associated_without_taking_it_from_anybody() {
     let script = Script::new([
+        nothing_there(),
         says(200, "<AssociateAddressResponse/>"),
+        nothing_there(),
         says(200, "<AssociateAddressResponse/>"),
+        nothing_there(),
         failed(400, "Resource.AlreadyAssociated"),
     ]);
     let compute = Ec2Compute::new(&script.config());
@@ -104,7 +114,10 @@ async fn an_address_is_associated_without_taking_it_from_anybody() {
     let error = compute.associate(None, ADDRESS, &plain).await.unwrap_err();
     assert_eq!(error.kind, CallErrorKind::Conflict, "{error}");
 
-    let sent = script.sent();
+    let all = script.sent();
+    let called = |sent: &&common::Sent| sent.field("Action").as_deref() == Some("AssociateAddress");
+    let sent: Vec<_> = all.iter().filter(called).collect();
+    assert_eq!(sent.len(), 3);
     for sent in &sent {
         assert_eq!(sent.field("AllowReassociation").as_deref(), Some("false"));
     }
@@ -114,6 +127,43 @@ async fn an_address_is_associated_without_taking_it_from_anybody() {
     assert_eq!(sent[1].field("InstanceId"), None);
     assert_eq!(sent[1].field("NetworkInterfaceId").as_deref(), Some("eni-1"));
     assert_eq!(sent[1].field("PrivateIpAddress").as_deref(), Some("10.0.0.1"));
+}
+
+#[tokio::test]
+async fn an_address_is_not_brought_where_another_one_would_have_to_go() {
+    let there = |place: &str| {
+        says(
+            200,
+            format!(
+                "<DescribeAddressesResponse><addressesSet><item><allocationId>eipalloc-2</allocationId>\
+                 <associationId>eipassoc-2</associationId><instanceId>i-1</instanceId>\
+                 <networkInterfaceId>eni-1</networkInterfaceId><privateIpAddress>{place}</privateIpAddress></item>\
+                 </addressesSet></DescribeAddressesResponse>"
+            ),
+        )
+    };
+    let script = Script::new([
+        there("10.0.0.1"),
+        there("10.0.0.1"),
+        there("10.0.0.9"),
+        says(200, "<AssociateAddressResponse/>"),
+    ]);
+    let compute = Ec2Compute::new(&script.config());
+    for wanted in [Association::with("i-1"), at_blue()] {
+        let error = compute.associate(None, ADDRESS, &wanted).await.unwrap_err();
+        assert_eq!(error.kind, CallErrorKind::Refused);
+        assert!(
+            error.message.contains("eipalloc-2") && error.message.contains("nothing was changed"),
+            "{error}"
+        );
+    }
+    // Another private address of the same interface takes nobody's place.
+    compute.associate(None, ADDRESS, &at_blue()).await.unwrap();
+    let sent = script.sent();
+    assert_eq!(sent[0].field("Filter.1.Name").as_deref(), Some("instance-id"));
+    assert_eq!(sent[0].field("Filter.1.Value.1").as_deref(), Some("i-1"));
+    assert_eq!(sent[1].field("Filter.1.Name").as_deref(), Some("network-interface-id"));
+    assert_eq!(sent.len(), 4, "looked three times, called once");
 }
 
 #[tokio::test]

@@ -79,6 +79,19 @@ fn modified() -> Answer {
 }
 
 #[tokio::test]
+async fn a_sticky_forward_action_says_for_how_long() {
+    let sticky = forward(&[(BLUE, 100), (GREEN, 0)]);
+    let off = sticky.replace("<Enabled>true</Enabled>", "<Enabled>false</Enabled>");
+    let plain = format!("<member><Type>forward</Type><TargetGroupArn>{BLUE}</TargetGroupArn></member>");
+    let script = Script::new([listener(&format!("{OIDC}{sticky}")), listener(&off), listener(&plain)]);
+    let traffic = ElbTraffic::new(&script.config());
+    for wanted in [Some(300), None, None] {
+        let found = traffic.group_stickiness(None, &ForwardTarget::Listener(LISTENER.into()));
+        assert_eq!(found.await.unwrap(), wanted);
+    }
+}
+
+#[tokio::test]
 async fn the_other_actions_and_the_stickiness_are_preserved() {
     let actions = format!("{OIDC}{}", forward(&[(BLUE, 100), (GREEN, 0), (OTHER, 5)]));
     let script = Script::new([listener(&actions), modified()]);

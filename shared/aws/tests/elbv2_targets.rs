@@ -41,6 +41,43 @@ async fn targets_are_registered_and_deregistered_by_one_call_each() {
 }
 
 #[tokio::test]
+async fn the_deregistration_delay_is_an_attribute_of_the_group() {
+    let attributes = |members: &str| {
+        says(
+            200,
+            format!(
+                "<DescribeTargetGroupAttributesResponse><DescribeTargetGroupAttributesResult><Attributes>{members}</Attributes>\
+                 </DescribeTargetGroupAttributesResult></DescribeTargetGroupAttributesResponse>"
+            ),
+        )
+    };
+    let member = |key: &str, value: &str| format!("<member><Key>{key}</Key><Value>{value}</Value></member>");
+    let stickiness = member("stickiness.enabled", "false");
+    let delay = member("deregistration_delay.timeout_seconds", "300");
+    let script = Script::new([
+        attributes(&format!("{stickiness}{delay}")),
+        attributes(&stickiness),
+        attributes(&member("deregistration_delay.timeout_seconds", "soon")),
+    ]);
+    let traffic = ElbTraffic::new(&script.config());
+    assert_eq!(traffic.deregistration_delay(None, GROUP).await.unwrap(), 300);
+    assert_eq!(
+        traffic.deregistration_delay(None, GROUP).await.unwrap(),
+        0,
+        "a group of a function has none"
+    );
+    let error = traffic.deregistration_delay(None, GROUP).await.unwrap_err();
+    assert!(
+        error.message.contains("soon") && error.message.contains(GROUP),
+        "{error}"
+    );
+    for sent in script.sent() {
+        assert_eq!(sent.field("Action").as_deref(), Some("DescribeTargetGroupAttributes"));
+        assert_eq!(sent.field("TargetGroupArn").as_deref(), Some(GROUP));
+    }
+}
+
+#[tokio::test]
 async fn what_the_service_refuses_is_told_and_sent_once() {
     let failed = |code: &str| {
         says(

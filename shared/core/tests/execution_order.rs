@@ -159,6 +159,78 @@ fn a_group_is_begun_together_and_what_stands_behind_it_waits_for_all_of_it() {
 }
 
 #[test]
+fn a_step_that_waits_keeps_none_of_its_group_from_its_turn() {
+    let group = json!({"group": "edge"});
+    let mut execution = begun(Style::Planned, &[group.clone(), group, json!({})]);
+    intend(&mut execution, 0);
+    execution.wait(0, at(2), at(20), "its new targets are not healthy yet");
+    assert_eq!(execution.wake_at, None, "the other one has its turn now");
+    assert!(execution.others_are_due(0, at(2)));
+    assert_eq!(execution.next(at(2)), Next::Prepare(1));
+    intend(&mut execution, 1);
+    assert_eq!(execution.next(at(3)), Next::Apply(1));
+    apply(&mut execution, 1);
+    assert_eq!(execution.next(at(4)), Next::Verify(1));
+
+    execution.wait(1, at(4), at(9), "not seen yet");
+    assert_eq!(execution.wake_at, Some(at(9)), "the first turn of all");
+    assert_eq!(execution.next(at(5)), Next::Wait(at(9)));
+    assert_eq!(execution.next(at(9)), Next::Verify(1));
+    execution.done(1, at(9), "").unwrap();
+    assert_eq!(
+        execution.wake_at,
+        Some(at(20)),
+        "what waits is not looked at before its time"
+    );
+    assert_eq!(
+        execution.next(at(10)),
+        Next::Wait(at(20)),
+        "and nothing behind the group begins"
+    );
+    assert_eq!(execution.next(at(20)), Next::Apply(0));
+}
+
+#[test]
+fn what_is_applied_is_verified_in_time_while_another_of_its_group_holds() {
+    let group = json!({"group": "edge"});
+    let mut execution = begun(Style::Planned, &[group.clone(), group]);
+    intend(&mut execution, 0);
+    apply(&mut execution, 0);
+    intend(&mut execution, 1);
+    for second in 2..60 {
+        match execution.next(at(second)) {
+            Next::Apply(1) => execution.wait(1, at(second), at(second + 5), "the database is busy"),
+            Next::Verify(0) => execution.done(0, at(second), "").unwrap(),
+            Next::Wait(_) => {}
+            other => panic!("{other:?}"),
+        }
+    }
+    assert_eq!(execution.steps[0].state, StepState::Done);
+    assert!(matches!(execution.next(at(65)), Next::TurnBack(why) if why.contains("step-1")));
+}
+
+#[test]
+fn a_word_and_the_way_back_end_every_wait() {
+    let group = json!({"group": "edge"});
+    let mut execution = begun(Style::Planned, &[group.clone(), group]);
+    for index in [0, 1] {
+        intend(&mut execution, index);
+        execution.wait(index, at(2), at(50), "not yet");
+    }
+    let mut woken = execution.clone();
+    woken.look_now();
+    assert_eq!(woken.next(at(3)), Next::Apply(0));
+    execution.turn_back("cancelled").unwrap();
+    assert_eq!(execution.next(at(3)), Next::Undo(1));
+    execution.wait(1, at(3), at(8), "not yet");
+    assert_eq!(
+        execution.next(at(4)),
+        Next::Wait(at(8)),
+        "what is undone is undone one after the other"
+    );
+}
+
+#[test]
 fn without_a_group_a_step_waits_for_the_one_before_it() {
     let mut execution = begun(Style::Planned, &[json!({"group": "edge"}), json!({})]);
     intend(&mut execution, 0);
@@ -221,5 +293,39 @@ fn a_plan_that_moves_nothing_in_one_style_or_parts_a_group_is_refused() {
             .iter()
             .any(|problem| problem.contains("steps[2].group") && problem.contains("steps[0]")),
         "{found:?}"
+    );
+}
+
+#[test]
+fn a_step_that_is_given_up_says_to_what_what_was_wanted_and_what_was_called() {
+    let mut execution = begun(Style::Planned, &[json!({}), json!({})]);
+    intend(&mut execution, 0);
+    execution.wait(0, at(2), at(3), "its targets are not healthy");
+    let Next::TurnBack(why) = execution.next(at(61)) else {
+        panic!("{:?}", execution.next(at(61)))
+    };
+    for part in [
+        "step step-0 (elb_weights at ",
+        "listener/app/shop/0123456789abcdef/0123456789abcde0",
+        "targetgroup/green/",
+        "60 seconds",
+        "last seen: its targets are not healthy",
+        "wanted: arn=100",
+        "no call was made that may have changed it",
+    ] {
+        assert!(why.contains(part), "{part}: {why}");
+    }
+    execution.attempt(0, at(3)).unwrap();
+    let found = execution.account(0, Some(&state(50)));
+    assert_eq!(
+        found,
+        "wanted: arn=100; found: arn=50; 1 call was made that may have changed it"
+    );
+    execution.turn_back("cancelled").unwrap();
+    execution.attempt(0, at(4)).unwrap();
+    let found = execution.account(0, None);
+    assert!(
+        found.ends_with("1 call was made that may have changed it, and 1 to undo it"),
+        "{found}"
     );
 }

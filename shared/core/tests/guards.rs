@@ -43,7 +43,11 @@ fn case(guard: Guard, free: bool) -> Said {
         | Guard::PreflightPassed
         | Guard::EventFresh
         | Guard::AlarmConfirmed => evidence(guard, free),
-        Guard::TargetKnown | Guard::TargetDiffers | Guard::AwayFromHome | Guard::AtHome => asked(guard, free),
+        Guard::TargetKnown
+        | Guard::TargetDiffers
+        | Guard::AwayFromHome
+        | Guard::AtHome
+        | Guard::FailbackBySwitchover => asked(guard, free),
         Guard::FailbackIsAutomatic
         | Guard::WentAwayAutomatically
         | Guard::PrimaryStable
@@ -192,10 +196,19 @@ fn asked(guard: Guard, free: bool) -> Said {
         (Guard::TargetKnown, false) => json!({"command": "failover", "to": "purple", "force": true}),
         (Guard::TargetDiffers, false) => json!({"command": "failover", "to": "blue"}),
         (Guard::AwayFromHome, _) => json!({"command": "failback"}),
+        (Guard::FailbackBySwitchover, true) => json!({"command": "failback", "accept_irreversible": true}),
+        (Guard::FailbackBySwitchover, false) => {
+            json!({"command": "failback", "style": "unplanned", "accept_data_loss": true, "accept_irreversible": true})
+        }
         (Guard::AtHome, _) => json!({"command": "failover"}),
         _ => json!({"command": "failover", "to": "green"}),
     };
     let mut case = Case::asked(asked);
+    if guard == Guard::FailbackBySwitchover {
+        let lossy = Case::promotion();
+        (case.plan, case.lags) = (lossy.plan, lossy.lags);
+        case.go_away();
+    }
     // Pressed twice, it would move the plan back.
     if (guard, free) == (Guard::AtHome, false) || (guard, free) == (Guard::AwayFromHome, true) {
         case.go_away();

@@ -143,6 +143,10 @@ pub(crate) struct State {
     pub(crate) polls_until_in_sync: u32,
     pub(crate) next_change: u32,
     pub(crate) targets: BTreeMap<String, Vec<Maturing<Target>>>,
+    /// When the draining targets of a group are gone, by group and id.
+    pub(crate) drained_at: BTreeMap<(String, String), Timestamp>,
+    pub(crate) deregistration_delays: BTreeMap<String, u32>,
+    pub(crate) stickiness: BTreeMap<String, u32>,
     pub(crate) instances: BTreeMap<String, Maturing<InstanceStatus>>,
     pub(crate) groups: BTreeMap<String, Maturing<AutoScalingGroup>>,
     pub(crate) addresses: BTreeMap<String, Lagging<Option<Association>>>,

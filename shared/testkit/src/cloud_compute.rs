@@ -1,7 +1,7 @@
 //! Machines of [`FakeCloud`]: instances, addresses, Auto Scaling groups.
 //!
 //! What was started, stopped or resized is on its way for a few reads. A group then has as many instances in service as
-//! it shall have.
+//! it shall have, and none in the zones that it has left.
 
 use crate::clock::lock;
 use crate::cloud::{FakeCloud, Lagging, Maturing, not_found};
@@ -202,6 +202,16 @@ impl Compute for FakeCloud {
         reply.give("compute.association", address.read())
     }
 
+    async fn addresses_in_the_way(
+        &self,
+        _region: Option<&str>,
+        allocation_id: &str,
+        wanted: &Association,
+    ) -> Result<Vec<String>, CallError> {
+        let reply = self.reach("compute.addresses_in_the_way").await?;
+        reply.give("compute.addresses_in_the_way", self.others_at(allocation_id, wanted))
+    }
+
     async fn associate(
         &self,
         _region: Option<&str>,
@@ -209,6 +219,11 @@ impl Compute for FakeCloud {
         wanted: &Association,
     ) -> Result<(), CallError> {
         let reply = self.reach("compute.associate").await?;
+        let others = self.others_at(allocation_id, wanted);
+        if !others.is_empty() {
+            let message = format!("{} is there already; nothing was changed", others.join(", "));
+            return Err(CallError::new(CallErrorKind::Refused, message));
+        }
         let wanted = Some(furnished(wanted));
         self.change_address(
             "compute.associate",
@@ -234,6 +249,15 @@ impl Compute for FakeCloud {
 }
 
 impl FakeCloud {
+    fn others_at(&self, allocation_id: &str, wanted: &Association) -> Vec<String> {
+        let state = lock(&self.state);
+        let there = |(id, address): &(&String, &Lagging<Option<Association>>)| {
+            *id != allocation_id && address.real.as_ref().is_some_and(|now| now.same_as(wanted))
+        };
+        let others = state.addresses.iter().filter(there);
+        others.map(|(id, _)| id.clone()).collect()
+    }
+
     fn change_address(
         &self,
         operation: &'static str,
@@ -300,6 +324,7 @@ impl Groups for FakeCloud {
             found.push(group.now.clone());
             if group.arrives() && group.now.launches {
                 group.now.in_service = group.now.size.desired;
+                group.now.left_behind = 0;
             }
         }
         reply.give("groups.groups", found)
@@ -335,7 +360,12 @@ impl Groups for FakeCloud {
             subnets: group.subnets.clone(),
         };
         let accepts = |group: &AutoScalingGroup| group.subnets == expected;
-        let change = |group: &mut AutoScalingGroup| group.subnets = wanted.to_vec();
+        let change = |group: &mut AutoScalingGroup| {
+            // Its instances serve where they are until the group has ended them.
+            let leaves = group.subnets.iter().any(|subnet| !wanted.contains(subnet));
+            group.left_behind = if leaves { group.in_service } else { 0 };
+            group.subnets = wanted.to_vec();
+        };
         self.change_group("groups.set_subnets", name, look, accepts, change)?;
         reply.give("groups.set_subnets", ())
     }

@@ -1,17 +1,22 @@
 //! Load balancers of [`FakeCloud`].
 //!
-//! A registered target is `initial` for a few reads, and then healthy; a deregistered one drains for a few reads, and is
-//! then gone.
+//! A registered target is `initial` for a few reads, and then healthy; a deregistered one drains for as long as its
+//! group says, idle or not, and is then gone.
 
 use crate::clock::lock;
 use crate::cloud::{FakeCloud, Lagging, Maturing, not_found};
 use crate::cloud_ports::{conflict, seen_after};
 use async_trait::async_trait;
+use jiff::SignedDuration;
+use understudy_core::control::later;
 use understudy_core::plan::TargetId;
 use understudy_core::state::{HealthCheck, ResourceState, TargetWeight};
-use understudy_engine::ports::{CallError, ForwardTarget, Target, Traffic};
+use understudy_engine::ports::{CallError, Clock, ForwardTarget, Target, Traffic};
 
 const DRAINING: &str = "draining";
+
+/// For how many seconds AWS lets targets drain where nobody has said otherwise.
+const DRAINS_SECONDS: u32 = 300;
 
 impl FakeCloud {
     /// Puts a listener or rule there, or changes it as somebody else would.
@@ -68,6 +73,16 @@ impl FakeCloud {
             .collect();
         targets.sort();
         targets
+    }
+
+    /// Makes the forward action of a listener or rule sticky for so many seconds.
+    pub fn put_group_stickiness(&self, arn: &str, seconds: u32) {
+        lock(&self.state).stickiness.insert(arn.to_owned(), seconds);
+    }
+
+    /// Sets for how many seconds the targets of a group drain.
+    pub fn put_deregistration_delay(&self, arn: &str, seconds: u32) {
+        lock(&self.state).deregistration_delays.insert(arn.to_owned(), seconds);
     }
 
     fn change_targets(
@@ -136,6 +151,12 @@ impl Traffic for FakeCloud {
         reply.give("traffic.weights", found.read())
     }
 
+    async fn group_stickiness(&self, _region: Option<&str>, target: &ForwardTarget) -> Result<Option<u32>, CallError> {
+        let reply = self.reach("traffic.group_stickiness").await?;
+        let seconds = lock(&self.state).stickiness.get(arn_of(target)).copied();
+        reply.give("traffic.group_stickiness", seconds)
+    }
+
     async fn set_weights(
         &self,
         _region: Option<&str>,
@@ -169,20 +190,33 @@ impl Traffic for FakeCloud {
 
     async fn targets(&self, _region: Option<&str>, target_group_arn: &str) -> Result<Vec<Target>, CallError> {
         let reply = self.reach("traffic.targets").await?;
+        let now = self.clock.now();
         let mut state = lock(&self.state);
+        let state = &mut *state;
         let group = state
             .targets
             .get_mut(target_group_arn)
             .ok_or_else(|| not_found("target group", target_group_arn))?;
+        let gone = |target: &Target| {
+            let key = (target_group_arn.to_owned(), target.id.clone());
+            target.state == DRAINING && state.drained_at.get(&key).is_some_and(|at| *at <= now)
+        };
+        group.retain(|target| !gone(&target.now));
         let found = group.iter().map(|target| target.now.clone()).collect();
-        group.retain_mut(|target| {
-            let gone = target.arrives() && target.now.state == DRAINING;
+        for target in group {
+            target.arrives();
             if target.reads_left == 0 && target.now.state == "initial" {
                 target.now.state = "healthy".into();
             }
-            !gone
-        });
+        }
         reply.give("traffic.targets", found)
+    }
+
+    async fn deregistration_delay(&self, _region: Option<&str>, target_group_arn: &str) -> Result<u32, CallError> {
+        let reply = self.reach("traffic.deregistration_delay").await?;
+        let delays = lock(&self.state).deregistration_delays.clone();
+        let seconds = delays.get(target_group_arn).copied().unwrap_or(DRAINS_SECONDS);
+        reply.give("traffic.deregistration_delay", seconds)
     }
 
     async fn register(
@@ -211,16 +245,25 @@ impl Traffic for FakeCloud {
         targets: &[TargetId],
     ) -> Result<(), CallError> {
         let reply = self.reach("traffic.deregister").await?;
+        let drained_at = {
+            let delays = &lock(&self.state).deregistration_delays;
+            let seconds = delays.get(target_group_arn).copied().unwrap_or(DRAINS_SECONDS);
+            later(self.clock.now(), SignedDuration::from_secs(i64::from(seconds)))
+        };
+        let mut draining = Vec::new();
         self.change_targets("traffic.deregister", target_group_arn, |group| {
             for target in group.iter_mut() {
                 if target.now.state != DRAINING && targets.iter().any(|old| is(&target.now, old)) {
-                    *target = Maturing::on_its_way(Target {
+                    draining.push((target_group_arn.to_owned(), target.now.id.clone()));
+                    *target = Maturing::arrived(Target {
                         state: DRAINING.into(),
                         ..target.now.clone()
                     });
                 }
             }
         })?;
+        let drained = draining.into_iter().map(|target| (target, drained_at));
+        lock(&self.state).drained_at.extend(drained);
         reply.give("traffic.deregister", ())
     }
 

@@ -54,6 +54,7 @@ passed_on! {
 
     Traffic as "traffic" {
         async fn weights(&self, region: Option<&str>, target: &ForwardTarget) -> Result<Vec<TargetWeight>, CallError>;
+        async fn group_stickiness(&self, region: Option<&str>, target: &ForwardTarget) -> Result<Option<u32>, CallError>;
         async fn set_weights(
             &self,
             region: Option<&str>,
@@ -61,6 +62,7 @@ passed_on! {
             expected: &[TargetWeight],
             wanted: &[TargetWeight],
         ) -> Result<(), CallError>;
+        async fn deregistration_delay(&self, region: Option<&str>, target_group_arn: &str) -> Result<u32, CallError>;
         async fn targets(&self, region: Option<&str>, target_group_arn: &str) -> Result<Vec<Target>, CallError>;
         async fn register(
             &self,
@@ -101,6 +103,12 @@ passed_on! {
         async fn stop(&self, region: Option<&str>, ids: &[String]) -> Result<(), CallError>;
         async fn rehearse(&self, region: Option<&str>, call: &Rehearsal) -> Result<(), CallError>;
         async fn association(&self, region: Option<&str>, allocation_id: &str) -> Result<Option<Association>, CallError>;
+        async fn addresses_in_the_way(
+            &self,
+            region: Option<&str>,
+            allocation_id: &str,
+            wanted: &Association,
+        ) -> Result<Vec<String>, CallError>;
         async fn associate(&self, region: Option<&str>, allocation_id: &str, wanted: &Association) -> Result<(), CallError>;
         async fn disassociate(
             &self,

@@ -177,8 +177,47 @@ async fn somebody_elses_change_after_ours_makes_the_undo_ask_a_person() {
     world.run_rounds(4).await;
     let stuck = newest(&world);
     assert_eq!(stuck.status, Status::Stuck, "{stuck:#?}");
-    assert!(stuck.failure.unwrap().contains("somebody else"), "it says why");
+    let why = stuck.failure.unwrap();
+    for part in [
+        "undoing step weights (elb_weights at ",
+        LISTENER,
+        "somebody else changed it",
+        "it was blue=100",
+        "wanted: blue=0 green=100",
+        "found: blue=1 green=2",
+        "1 call was made",
+        "not overwritten",
+    ] {
+        assert!(why.contains(part), "{part}: {why}");
+    }
     assert_eq!(world.cloud.weights_of(LISTENER)[0].1, 1, "what they made stands");
+}
+
+#[tokio::test]
+async fn somebody_elses_change_before_ours_says_to_what_what_was_wanted_and_what_was_found() {
+    let world = shop(20).await;
+    world.cloud.faults.next(
+        "traffic.set_weights",
+        Fault::Outside(Box::new(|cloud| {
+            cloud.put_weights(LISTENER, &[(BLUE_GROUP, 1), (GREEN_GROUP, 2), (OTHER_GROUP, 7)]);
+        })),
+    );
+    world.command(failover("too late")).await;
+    assert!(world.settle(12).await, "{:#?}", world.control("shop"));
+    let back = newest(&world);
+    assert_eq!(back.status, Status::RolledBack, "{back:#?}");
+    let why = back.failure.unwrap();
+    for part in [
+        LISTENER,
+        GREEN_GROUP,
+        "it was blue=100",
+        "wanted: blue=0 green=100",
+        "found: blue=1 green=2",
+        "no call was made that may have changed it",
+        "not overwritten",
+    ] {
+        assert!(why.contains(part), "{part}: {why}");
+    }
 }
 
 #[tokio::test]

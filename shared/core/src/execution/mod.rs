@@ -20,6 +20,7 @@
 //! What follows is in [`mod@next`], what a result means in [`mod@transitions`]. A transition that is not in the
 //! drawing is an [`IllegalTransition`]: a bug, or an item written by somebody else. It is never "repaired" here.
 
+mod account;
 pub mod next;
 mod pre_state;
 mod raised;
@@ -206,6 +207,9 @@ pub struct StepRun {
     /// When the newest of them was begun.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub attempted_at: Option<Timestamp>,
+    /// When it has its next turn, if it waits. The other steps of its group have theirs meanwhile.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wake_at: Option<Timestamp>,
     /// How often something of it failed or was waited for, and was put off.
     #[serde(default)]
     pub retries: u32,
@@ -241,12 +245,21 @@ impl StepRun {
             undo_attempts: 0,
             undo_doubted: false,
             attempted_at: None,
+            wake_at: None,
             retries: 0,
             errors: 0,
             approved: None,
             wait_told: false,
             detail: String::new(),
         }
+    }
+
+    /// Whether it has ended well: nothing more is done about it going forward.
+    pub fn has_ended(&self) -> bool {
+        matches!(
+            self.state,
+            StepState::Done | StepState::Satisfied | StepState::Undone | StepState::Skipped | StepState::Omitted
+        )
     }
 }
 
@@ -350,7 +363,7 @@ pub struct Execution {
     pub deadline: Timestamp,
     /// The steps, in order.
     pub steps: Vec<StepRun>,
-    /// When the executor looks again, and what for.
+    /// When the executor looks again: when the first of the steps at work has its turn, if all of them wait.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub wake_at: Option<Timestamp>,
     /// Why it turned back, failed or is stuck.
@@ -460,15 +473,8 @@ impl Execution {
 
     /// The step at which it stands: the first, going forward, that has not ended well.
     pub fn current(&self) -> Option<(usize, &StepRun)> {
-        let ended = [
-            StepState::Done,
-            StepState::Satisfied,
-            StepState::Undone,
-            StepState::Skipped,
-            StepState::Omitted,
-        ];
         let mut steps = self.steps.iter().enumerate();
-        steps.find(|(_, run)| !ended.contains(&run.state))
+        steps.find(|(_, run)| !run.has_ended())
     }
 
     /// Whether it rests now: held, and at a point where that is heeded.

@@ -1,6 +1,6 @@
 //! What to do next: the question that the executor asks after every commit.
 
-use super::{Direction, Execution, Kind, Status, StepState};
+use super::{Direction, Execution, Kind, Status, StepRun, StepState};
 use crate::control::MAX_TAKEOVERS;
 use crate::mutant::{Mutant, active};
 use crate::plan::{OnFailure, Reversibility};
@@ -78,14 +78,20 @@ impl Execution {
             return self.turn_back_or_stick(format!("cancelled by {}: {}", word.operator, word.reason));
         }
         let mut verify = None;
+        let mut waits: Option<Timestamp> = None;
         for (index, run) in self.steps.iter().enumerate() {
             // What is begun together is waited for together, and before anything that stands behind it.
-            if verify.is_some() && !self.same_group(index) {
+            if (verify.is_some() || waits.is_some()) && !self.same_group(index) {
                 break;
             }
             let unwanted = self.skip.as_ref().is_some_and(|wish| wish.step == run.name);
             if unwanted && self.may_skip(index) {
                 return Next::Skip(index);
+            }
+            // One that waits keeps none of its group from its turn.
+            if let Some(at) = run.wake_at.filter(|at| *at > now && !run.has_ended()) {
+                waits = Some(waits.map_or(at, |earliest| earliest.min(at)));
+                continue;
             }
             let on_failure = self
                 .step(index)
@@ -105,10 +111,10 @@ impl Execution {
                 }
                 StepState::Pending if !self.wants(index) => return Next::Omit(index),
                 StepState::Pending | StepState::Intended | StepState::Applied if overdue => {
-                    let why = format!("it was not done within its time: {}", run.detail);
+                    let why = self.overdue(index);
                     return match on_failure {
                         OnFailure::Continue => Next::Fail(index, why),
-                        _ => self.give_up(on_failure, format!("step {}: {why}", run.name)),
+                        _ => self.give_up(on_failure, format!("{}: {why}", self.step_at(index))),
                     };
                 }
                 StepState::Pending => return Next::Prepare(index),
@@ -118,9 +124,10 @@ impl Execution {
                 }
             }
         }
-        match verify {
-            Some(index) => Next::Verify(index),
-            None => Next::Finish(Status::Completed),
+        match (verify, waits) {
+            (Some(index), _) => Next::Verify(index),
+            (None, Some(at)) => Next::Wait(at),
+            (None, None) => Next::Finish(Status::Completed),
         }
     }
 
@@ -128,6 +135,26 @@ impl Execution {
     fn wants(&self, index: usize) -> bool {
         self.step(index)
             .is_none_or(|step| step.common().when.includes(self.style))
+    }
+
+    // The steps that are at work now: the first, going forward, that has not ended, and those of its group.
+    pub(super) fn front(&self) -> impl Iterator<Item = (usize, &StepRun)> {
+        let goes_on = |(index, run): &(usize, &StepRun)| {
+            let on_failure = self.step(*index).map(|step| step.common().on_failure);
+            !run.has_ended() && (run.state != StepState::Failed || on_failure != Some(OnFailure::Continue))
+        };
+        let first = self.steps.iter().enumerate().find(goes_on).map(|(index, _)| index);
+        let begin = first.unwrap_or(self.steps.len());
+        let steps = self.steps.iter().enumerate().skip(begin);
+        steps
+            .take_while(move |(index, _)| *index == begin || self.same_group(*index))
+            .filter(goes_on)
+    }
+
+    /// Whether another step of the same group has its turn now: then nobody dwells on this one.
+    pub fn others_are_due(&self, index: usize, now: Timestamp) -> bool {
+        let due = |run: &StepRun| run.wake_at.is_none_or(|at| at <= now);
+        self.direction == Direction::Forward && self.front().any(|(other, run)| other != index && due(run))
     }
 
     // Whether the step belongs to the same group as the one before it.
@@ -147,7 +174,7 @@ impl Execution {
 
     // Going back past a step that can not be taken back would part the traffic from the data: a person decides that.
     fn turn_back_or_stick(&self, why: String) -> Next {
-        let irreversible = |(index, run): &(usize, &super::StepRun)| {
+        let irreversible = |(index, run): &(usize, &StepRun)| {
             let kind = self.step(*index).map(|step| step.as_kind().reversibility());
             kind == Some(Reversibility::Irreversible)
                 && run.attempts > 0
@@ -164,7 +191,7 @@ impl Execution {
     }
 
     fn next_back(&self) -> Next {
-        let to_undo = |(_, run): &(usize, &super::StepRun)| {
+        let to_undo = |(_, run): &(usize, &StepRun)| {
             matches!(
                 run.state,
                 StepState::Intended | StepState::Applied | StepState::Done | StepState::Failed | StepState::Skipped

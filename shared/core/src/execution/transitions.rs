@@ -78,7 +78,7 @@ impl Execution {
             run.wanted = Some(wanted);
             run.detail = detail.to_owned();
         }
-        self.progress();
+        self.progress(index);
         Ok(())
     }
 
@@ -128,7 +128,7 @@ impl Execution {
             run.receipt = receipt.or(run.receipt.take());
             run.detail = detail.to_owned();
         }
-        self.progress();
+        self.progress(index);
         Ok(())
     }
 
@@ -206,9 +206,35 @@ impl Execution {
             run.retries += 1;
             run.detail = detail.to_owned();
         }
-        self.wake_at = Some(until);
+        self.rest(index, until);
         self.status = Status::Waiting;
         self.connection_errors = 0;
+    }
+
+    /// The step has no turn before this time. Those of its group that do not wait go on meanwhile.
+    pub fn rest(&mut self, index: usize, until: Timestamp) {
+        if self.direction == Direction::Back {
+            self.wake_at = Some(until);
+            return;
+        }
+        if let Some(run) = self.steps.get_mut(index) {
+            run.wake_at = Some(until);
+        }
+        self.wake_at = self.turn_comes_at();
+    }
+
+    /// Every wait is over: a person has said something, or the way has changed.
+    pub fn look_now(&mut self) {
+        self.wake_at = None;
+        for run in &mut self.steps {
+            run.wake_at = None;
+        }
+    }
+
+    // When the first of the steps at work has its turn; none where one has it already.
+    fn turn_comes_at(&self) -> Option<Timestamp> {
+        let turns: Option<Vec<Timestamp>> = self.front().map(|(_, run)| run.wake_at).collect();
+        turns.and_then(|turns| turns.into_iter().min())
     }
 
     /// The same after an error. Answers how many errors in a row were none of a service that had been reached.
@@ -240,7 +266,7 @@ impl Execution {
         self.direction = Direction::Back;
         self.failure = Some(why.to_owned());
         self.status = Status::InProgress;
-        self.wake_at = None;
+        self.look_now();
         self.takeovers_without_progress = 0;
         Ok(())
     }
@@ -252,7 +278,7 @@ impl Execution {
     pub fn stick(&mut self, why: &str) -> Result<(), IllegalTransition> {
         self.expect(!self.status.is_final(), "stick", || format!("it is {}", self.status))?;
         self.status = Status::Stuck;
-        self.wake_at = None;
+        self.look_now();
         self.failure = Some(why.to_owned());
         Ok(())
     }
@@ -281,7 +307,7 @@ impl Execution {
         })?;
         self.status = Status::InProgress;
         self.direction = direction;
-        self.wake_at = None;
+        self.look_now();
         self.takeovers_without_progress = 0;
         self.deadline = crate::control::later(now, self.longest());
         // What is tried on has its whole time again before it escalates by itself, as it has for everything else.
@@ -315,10 +341,16 @@ impl Execution {
         Ok(())
     }
 
-    fn progress(&mut self) {
+    fn progress(&mut self, index: usize) {
         self.connection_errors = 0;
         self.takeovers_without_progress = 0;
-        self.wake_at = None;
+        if let Some(run) = self.steps.get_mut(index) {
+            run.wake_at = None;
+        }
+        self.wake_at = match self.direction {
+            Direction::Forward => self.turn_comes_at(),
+            Direction::Back => None,
+        };
         // What is held comes to a rest at the next boundary, and says so already.
         self.status = if self.held.is_some() {
             Status::Waiting
@@ -333,7 +365,7 @@ impl Execution {
             run.ended_at = Some(now);
             run.detail = detail.to_owned();
         }
-        self.progress();
+        self.progress(index);
     }
 
     fn run(&mut self, transition: &'static str, index: usize) -> Result<&mut StepRun, IllegalTransition> {

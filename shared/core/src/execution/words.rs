@@ -1,6 +1,6 @@
 //! What people's words do to an execution that goes on: hold it and let it go, skip a step, escalate.
 
-use super::{Direction, Execution, Held, IllegalTransition, MAX_WORDS, Spoken, Status, StepState, Style};
+use super::{Direction, Execution, Held, IllegalTransition, MAX_WORDS, Spoken, Status, StepRun, StepState, Style};
 use crate::control::{Word, later};
 use crate::decide::Escalation;
 use crate::plan::{AwaitApproval, Step};
@@ -48,7 +48,7 @@ impl Execution {
             run.deadline = run.deadline.map(|deadline| later(deadline, rested));
         }
         self.escalate_at = self.escalate_at.map(|at| later(at, rested));
-        self.wake_at = None;
+        self.look_now();
         if self.status == Status::Waiting {
             self.status = Status::InProgress;
         }
@@ -94,7 +94,7 @@ impl Execution {
             self.failure = None;
             return self.unstick(now, Direction::Forward);
         }
-        self.wake_at = None;
+        self.look_now();
         Ok(())
     }
 
@@ -110,7 +110,7 @@ impl Execution {
         })?;
         self.style = Style::Unplanned;
         self.escalate_at = None;
-        self.wake_at = None;
+        self.look_now();
         for index in 0..self.steps.len() {
             let kind = self
                 .step(index)
@@ -153,14 +153,17 @@ impl Execution {
         self.verdicts.extend(asked.verdicts);
     }
 
-    /// The approval that a person is asked for: the index of the step at which it stands, if it is one that nobody has
-    /// said yes to.
+    /// The approval that a person is asked for: the index of a step at work, if one is an approval that nobody has said
+    /// yes to.
     pub fn awaits_approval(&self) -> Option<usize> {
         let goes_on = self.direction == Direction::Forward && !self.status.is_final() && self.status != Status::Stuck;
-        let (index, run) = self.current().filter(|_| goes_on && self.cancel.is_none())?;
-        let asked = matches!(run.state, StepState::Intended | StepState::Applied) && run.approved.is_none();
-        let waits = matches!(self.step(index), Some(Step::AwaitApproval(_)));
-        (asked && waits).then_some(index)
+        let asked = |(index, run): &(usize, &StepRun)| {
+            matches!(run.state, StepState::Intended | StepState::Applied)
+                && run.approved.is_none()
+                && matches!(self.step(*index), Some(Step::AwaitApproval(_)))
+        };
+        let mut at_work = self.front().filter(|_| goes_on && self.cancel.is_none());
+        at_work.find(asked).map(|(index, _)| index)
     }
 
     /// A person says yes to the approval that it waits for. The executor heeds it at its next look. Answers the step's name.
@@ -173,7 +176,7 @@ impl Execution {
         };
         run.approved = Some(word);
         let name = run.name.clone();
-        self.wake_at = None;
+        self.look_now();
         Ok(name)
     }
 

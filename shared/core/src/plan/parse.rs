@@ -20,7 +20,7 @@ pub(super) use problem::{Path, Problems};
 pub(super) use words::{did_you_mean, listed, shortened};
 
 use super::validate::{self, Draft};
-use super::{MAX_PLAN_BYTES, Plan};
+use super::{ElbTargets, MAX_PLAN_BYTES, Plan};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use std::fmt;
@@ -111,7 +111,7 @@ pub fn parse(value: Value) -> Result<Plan, PlanError> {
         return Err(PlanError::Unreadable { message });
     }
     within_size(&value)?;
-    let value = structure::whole_numbers(value);
+    let value = with_defaults_of_kinds(structure::whole_numbers(value));
 
     let mut problems = Problems::default();
     match structure::checks() {
@@ -133,6 +133,20 @@ pub fn parse(value: Value) -> Result<Plan, PlanError> {
     Err(PlanError::Invalid {
         problems: problems.into_list(MAX_PROBLEMS),
     })
+}
+
+/// The same, with what a kind of step has by default where every other kind has something else.
+fn with_defaults_of_kinds(mut value: Value) -> Value {
+    for list in ["steps", "setup"] {
+        let steps = value.get_mut(list).and_then(Value::as_array_mut);
+        for step in steps.into_iter().flatten().filter_map(Value::as_object_mut) {
+            if step.get("kind").and_then(Value::as_str) == Some(ElbTargets::KIND) {
+                step.entry("timeout_seconds")
+                    .or_insert(ElbTargets::TIMEOUT_SECONDS.into());
+            }
+        }
+    }
+    value
 }
 
 /// Everything that is structurally sound, in its place.

@@ -46,6 +46,22 @@ impl Shift {
         self.away_from == other.away_from && self.foreign == other.foreign && self.ends_at >= other.ends_at
     }
 
+    /// Whether it is again what undo shall restore: as good as `found`, and not longer than the minutes by which an expiry
+    /// can be set. One that would have ended by now is restored where no shift lasts any more, or only for a moment.
+    pub fn restores(current: Option<&Self>, found: &Self, now: Timestamp) -> bool {
+        /// What [`Shift::lasts_minutes`] adds, and the seconds of a call.
+        const SPARE: SignedDuration = SignedDuration::from_mins(3);
+        let until = crate::control::later(found.ends_at.max(now), SPARE);
+        match current {
+            None => found.ends_at <= now,
+            Some(current) => {
+                let lasts =
+                    current.is_as_good_as(found) || (found.ends_at <= now && current.away_from == found.away_from);
+                lasts && current.ends_at <= until
+            }
+        }
+    }
+
     /// For how many minutes a shift must be asked for to be this one again; `hours` of one that is wanted. One that
     /// would have ended meanwhile gets a minute, the shortest that the service takes.
     pub fn lasts_minutes(&self, hours: u32, now: Timestamp) -> u32 {
@@ -255,6 +271,21 @@ mod tests {
             id: Some("6f".into()),
             foreign: false,
         }
+    }
+
+    #[test]
+    fn a_shift_is_restored_when_it_ends_again_when_it_would_have() {
+        let before = found(at(120));
+        let restored = |current: Option<Shift>, now| Shift::restores(current.as_ref(), &before, now);
+        assert!(restored(Some(found(at(120))), at(0)));
+        assert!(restored(Some(found(at(122))), at(0)), "an expiry is set by the minute");
+        assert!(!restored(Some(found(at(24 * 60))), at(0)), "extended");
+        assert!(!restored(Some(found(at(60))), at(0)), "cut short");
+        assert!(!restored(None, at(0)));
+        // It would have ended meanwhile.
+        assert!(restored(None, at(121)));
+        assert!(restored(Some(found(at(122))), at(121)), "about to end");
+        assert!(!restored(Some(found(at(24 * 60))), at(121)));
     }
 
     #[test]

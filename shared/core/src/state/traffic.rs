@@ -1,6 +1,6 @@
 //! The weights of forward actions, and the record sets of hosted zones.
 
-use crate::plan::{Alias, DnsRecord, DnsRecords, ElbTargets, ElbWeights, TargetId};
+use crate::plan::{Alias, DnsRecord, DnsRecords, DnsSite, ElbTargets, ElbWeights, TargetId};
 use serde::{Deserialize, Serialize};
 
 /// One target group of a forward action.
@@ -75,12 +75,17 @@ impl RecordSet {
             .weight
             .map(|weight| format!(" weight {weight}"))
             .unwrap_or_default();
+        let failover = self
+            .failover
+            .as_ref()
+            .map(|role| format!(" {role}"))
+            .unwrap_or_default();
         let target = self
             .alias
             .as_ref()
             .map_or_else(|| self.values.join(","), |alias| format!("alias {}", alias.dns_name));
         format!(
-            "{} {}{identifier}{weight} → {target}",
+            "{} {}{identifier}{weight}{failover} → {target}",
             self.name.trim_end_matches('.'),
             self.record_type
         )
@@ -176,7 +181,7 @@ pub fn wanted_records(step: &DnsRecords, to: &str, current: &[RecordSet]) -> Res
             ));
         }
         if record.sites.values().any(|site| site.set_identifier.is_some()) {
-            wanted.extend(wanted_weighted(record, to, &sets)?);
+            wanted.extend(wanted_of_sets(record, to, &sets)?);
         } else {
             wanted.push(wanted_simple(record, to, &sets)?);
         }
@@ -206,36 +211,134 @@ fn wanted_simple(record: &DnsRecord, to: &str, sets: &[&RecordSet]) -> Result<Re
     })
 }
 
-fn wanted_weighted(record: &DnsRecord, to: &str, sets: &[&RecordSet]) -> Result<Vec<RecordSet>, String> {
-    record
+// Sets with a routing policy, one of each site: weighted ones, or the two of a failover pair.
+fn wanted_of_sets(record: &DnsRecord, to: &str, sets: &[&RecordSet]) -> Result<Vec<RecordSet>, String> {
+    let found: Vec<(&String, &DnsSite, &RecordSet)> = record
         .sites
         .iter()
-        .map(|(site, at)| {
-            let identifier = at.set_identifier.as_deref().unwrap_or_default();
-            let set = sets
-                .iter()
-                .find(|set| set.set_identifier.as_deref() == Some(identifier))
-                .ok_or_else(|| {
-                    format!(
-                        "there is no weighted record set {} {} [{identifier}]",
-                        record.name,
-                        record.record_type.as_str()
-                    )
-                })?;
-            if set.weight.is_none() {
-                return Err(format!("the record set {} [{identifier}] is not weighted", set.name));
-            }
-            let weight = if site == to {
-                at.weight.map_or(100, i64::from)
-            } else {
-                0
+        .map(|(site, at)| Ok((site, at, set_of(record, at, sets)?)))
+        .collect::<Result<_, String>>()?;
+    let pair = found.iter().all(|(_, _, set)| set.failover.is_some());
+    if pair && found.len() != 2 {
+        return Err(format!(
+            "the record {} {} is a failover pair, and the plan has {} sites; a pair has two",
+            record.name,
+            record.record_type.as_str(),
+            found.len()
+        ));
+    }
+    let wanted = |(site, at, set): (&String, &DnsSite, &RecordSet)| {
+        if pair {
+            wanted_of_pair(at, site == to, set)
+        } else {
+            wanted_weighted(at, site == to, set)
+        }
+    };
+    found.into_iter().map(wanted).collect()
+}
+
+fn set_of<'a>(record: &DnsRecord, at: &DnsSite, sets: &[&'a RecordSet]) -> Result<&'a RecordSet, String> {
+    let identifier = at.set_identifier.as_deref().unwrap_or_default();
+    let mut sets = sets.iter().copied();
+    let set = sets.find(|set| set.set_identifier.as_deref() == Some(identifier));
+    set.ok_or_else(|| {
+        format!(
+            "there is no record set {} {} [{identifier}]",
+            record.name,
+            record.record_type.as_str()
+        )
+    })
+}
+
+// The destination's set answers first, the other one where that is unhealthy. Each keeps its values and its health check.
+fn wanted_of_pair(at: &DnsSite, active: bool, set: &RecordSet) -> Result<RecordSet, String> {
+    if at.weight.is_some() {
+        let identifier = at.set_identifier.as_deref().unwrap_or_default();
+        return Err(format!(
+            "the plan gives the record set {} [{identifier}] a weight, and it is {} of a failover pair, which has none",
+            set.name,
+            set.failover.as_deref().unwrap_or_default()
+        ));
+    }
+    let failover = if active { "PRIMARY" } else { "SECONDARY" };
+    Ok(RecordSet {
+        failover: Some(failover.to_owned()),
+        ..set.clone()
+    })
+}
+
+fn wanted_weighted(at: &DnsSite, active: bool, set: &RecordSet) -> Result<RecordSet, String> {
+    if set.weight.is_none() {
+        let identifier = at.set_identifier.as_deref().unwrap_or_default();
+        return Err(format!(
+            "the record set {} [{identifier}] is neither weighted nor one of a failover pair",
+            set.name
+        ));
+    }
+    let weight = if active { at.weight.map_or(100, i64::from) } else { 0 };
+    Ok(RecordSet {
+        weight: Some(weight),
+        ..set.clone()
+    })
+}
+
+/// What the sets with a routing policy say otherwise than the plan, which changes only their weights or their roles: a
+/// sentence for each.
+pub fn unlike_plan(step: &DnsRecords, current: &[RecordSet]) -> Vec<String> {
+    let mut found = Vec::new();
+    for record in &step.records {
+        let name = absolute(&record.name);
+        let same = |set: &&RecordSet| set.name == name && set.record_type == record.record_type.as_str();
+        for (site, at) in &record.sites {
+            let Some(identifier) = at.set_identifier.as_deref() else {
+                continue;
             };
-            Ok(RecordSet {
-                weight: Some(weight),
-                ..(*set).clone()
-            })
-        })
-        .collect()
+            let mut sets = current.iter().filter(same);
+            let Some(set) = sets.find(|set| set.set_identifier.as_deref() == Some(identifier)) else {
+                continue;
+            };
+            let place = format!(
+                "the record set {name} {} [{identifier}] of site {site}",
+                set.record_type
+            );
+            let planned = record.ttl_seconds.map(i64::from);
+            if let (Some(ttl), Some(planned)) = (set.ttl_seconds, planned)
+                && ttl != planned
+            {
+                found.push(format!(
+                    "{place} has a TTL of {ttl} seconds, and the plan says {planned}: so long resolvers keep the old answer. A \
+                     move changes its weight or its role only; correct the set, or the plan"
+                ));
+            }
+            if answers(&at.values, at.alias.as_ref()) != answers(&set.values, set.alias.as_ref()) {
+                let told = RecordSet {
+                    values: at.values.clone(),
+                    alias: at.alias.clone().map(absolute_alias),
+                    ..set.clone()
+                };
+                found.push(format!(
+                    "{place} is {}, and the plan says {}: traffic would go where the set says. A move changes its weight or its \
+                     role only; correct the set, or the plan",
+                    set.sentence(),
+                    told.sentence()
+                ));
+            }
+        }
+    }
+    found
+}
+
+// What a set answers, whatever the order and the spelling.
+fn answers(values: &[String], alias: Option<&Alias>) -> Vec<String> {
+    let plain = |value: &String| match value.parse::<std::net::IpAddr>() {
+        Ok(address) => address.to_string(),
+        Err(_) if value.starts_with('"') => value.clone(),
+        Err(_) => absolute(value),
+    };
+    let mut answers: Vec<String> = values.iter().map(plain).collect();
+    answers.extend(alias.map(|alias| format!("alias {} {}", absolute(&alias.dns_name), alias.hosted_zone_id)));
+    answers.sort();
+    answers
 }
 
 /// The batch that turns `current` into `wanted`: only what differs.

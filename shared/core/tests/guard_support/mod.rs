@@ -189,6 +189,7 @@ impl Case {
             trigger: TriggerKind::Automatic,
             execution: "x".into(),
             return_at: None,
+            kept: None,
             raised: Vec::new(),
         });
     }

@@ -147,7 +147,7 @@ impl DecisionMaker {
                     if let Some(running) = &mut control.execution
                         && running.held.as_ref().is_some_and(|held| held.by_fleet)
                     {
-                        running.wake_at = None;
+                        running.look_now();
                     }
                     // What a pause of all plans held back is judged now.
                     control.look_again_at = Some(now);

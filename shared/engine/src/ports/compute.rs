@@ -41,7 +41,15 @@ pub trait Compute: Send + Sync {
     async fn rehearse(&self, region: Option<&str>, call: &Rehearsal) -> Result<(), CallError>;
     /// What an Elastic IP address is associated with, if anything. `NotFound` if there is no such address.
     async fn association(&self, region: Option<&str>, allocation_id: &str) -> Result<Option<Association>, CallError>;
-    /// Associates the address; a conflict if it is associated with anything: nothing is ever taken from there.
+    /// The other addresses that AWS would disassociate, if this one came to `wanted`: those that are there already.
+    async fn addresses_in_the_way(
+        &self,
+        region: Option<&str>,
+        allocation_id: &str,
+        wanted: &Association,
+    ) -> Result<Vec<String>, CallError>;
+    /// Associates the address; a conflict if it is associated with anything: nothing is ever taken from there. `Refused` if
+    /// another address is there, which AWS would disassociate.
     async fn associate(&self, region: Option<&str>, allocation_id: &str, wanted: &Association)
     -> Result<(), CallError>;
     /// Ends the association, if it is still `expected`.

@@ -13,6 +13,8 @@ pub struct AutoScalingGroup {
     pub size: GroupSize,
     /// How many of its instances are `InService`.
     pub in_service: u32,
+    /// How many of those are in a zone that the group is not in any more: they serve until the group has ended them.
+    pub left_behind: u32,
     /// The subnets of `VPCZoneIdentifier`, in order.
     pub subnets: Vec<String>,
     /// Whether it launches instances: its process `Launch` is not suspended, and it is not being deleted.

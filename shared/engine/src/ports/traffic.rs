@@ -32,6 +32,9 @@ pub struct Target {
 pub trait Traffic: Send + Sync {
     /// The target groups and weights of the forward action.
     async fn weights(&self, region: Option<&str>, target: &ForwardTarget) -> Result<Vec<TargetWeight>, CallError>;
+    /// For how many seconds the forward action sends a client to the group that it was sent to before, whatever the weights;
+    /// none where it does not.
+    async fn group_stickiness(&self, region: Option<&str>, target: &ForwardTarget) -> Result<Option<u32>, CallError>;
     /// Replaces them, if they are still `expected`; every other action and the stickiness are preserved.
     async fn set_weights(
         &self,
@@ -40,6 +43,8 @@ pub trait Traffic: Send + Sync {
         expected: &[TargetWeight],
         wanted: &[TargetWeight],
     ) -> Result<(), CallError>;
+    /// For how many seconds a deregistered target of the group drains.
+    async fn deregistration_delay(&self, region: Option<&str>, target_group_arn: &str) -> Result<u32, CallError>;
     /// The targets of a group.
     async fn targets(&self, region: Option<&str>, target_group_arn: &str) -> Result<Vec<Target>, CallError>;
     /// Registers targets. One that is registered stays as it is; one that drains is taken back.

@@ -108,7 +108,7 @@ impl Driver for AsgCapacityDriver {
         );
         let blocked = wanted
             .refused
-            .or_else(|| launches_nothing(&group))
+            .or_else(|| launches_nothing(&group, wanted.in_service))
             .map(|why| format!("Auto Scaling group {}: {why}; nothing was changed", group.name));
         let state = |size, at_least| ResourceState::AsgCapacity {
             site: goal.to.clone(),
@@ -160,9 +160,9 @@ impl Driver for AsgCapacityDriver {
     }
 }
 
-// Why a group would not grow, if it would not.
-fn launches_nothing(group: &AutoScalingGroup) -> Option<String> {
-    let short = group.in_service < group.size.maximum;
+// Why a group would not grow as far as is needed, if it would not.
+fn launches_nothing(group: &AutoScalingGroup, needed: u32) -> Option<String> {
+    let short = group.in_service < needed;
     (short && !group.launches).then(|| {
         "it launches no instances: its process Launch is suspended, or it is being deleted; resume it".to_owned()
     })

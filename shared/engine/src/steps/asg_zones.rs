@@ -1,8 +1,9 @@
 //! `asg_zones`: an Auto Scaling group leaves the subnets of a site, and comes back to them.
 //!
 //! `UpdateAutoScalingGroup` replaces the whole list, so what the plan does not name is written back as it was read.
-//! The group then ends its instances in the subnets that it left and launches others: the step is done when its list
-//! is as wanted and as many instances are in service as its minimum promises.
+//! The group then ends its instances in the zones that it left and launches others: the step is done when its list is as
+//! wanted, no instance serves in a zone that was left, and as many do in the others as its minimum promises. What serves
+//! in a subnet that was left, in a zone that was not, is not told apart.
 
 use super::{Driver, Facts, Goal, Plane, Reading, StepPorts, foreign_state, group_permission, not_found};
 use crate::ports::{Account, CallError, Groups, Permission};
@@ -47,17 +48,20 @@ impl Driver for AsgZonesDriver {
             .into_iter()
             .next()
             .ok_or_else(|| not_found("Auto Scaling group", name))?;
+        let staying = group.in_service.saturating_sub(group.left_behind);
         let note = format!(
-            "{name} is in {} with {} instance(s) in service, at least {} wanted",
+            "{name} is in {} with {staying} instance(s) in service, at least {} wanted, and {} in zones that it has left, none \
+             wanted",
             group.subnets.join(", "),
-            group.in_service,
-            group.size.minimum
+            group.size.minimum,
+            group.left_behind
         );
+        let open = group.left_behind == 0 && staying >= group.size.minimum;
         let wanted = ResourceState::AsgZones {
             subnets: wanted_subnets(&self.step, &goal.to, &group.subnets),
         };
         let current = ResourceState::AsgZones { subnets: group.subnets };
-        Ok(Reading::of_change(current, wanted).opened(group.in_service >= group.size.minimum, note))
+        Ok(Reading::of_change(current, wanted).opened(open, note))
     }
 
     async fn change(

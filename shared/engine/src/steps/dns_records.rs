@@ -1,15 +1,17 @@
 //! `dns_records`: records of one hosted zone, changed in one atomic batch.
 //!
-//! How a batch compares, and when it has reached everybody, is the zone's ([`super::zone`]).
+//! A set with a routing policy keeps its values, its TTL and its health check: of a weighted one the weight is changed, of a
+//! failover pair the roles are swapped. How a batch compares, and when it has reached everybody, is the zone's ([`super::zone`]).
 
 use super::zone::{PROPAGATION, Zone};
-use super::{Driver, Facts, Goal, Plane, Reading};
+use super::{Driver, Facts, Finding, Goal, Plane, Reading};
 use crate::ports::{Account, CallError, Dns, Permission};
 use async_trait::async_trait;
 use jiff::SignedDuration;
 use std::sync::Arc;
 use understudy_core::plan::DnsRecords;
-use understudy_core::state::{RecordSet, ResourceState, absolute, wanted_records};
+use understudy_core::preflight::Weight;
+use understudy_core::state::{RecordSet, ResourceState, absolute, unlike_plan, wanted_records};
 
 pub(super) struct DnsRecordsDriver {
     zone: Zone,
@@ -72,6 +74,15 @@ impl Driver for DnsRecordsDriver {
         comment: &str,
     ) -> Result<Option<String>, CallError> {
         self.zone.change(from, into, comment).await
+    }
+
+    // Sets of their own keep what they say, so what the plan says beside is only looked at.
+    async fn rehearse(&self, _goal: &Goal, reading: &Reading) -> Result<Vec<Finding>, CallError> {
+        let ResourceState::DnsRecords { records } = &reading.current else {
+            return Ok(Vec::new());
+        };
+        let found = unlike_plan(&self.step, records).into_iter();
+        Ok(found.map(|found| Finding::new(Weight::Warns, found)).collect())
     }
 
     async fn settled(&self, receipt: &str) -> Result<bool, CallError> {

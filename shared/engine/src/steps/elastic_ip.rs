@@ -3,6 +3,9 @@
 //! `AssociateAddress` takes an address from wherever it is, unless it is told not to. It is told not to: the address is
 //! disassociated from what the plan names, in a call that names that one association, and then associated. Between
 //! the two it belongs to nobody, and an association that somebody else makes there stands: the second call is refused.
+//!
+//! Nor is an address pushed away: where the destination carries another one already, AWS would disassociate that one to
+//! make room. The step does not begin then; and should one come meanwhile, there or back, the call is not made.
 
 use super::{Driver, Facts, Finding, Goal, Plane, Reading, StepPorts, foreign_state};
 use crate::ports::{CallError, Compute, Rehearsal};
@@ -25,6 +28,23 @@ impl ElasticIpDriver {
             region,
         }
     }
+
+    // Why the destination has no room, if it has none.
+    async fn taken(&self, wanted: &Association) -> Result<Option<String>, CallError> {
+        let address = &self.step.allocation_id;
+        let others = self
+            .compute
+            .addresses_in_the_way(self.region.as_deref(), address, wanted)
+            .await?;
+        Ok((!others.is_empty()).then(|| {
+            format!(
+                "address {address}: {} has another address already ({}), which AWS would disassociate to make room; nothing was \
+                 changed. Disassociate that one, or name a network interface of its own in the plan",
+                wanted.sentence(),
+                others.join(", ")
+            )
+        }))
+    }
 }
 
 #[async_trait]
@@ -43,6 +63,10 @@ impl Driver for ElasticIpDriver {
         let (wanted, blocked) = match wanted_association(&self.step, &goal.to, association.as_ref()) {
             Ok(wanted) => (Some(wanted), None),
             Err(why) => (None, Some(format!("address {address}: {why}; nothing was changed"))),
+        };
+        let blocked = match &wanted {
+            Some(wanted) if !association.as_ref().is_some_and(|now| now.same_as(wanted)) => self.taken(wanted).await?,
+            _ => blocked,
         };
         let wanted = ResourceState::ElasticIp { association: wanted };
         Ok(Reading::of_change(ResourceState::ElasticIp { association }, wanted).blocked_by(blocked))

@@ -3,18 +3,21 @@
 //! 1. The destination's targets are registered.
 //! 2. When all of them are `healthy`, the source's are deregistered: never before, or nobody would answer.
 //! 3. In a planned move, the source's have drained when the step is done. One that does not work is not waited for.
+//!    A target drains for the group's whole deregistration delay, idle or not (300 seconds by default): a step that has
+//!    less time than that is warned about in preflight.
 //!
 //! Undo is the same the other way round, except that it waits only for targets whose first health checks are still
 //! under way: what it brings back may be what had failed. A target that drains counts as deregistered; registering
 //! takes it back. `RegisterTargets` and `DeregisterTargets` may be repeated without harm.
 
-use super::{Driver, Facts, Goal, Plane, Reading, StepPorts, foreign_state};
+use super::{Driver, Facts, Finding, Goal, Plane, Reading, StepPorts, foreign_state};
 use crate::ports::{Account, CallError, Permission, Target, Traffic};
 use async_trait::async_trait;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use understudy_core::execution::Style;
 use understudy_core::plan::{ElbTargets, TargetId};
+use understudy_core::preflight::Weight;
 use understudy_core::state::{ResourceState, wanted_targets};
 
 const DRAINING: &str = "draining";
@@ -55,7 +58,10 @@ impl Driver for ElbTargetsDriver {
     fn facts(&self) -> Facts {
         Facts {
             plane: Plane::Control,
-            reads: &["elasticloadbalancing:DescribeTargetHealth"],
+            reads: &[
+                "elasticloadbalancing:DescribeTargetHealth",
+                "elasticloadbalancing:DescribeTargetGroupAttributes",
+            ],
             changes: &[
                 "elasticloadbalancing:RegisterTargets",
                 "elasticloadbalancing:DeregisterTargets",
@@ -140,6 +146,13 @@ impl Driver for ElbTargetsDriver {
             )
         };
         Ok((!missing.is_empty()).then(why))
+    }
+
+    async fn rehearse(&self, _goal: &Goal, _reading: &Reading) -> Result<Vec<Finding>, CallError> {
+        let (region, arn) = (self.region.as_deref(), &self.step.target_group_arn);
+        let delay_seconds = self.traffic.deregistration_delay(region, arn).await?;
+        let short = self.step.too_short_to_drain(delay_seconds);
+        Ok(short.map(|why| Finding::new(Weight::Warns, why)).into_iter().collect())
     }
 
     fn permissions(&self, _goal: &Goal, _account: &Account) -> Vec<Permission> {

@@ -3,7 +3,11 @@
 //! Both groups are attached beforehand, the standby at weight 0 (the targets of an unattached group are
 //! `unused` and would take their time). `ModifyListener` and `ModifyRule` replace the whole list of
 //! actions and have no version: the port reads the list, compares its weights with what is expected, and
-//! writes it back with only the weights changed.
+//! writes it back with only the weights changed. Stickiness of groups is kept, and warned about in preflight: it holds
+//! clients at the old group.
+//!
+//! A step is about one listener or rule, so that each is compared, undone and told of by itself. Several at once are several
+//! steps of one `group`: each makes its call before any is waited for.
 
 use super::{Driver, Facts, Finding, Goal, Plane, Reading, foreign_state};
 use crate::ports::{Account, CallError, ForwardTarget, Permission, Traffic};
@@ -32,6 +36,23 @@ impl ElbWeightsDriver {
             region,
             target,
         }
+    }
+
+    // Weights are about clients that come; whoever was sent to a group before goes on going there.
+    async fn sticky(&self) -> Result<Vec<Finding>, CallError> {
+        let seconds = self
+            .traffic
+            .group_stickiness(self.region.as_deref(), &self.target)
+            .await?;
+        let finding = seconds.map(|seconds| {
+            let message = format!(
+                "the forward action of {} is sticky: for {seconds} seconds a client goes on going to the group that it was sent \
+                 to, and a move reaches it only then; turn off the stickiness of groups, or shorten it",
+                self.api_call().1
+            );
+            Finding::new(Weight::Warns, message)
+        });
+        Ok(finding.into_iter().collect())
     }
 
     fn api_call(&self) -> (&'static str, &str) {
@@ -85,6 +106,7 @@ impl Driver for ElbWeightsDriver {
         let Some(group) = self.step.target_groups.get(&goal.to) else {
             return Ok(Vec::new());
         };
+        let mut found = self.sticky().await?;
         let targets = self.traffic.targets(self.region.as_deref(), group).await?;
         let count = |state: &str| targets.iter().filter(|target| target.state == state).count();
         let finding = match (targets.len(), count("unused"), count("healthy")) {
@@ -99,9 +121,10 @@ impl Driver for ElbWeightsDriver {
                 ),
             ),
             (_, _, 0) => Finding::new(Weight::Warns, format!("target group {group} has no healthy target now")),
-            _ => return Ok(Vec::new()),
+            _ => return Ok(found),
         };
-        Ok(vec![finding])
+        found.push(finding);
+        Ok(found)
     }
 
     fn permissions(&self, _goal: &Goal, _account: &Account) -> Vec<Permission> {

@@ -235,6 +235,10 @@ pub trait Driver: Send + Sync {
         let _ = (into, back);
         Ok(reading.hold.clone())
     }
+    /// Whether undo has nothing more to do: the resource is again as it was found.
+    fn is_restored(&self, current: &ResourceState, pre_state: &ResourceState) -> bool {
+        current.same_as(pre_state)
+    }
     /// For calls that must not be made twice: how long after one that was not seen to work the resource must still read
     /// as before, until it is taken to have had no effect. `None`: a repeat does no harm.
     fn repeat_after(&self) -> Option<SignedDuration> {

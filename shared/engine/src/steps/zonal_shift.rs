@@ -11,7 +11,8 @@
 //!    started: between the two, traffic goes everywhere.
 //! 3. It has worked when the resource's applied weights say so: nothing goes into the zone that is left, and where no zone
 //!    is left, something goes into each.
-//! 4. One that has ended by itself reads as none. Undo starts a shift that was cancelled anew, to end when it would have.
+//! 4. One that has ended by itself reads as none. Undo starts a shift that was cancelled anew, to end when it would have,
+//!    and sets one that was extended back to its old end; to the minute, as the service takes it.
 
 use super::{Driver, Facts, Goal, Plane, Reading, StepPorts, foreign_state};
 use crate::ports::{ActiveShift, CallError, Clock, ShiftedResource, ZonalShifts};
@@ -163,6 +164,13 @@ impl Driver for ZonalShiftDriver {
         shift_of(now) == Some(None) && takes_two(from, into)
     }
 
+    fn is_restored(&self, current: &ResourceState, pre_state: &ResourceState) -> bool {
+        match (shift_of(current), shift_of(pre_state)) {
+            (Some(current), Some(Some(found))) => Shift::restores(current, found, self.clock.now()),
+            _ => current.same_as(pre_state),
+        }
+    }
+
     fn is_last_call(&self, from: &ResourceState, into: &ResourceState) -> bool {
         !takes_two(from, into)
     }
@@ -176,7 +184,11 @@ impl Driver for ZonalShiftDriver {
         let id = |shift: &Shift| shift.id.clone().unwrap_or_default();
         match (from, into) {
             (Some(found), Some(wanted)) if found.away_from == wanted.away_from => {
-                vec![format!("arc-zonal-shift:UpdateZonalShift {} for {hours} h", id(found))]
+                let until = match wanted.id {
+                    Some(_) => format!("until {:.0}", wanted.ends_at),
+                    None => format!("for {hours} h"),
+                };
+                vec![format!("arc-zonal-shift:UpdateZonalShift {} {until}", id(found))]
             }
             _ => {
                 let cancel = from.map(|found| format!("arc-zonal-shift:CancelZonalShift {}", id(found)));

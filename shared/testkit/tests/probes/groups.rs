@@ -17,6 +17,7 @@ fn group(name: &str, in_service: u32) -> AutoScalingGroup {
             maximum: 8,
         },
         in_service,
+        left_behind: 0,
         subnets: vec!["subnet-1".into()],
         launches: true,
     }

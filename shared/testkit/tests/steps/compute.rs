@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use understudy_core::execution::{Status, Style};
 use understudy_core::state::Association;
 use understudy_testkit::cloud::FakeCloud;
+use understudy_testkit::faults::Fault;
 use understudy_testkit::step_proof::Proof;
 
 const BLUE: &str = "i-0000000000000b1e";
@@ -147,7 +148,7 @@ fn elastic_ip() -> Proof {
         furnish: |cloud| cloud.put_address(ADDRESS, at(BLUE)),
         snapshot: |cloud| json!(cloud.address(ADDRESS)),
         moved: |cloud| cloud.address(ADDRESS).unwrap().instance_id.as_deref() == Some(GREEN),
-        reads: &["compute.association"],
+        reads: &["compute.association", "compute.addresses_in_the_way"],
         calls: &["compute.disassociate", "compute.associate"],
         undo_calls: &["compute.disassociate", "compute.associate"],
         disturb: |cloud| cloud.put_address(ADDRESS, at(SPARE)),
@@ -186,4 +187,38 @@ async fn an_address_is_never_taken_from_what_the_plan_does_not_name() {
     let why = execution.unwrap().failure.unwrap();
     assert!(why.contains(SPARE) && why.contains(ADDRESS), "{why}");
     assert!(world.cloud.changes().is_empty());
+}
+
+#[tokio::test]
+async fn an_address_pushes_no_other_one_away() {
+    const THEIRS: &str = "eipalloc-0000000000000fee";
+    let proof = Proof {
+        furnish: |cloud| {
+            cloud.put_address(ADDRESS, at(BLUE));
+            cloud.put_address(THEIRS, at(GREEN));
+        },
+        ..elastic_ip()
+    };
+    let (world, execution) = proof.run_once().await;
+    let why = execution.unwrap().failure.unwrap();
+    assert!(why.contains(GREEN) && why.contains(THEIRS), "{why}");
+    assert!(world.cloud.changes().is_empty());
+    assert_eq!(
+        (world.cloud.address(ADDRESS), world.cloud.address(THEIRS)),
+        (at(BLUE), at(GREEN))
+    );
+
+    // One that comes to the destination between the two calls stays there, and the address goes home.
+    let world = elastic_ip()
+        .world_with(|cloud| {
+            let comes = Fault::Outside(Box::new(|cloud| cloud.put_address(THEIRS, at(GREEN))));
+            cloud.faults.nth("compute.associate", 1, comes);
+        })
+        .await;
+    let execution = elastic_ip().run(&world).await.unwrap();
+    assert_eq!(execution.status, Status::RolledBack, "{execution:#?}");
+    assert_eq!(
+        (world.cloud.address(ADDRESS), world.cloud.address(THEIRS)),
+        (at(BLUE), at(GREEN))
+    );
 }

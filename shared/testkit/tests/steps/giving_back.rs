@@ -20,6 +20,7 @@ fn group(name: &str, size: (u32, u32, u32)) -> AutoScalingGroup {
             maximum,
         },
         in_service: desired,
+        left_behind: 0,
         subnets: vec!["subnet-0000000000000000a".to_owned()],
         launches: true,
     }

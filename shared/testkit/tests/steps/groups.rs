@@ -22,6 +22,7 @@ fn group(name: &str, minimum: u32, desired: u32, maximum: u32) -> AutoScalingGro
             maximum,
         },
         in_service: desired,
+        left_behind: 0,
         subnets: vec![NEAR.to_owned(), SPARE.to_owned()],
         launches: true,
     }
@@ -179,6 +180,44 @@ async fn a_group_that_launches_nothing_is_not_waited_for() {
 }
 
 #[tokio::test]
+async fn a_group_that_is_large_enough_need_not_launch_anything() {
+    let proof = Proof {
+        furnish: |cloud| {
+            cloud.put_group(group("web-blue", 2, 7, 10));
+            cloud.put_group(AutoScalingGroup {
+                launches: false,
+                ..group("web-green", 6, 6, 10)
+            });
+        },
+        ..asg_capacity()
+    };
+    let (_, execution) = proof.run_once().await;
+    let execution = execution.unwrap();
+    assert_eq!(execution.status, Status::Completed, "{execution:#?}");
+    assert_eq!(execution.steps[0].state, StepState::Satisfied);
+}
+
+#[tokio::test]
+async fn a_zone_is_left_when_nothing_serves_there_any_more() {
+    // A group that ends nothing: its instances serve where they were.
+    let proof = Proof {
+        furnish: |cloud| {
+            (asg_capacity().furnish)(cloud);
+            cloud.put_group(AutoScalingGroup {
+                launches: false,
+                ..group("web-green", 1, 3, 10)
+            });
+        },
+        ..asg_zones()
+    };
+    let (_, execution) = proof.run_once().await;
+    let execution = execution.unwrap();
+    assert_eq!(execution.status, Status::RolledBack, "{execution:#?}");
+    let why = execution.failure.unwrap();
+    assert!(why.contains("3 in zones that it has left"), "{why}");
+}
+
+#[tokio::test]
 async fn a_scaling_policy_that_goes_further_is_nobody_else() {
     // After the call, and again before the undo.
     let proof = Proof {
@@ -217,7 +256,10 @@ fn asg_zones() -> Proof {
         }),
         calls: &["groups.set_subnets"],
         undo_calls: &["groups.set_subnets"],
-        moved: |cloud| cloud.group("web-green").unwrap().subnets == [FAR, SPARE],
+        moved: |cloud| {
+            let group = cloud.group("web-green").unwrap();
+            group.subnets == [FAR, SPARE] && group.left_behind == 0
+        },
         disturb: |cloud| {
             cloud.put_group(AutoScalingGroup {
                 subnets: vec![NEAR.to_owned()],

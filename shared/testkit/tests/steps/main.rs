@@ -4,6 +4,7 @@
 mod compute;
 mod database_setup;
 mod databases;
+mod dns;
 mod dns_setup;
 mod gates;
 mod giving_back;
@@ -13,6 +14,7 @@ mod hooks;
 mod promotion;
 mod setup;
 mod steering;
+mod together;
 mod traffic;
 
 /// Asserts that nothing was found, and prints what was.

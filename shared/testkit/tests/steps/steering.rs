@@ -290,6 +290,31 @@ async fn a_shift_that_ends_too_early_is_extended_and_one_that_lasts_is_left() {
 }
 
 #[tokio::test]
+async fn a_shift_that_was_extended_is_set_back_to_its_old_end() {
+    let proof = Proof {
+        furnish: |cloud| {
+            cloud.put_shiftable(BALANCER, &[ZONE_1, ZONE_2]);
+            cloud.put_shift(BALANCER, ZONE_1, OURS, "ZONAL_SHIFT", SignedDuration::from_hours(2));
+        },
+        calls: &["shifts.extend"],
+        undo_calls: &["shifts.extend"],
+        ..zonal_shift()
+    };
+    assert_none(&proof.is_undone().await);
+    let world = proof
+        .world_with(|cloud| {
+            let refused = Fault::Before(CallErrorKind::Refused);
+            cloud.faults.next("dns.change_records", refused);
+        })
+        .await;
+    let ends_at = world.cloud.shifts(BALANCER)[0].ends_at;
+    let execution = proof.run(&world).await.unwrap();
+    assert_eq!(execution.status, Status::RolledBack, "{execution:#?}");
+    let later = world.cloud.shifts(BALANCER)[0].ends_at.duration_since(ends_at);
+    assert!((0..=180).contains(&later.as_secs()), "{later}");
+}
+
+#[tokio::test]
 async fn a_shift_that_was_cancelled_is_started_anew_to_end_when_it_would_have() {
     let (world, execution) = Proof {
         furnish: |cloud| {

@@ -6,7 +6,11 @@ use understudy_core::execution::{Status, Style};
 use understudy_engine::ports::CallErrorKind;
 use understudy_testkit::faults::Fault;
 use understudy_testkit::step_proof::Proof;
-use understudy_testkit::world_plan::{BLUE_GROUP, GREEN_GROUP, LISTENER, OTHER_GROUP};
+use understudy_testkit::world::World;
+use understudy_testkit::world_oracle::violations;
+use understudy_testkit::world_plan::{
+    BLUE_GROUP, GREEN_GROUP, LISTENER, OTHER_GROUP, failover, furnish, sample_plan, shop,
+};
 
 fn elb_weights() -> Proof {
     Proof {
@@ -73,7 +77,10 @@ fn elb_targets() -> Proof {
             "targets": {"blue": [{"id": BLUE, "port": 80}], "green": [{"id": GREEN, "port": 80}]},
         }),
         style: Style::Planned,
-        furnish: |cloud| cloud.put_named_targets(INTO, &[(BLUE, "healthy"), (OTHER, "unhealthy")]),
+        furnish: |cloud| {
+            cloud.put_named_targets(INTO, &[(BLUE, "healthy"), (OTHER, "unhealthy")]);
+            cloud.put_deregistration_delay(INTO, 20);
+        },
         // What drains will be gone.
         snapshot: |cloud| {
             let targets = cloud.targets_of(INTO);
@@ -108,6 +115,84 @@ async fn elb_targets_stands_the_proof() {
 #[tokio::test]
 async fn elb_targets_bears_deaths() {
     assert_none(&elb_targets().bears_deaths().await);
+}
+
+#[tokio::test]
+async fn a_sticky_listener_is_warned_about() {
+    let world = shop(32).await;
+    let preflight = json!({"command": "preflight", "plan": "shop"});
+    let answer = world.command(preflight.clone()).await.to_string();
+    assert!(!answer.contains("sticky"), "{answer}");
+    world.cloud.put_group_stickiness(LISTENER, 3600);
+    let answer = world.command(preflight).await;
+    assert_eq!(answer["ok"], true, "a warning: {answer:#}");
+    let text = answer.to_string();
+    assert!(text.contains("sticky: for 3600 seconds"), "{text}");
+}
+
+#[tokio::test]
+async fn several_listeners_move_together_as_a_group_and_go_back_together() {
+    const RULE: &str = "arn:aws:elasticloadbalancing:eu-west-1:000000000000:listener-rule/app/shop/0123456789abcdef/0123456789abcdef/1";
+    let groups = json!({"blue": BLUE_GROUP, "green": GREEN_GROUP});
+    let mut plan = sample_plan("shop");
+    plan["steps"] = json!([
+        {"kind": "elb_weights", "name": "web", "group": "edge", "listener_arn": LISTENER, "target_groups": groups},
+        {"kind": "elb_weights", "name": "api", "group": "edge", "rule_arn": RULE, "target_groups": groups},
+        plan["steps"][2],
+    ]);
+    for refused in [false, true] {
+        let world = World::new(33);
+        furnish(&world.cloud);
+        world.cloud.put_weights(RULE, &[(BLUE_GROUP, 100), (GREEN_GROUP, 0)]);
+        assert_eq!(world.put_plan(plan.clone()).await["ok"], true);
+        world.run_rounds(6).await;
+        if refused {
+            let refused = Fault::Before(CallErrorKind::Refused);
+            world.cloud.faults.next("dns.change_records", refused);
+        }
+        assert_eq!(world.command(failover("both at once")).await["ok"], true);
+        world.deliver().await;
+        let ended = |world: &World| world.control("shop").execution.is_none();
+        assert!(world.run_until(60, ended).await, "{:#?}", world.control("shop"));
+        let (blue, green) = if refused { (100, 0) } else { (0, 100) };
+        for arn in [LISTENER, RULE] {
+            let weights = world.cloud.weights_of(arn);
+            let wanted = [(BLUE_GROUP.to_owned(), blue), (GREEN_GROUP.to_owned(), green)];
+            assert_eq!(weights[..2], wanted, "{arn}, refused: {refused}");
+        }
+        assert_none(&violations(&world));
+    }
+}
+
+#[tokio::test]
+async fn a_planned_move_outlasts_the_draining_of_a_group_that_is_as_aws_makes_it() {
+    let proof = Proof {
+        furnish: |cloud| cloud.put_named_targets(INTO, &[(BLUE, "healthy"), (OTHER, "unhealthy")]),
+        ..elb_targets()
+    };
+    assert_none(&proof.works().await);
+}
+
+#[tokio::test]
+async fn a_step_with_less_time_than_its_targets_drain_is_warned_about() {
+    let mut plan = sample_plan("shop");
+    plan["steps"] = json!([elb_targets().step]);
+    plan["steps"][0]["timeout_seconds"] = json!(120);
+    let world = World::new(31);
+    furnish(&world.cloud);
+    world.cloud.put_named_targets(INTO, &[(BLUE, "healthy")]);
+    assert_eq!(world.put_plan(plan.clone()).await["ok"], true);
+    world.deliver().await;
+    let preflight = json!({"command": "preflight", "plan": "shop"});
+    let answer = world.command(preflight.clone()).await.to_string();
+    assert!(
+        answer.contains("drain for 300 seconds") && answer.contains("at least 360 seconds"),
+        "{answer}"
+    );
+
+    world.cloud.put_deregistration_delay(INTO, 30);
+    let answer = world.command(preflight).await.to_string();
+    assert!(!answer.contains("drain for"), "{answer}");
 }
 
 #[tokio::test]

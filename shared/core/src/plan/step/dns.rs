@@ -49,7 +49,9 @@ pub struct DnsRecord {
 }
 
 /// What a record says for one site: its values or alias while that site is active, or, with a
-/// `set_identifier`, a weighted record set of its own that gets `weight` while the site is active and 0 otherwise.
+/// `set_identifier`, a record set of its own. A weighted one gets `weight` while the site is active and 0 otherwise; one of
+/// a failover pair is the primary while the site is active and the secondary otherwise. Nothing else of such a set is
+/// changed: preflight warns where it says otherwise than the plan.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
 pub struct DnsSite {
@@ -60,11 +62,11 @@ pub struct DnsSite {
     /// An alias to an AWS resource.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub alias: Option<Alias>,
-    /// The identifier of this site's weighted record set, which must exist.
+    /// The identifier of this site's weighted or failover record set, which must exist.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 128))]
     pub set_identifier: Option<String>,
-    /// The weight of that set while the site is active. Without it: 100.
+    /// The weight of that set while the site is active. Without it: 100. Not for failover pairs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 255))]
     pub weight: Option<u32>,

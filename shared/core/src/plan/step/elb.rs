@@ -1,6 +1,7 @@
 //! Steps at load balancers.
 
 use super::{StepCommon, StepKind};
+use crate::execution::Style;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -49,7 +50,7 @@ impl StepKind for ElbWeights {
 /// The targets of one target group: the destination's are registered, and once they are healthy, the source's are
 /// deregistered. Targets that the plan does not name stay.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[schemars(deny_unknown_fields)]
+#[schemars(deny_unknown_fields, transform = default_timeout_of_targets)]
 pub struct ElbTargets {
     /// What every step has.
     #[serde(flatten)]
@@ -78,6 +79,38 @@ pub struct TargetId {
     pub id: String,
     /// The port on which it gets requests.
     pub port: u16,
+}
+
+impl ElbTargets {
+    /// The kind, as plan files spell it.
+    pub(in crate::plan) const KIND: &'static str = "elb_targets";
+    /// How long such a step may take where the plan does not say. Elastic Load Balancing lets a deregistered target
+    /// drain for 300 seconds by default, idle or not, and a new one needs its first health check before.
+    pub(in crate::plan) const TIMEOUT_SECONDS: u32 = 420;
+
+    /// What is to spare beside the draining: for the first health check of the new targets, and for looking.
+    const BESIDE_DRAINING_SECONDS: u32 = 60;
+
+    /// Why the step has too little time for old targets that drain so long, if it waits for them at all.
+    pub fn too_short_to_drain(&self, delay_seconds: u32) -> Option<String> {
+        let least = delay_seconds.saturating_add(Self::BESIDE_DRAINING_SECONDS);
+        let waits = self.common.when.includes(Style::Planned);
+        (waits && self.common.timeout_seconds < least).then(|| {
+            format!(
+                "target group {} lets old targets drain for {delay_seconds} seconds (deregistration_delay.timeout_seconds), \
+                 which a planned move waits for, and the step has {} seconds in all: it would fail and be undone. Give it at \
+                 least {least} seconds, or shorten the delay",
+                self.target_group_arn, self.common.timeout_seconds
+            )
+        })
+    }
+}
+
+// Editors show the default that this kind really has.
+fn default_timeout_of_targets(schema: &mut schemars::Schema) {
+    if let Some(timeout) = schema.pointer_mut("/properties/timeout_seconds") {
+        timeout["default"] = ElbTargets::TIMEOUT_SECONDS.into();
+    }
 }
 
 impl StepKind for ElbTargets {

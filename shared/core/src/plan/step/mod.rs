@@ -43,7 +43,8 @@ pub struct StepCommon {
     /// The step's name, unique in the plan.
     #[schemars(regex(pattern = r"^[a-z0-9][a-z0-9-]{0,62}$"))]
     pub name: String,
-    /// How long the step may take, repeats included.
+    /// How long the step may take, repeats included. Without it: 120 seconds; of `elb_targets` 420, since its old targets
+    /// drain for 300 seconds unless their group says otherwise.
     #[serde(default = "two_minutes")]
     #[schemars(range(min = 5, max = 3600))]
     pub timeout_seconds: u32,

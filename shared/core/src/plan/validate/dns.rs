@@ -106,7 +106,7 @@ pub(super) fn content(
     }
 }
 
-/// The weighted set of a site.
+/// The set of a site that has a routing policy.
 fn set_of(site: &DnsSite, path: &Path, problems: &mut Problems) {
     if let Some(identifier) = &site.set_identifier {
         text::no_control(identifier, path.key("set_identifier"), problems);
@@ -204,7 +204,7 @@ pub(super) fn time_to_live(
     }
 }
 
-/// All sites of a record are weighted sets, each its own, or none is.
+/// All sites of a record are sets with a routing policy, each its own, or none is.
 fn set_identifiers(record: &DnsRecord, path: &Path, problems: &mut Problems) {
     let mut first: BTreeMap<&str, &str> = BTreeMap::new();
     for (name, site) in &record.sites {

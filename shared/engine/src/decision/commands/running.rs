@@ -108,7 +108,7 @@ impl DecisionMaker {
             if execution.status == Status::Stuck {
                 execution.skip(index, now).map_err(|error| error.to_string())?;
             }
-            execution.wake_at = None;
+            execution.look_now();
             Ok(format!(
                 "execution {} goes on without step {}",
                 execution.id, asked.step
@@ -140,6 +140,7 @@ impl DecisionMaker {
                 });
             }
             execution.escalate_with(guards).map_err(|error| error.to_string())?;
+            execution.look_now();
             execution.hear("escalate", word);
             let loss = match execution.loss_estimate_seconds {
                 Some(seconds) => format!("; about {seconds} s of data may be lost"),
@@ -262,7 +263,7 @@ fn stop(execution: &mut Execution, word: &Word, now: Timestamp) -> Result<String
         execution.release(now).map_err(|error| error.to_string())?;
     }
     execution.cancel = Some(word.clone());
-    execution.wake_at = None;
+    execution.look_now();
     Ok(format!(
         "execution {} stops after the step it is at, and is undone",
         execution.id

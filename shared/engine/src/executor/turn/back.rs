@@ -49,10 +49,11 @@ impl Turn<'_> {
         };
         let unseen =
             matches!(run.state, StepState::Intended | StepState::Applied | StepState::Failed) && run.attempts > 0;
-        if reading.current.same_as(&pre_state) && unseen && run.undo_attempts == 0 && !run.undo_doubted {
+        let restored = driver.is_restored(&reading.current, &pre_state);
+        if restored && unseen && run.undo_attempts == 0 && !run.undo_doubted {
             return self.doubt(control, index, driver.read_lag()).await;
         }
-        if reading.current.same_as(&pre_state) {
+        if restored {
             let settled = if run.undo_attempts > 0 {
                 self.settled(driver.as_ref(), &run).await
             } else {
@@ -98,12 +99,11 @@ impl Turn<'_> {
                 return self.leave(control, index, &detail).await;
             }
             let why = format!(
-                "undoing step {}: somebody else changed the resource meanwhile: it was {}, this execution made it {}, it is {}; \
-                 it was not overwritten",
-                run.name,
+                "undoing {}: somebody else changed it meanwhile: it was {}; {}; it was not overwritten. See who changed it, make \
+                 it as it shall be, and say with `resolve` how the execution goes on",
+                execution.step_at(index),
                 pre_state.sentence(),
-                wanted.sentence(),
-                reading.current.sentence()
+                execution.account(index, Some(&reading.current))
             );
             return self.stick(control, &why).await;
         }
@@ -178,14 +178,30 @@ impl Turn<'_> {
     }
 
     async fn put_off_undo(&mut self, control: &mut Control, index: usize, error: &CallError) -> Result<Flow, Stop> {
-        let (name, tried) =
-            run_of(control, index).map_or((String::new(), 0), |run| (run.name.clone(), run.undo_attempts));
+        let tried = run_of(control, index).map_or(0, |run| run.undo_attempts);
         // A refused compare-and-set is looked at again: the reading, not the refusal, says whether somebody else was there.
         let may_pass = error.may_repeat() || error.kind == CallErrorKind::Conflict;
         if may_pass && tried < MAX_UNDO_ATTEMPTS {
             return self.repeat_later(control, index, error).await;
         }
-        self.stick(control, &format!("step {name} can not be undone: {}", error.message))
-            .await
+        let told = control.execution.as_ref().map(|execution| {
+            let before = execution
+                .steps
+                .get(index)
+                .and_then(|run| run.pre_state.as_ref()?.inline());
+            let before = before
+                .map(|state| format!("it was: {}; ", state.sentence()))
+                .unwrap_or_default();
+            (
+                execution.step_at(index),
+                format!("{before}{}", execution.account(index, None)),
+            )
+        });
+        let (step, account) = told.unwrap_or_default();
+        let why = format!(
+            "{step} can not be undone: {}; {account}. Undo it by hand, or mend what refuses it, and `resolve`",
+            error.message
+        );
+        self.stick(control, &why).await
     }
 }

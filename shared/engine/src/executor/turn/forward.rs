@@ -104,9 +104,11 @@ impl Turn<'_> {
             let error = CallError::new(
                 CallErrorKind::Conflict,
                 format!(
-                    "somebody else changed the resource: it was {}, it is {}; it was not overwritten",
+                    "{}: somebody else changed it: it was {}; {}; it was not overwritten. See who changed it, and move again \
+                     when it may be changed",
+                    execution.resources_of_step(index),
                     pre_state.sentence(),
-                    reading.current.sentence()
+                    execution.account(index, Some(&reading.current))
                 ),
             );
             return self.put_off(control, index, &error).await;

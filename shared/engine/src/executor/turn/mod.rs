@@ -16,6 +16,7 @@ use crate::ports::{CallError, CallErrorKind, Invocation};
 use crate::steps::{Doing, Driver, Goal, Reading};
 use crate::store::ChangeError;
 use jiff::{SignedDuration, Timestamp};
+use std::collections::BTreeMap;
 use understudy_core::control::{Control, LeaseHeld, Wake, later};
 use understudy_core::execution::{Direction, Execution, IllegalTransition, Next, Status, StepRun};
 use understudy_core::mutant::{Mutant, active};
@@ -93,8 +94,8 @@ struct Turn<'a> {
     epoch: u64,
     /// Nothing new is begun after this.
     ends_at: Timestamp,
-    /// The call of a verify or a gate is repeated until this, then recorded as a wait.
-    patient_until: Option<(usize, Timestamp)>,
+    /// The look of a verify or a gate is repeated until this, by step, then recorded as a wait.
+    patient_until: BTreeMap<usize, Timestamp>,
 }
 
 /// Runs one turn of a plan and says in a word what came of it.
@@ -159,7 +160,7 @@ pub(super) async fn run(executor: &Executor, plan: &str, invocation: &Invocation
         holder,
         epoch,
         ends_at,
-        patient_until: None,
+        patient_until: BTreeMap::new(),
     };
     tracing::info!(plan, epoch, execution, "turn begins");
     let outcome = match turn.work(control).await {
@@ -267,6 +268,7 @@ impl Turn<'_> {
                 Next::TurnBack(why) => {
                     tracing::warn!(plan = self.plan, execution = execution.id, why, "turning back");
                     control = self.commit_execution(|execution, _| execution.turn_back(&why)).await?;
+                    self.patient_until.clear();
                     Flow::On
                 }
                 Next::Skip(index) => self.skip(&mut control, index).await?,

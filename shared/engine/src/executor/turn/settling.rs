@@ -1,7 +1,7 @@
 //! Waiting for a change to be seen, and to reach everybody.
 //!
 //! Within a turn one looks again and again for a while; what takes longer is recorded (`wake_at`) and left to the
-//! probe. A change whose reply was lost has no receipt to ask with: it is taken to have reached everybody after the
+//! probe. Steps of one group take turns: while one waits, the others go on. A change whose reply was lost has no receipt to ask with: it is taken to have reached everybody after the
 //! time that its kind generally takes, counted from when it first reads as wanted, and its detail says so.
 
 use super::{Flow, Stop, Turn};
@@ -83,13 +83,18 @@ impl Turn<'_> {
     // Looks again within this turn for a while, then leaves the wait to the probe.
     pub(super) async fn look_again(&mut self, control: &mut Control, index: usize, note: &str) -> Result<Flow, Stop> {
         let now = self.now();
-        let patient_until = match self.patient_until {
-            Some((known, until)) if known == index => until,
-            _ => later(now, PATIENCE),
-        };
-        self.patient_until = Some((index, patient_until));
+        let patient_until = *self.patient_until.entry(index).or_insert(later(now, PATIENCE));
         if now < patient_until.min(self.ends_at) {
-            self.executor.ports.clock.sleep(LOOK_EVERY).await;
+            if others_are_due(control, index, now) {
+                *control = self
+                    .commit_execution(|execution, now| {
+                        execution.rest(index, later(now, LOOK_EVERY));
+                        Ok(())
+                    })
+                    .await?;
+            } else {
+                self.executor.ports.clock.sleep(LOOK_EVERY).await;
+            }
             return Ok(Flow::On);
         }
         self.leave_until(control, index, later(now, WAIT), note).await
@@ -112,7 +117,7 @@ impl Turn<'_> {
         self.leave_until(control, index, later(self.now(), WAIT), note).await
     }
 
-    // Records a wait, tells of the step's first one, and leaves it to the probe.
+    // Records a wait, tells of the step's first one, and leaves it to the probe, unless another step has its turn.
     async fn leave_until(
         &self,
         control: &mut Control,
@@ -140,6 +145,15 @@ impl Turn<'_> {
                 Ok(())
             })
             .await?;
-        Ok(Flow::Leave)
+        Ok(if others_are_due(control, index, self.now()) {
+            Flow::On
+        } else {
+            Flow::Leave
+        })
     }
+}
+
+fn others_are_due(control: &Control, index: usize, now: Timestamp) -> bool {
+    let execution = control.execution.as_ref();
+    execution.is_some_and(|execution| execution.others_are_due(index, now))
 }
