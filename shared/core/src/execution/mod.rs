@@ -20,6 +20,7 @@
 //! What follows is in [`mod@next`], what a result means in [`mod@transitions`]. A transition that is not in the
 //! drawing is an [`IllegalTransition`]: a bug, or an item written by somebody else. It is never "repaired" here.
 
+mod fenced;
 pub mod next;
 mod pre_state;
 mod raised;
@@ -205,6 +206,9 @@ pub struct StepRun {
     /// When the newest of them was begun.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub attempted_at: Option<Timestamp>,
+    /// Whether the newest of them was not the last that the change takes.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub more_calls: bool,
     /// How often something of it failed or was waited for, and was put off.
     #[serde(default)]
     pub retries: u32,
@@ -240,6 +244,7 @@ impl StepRun {
             undo_attempts: 0,
             undo_doubted: false,
             attempted_at: None,
+            more_calls: false,
             retries: 0,
             errors: 0,
             approved: None,

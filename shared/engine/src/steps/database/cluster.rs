@@ -79,7 +79,7 @@ impl Driver for ClusterDriver {
         Ok(None)
     }
 
-    fn repeat_after(&self) -> Option<SignedDuration> {
+    fn repeat_after(&self, _from: &ResourceState, _into: &ResourceState) -> Option<SignedDuration> {
         Some(REPEAT_AFTER)
     }
 

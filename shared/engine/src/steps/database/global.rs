@@ -123,7 +123,7 @@ impl Driver for GlobalDriver {
         Ok(None)
     }
 
-    fn repeat_after(&self) -> Option<SignedDuration> {
+    fn repeat_after(&self, _from: &ResourceState, _into: &ResourceState) -> Option<SignedDuration> {
         Some(REPEAT_AFTER)
     }
 

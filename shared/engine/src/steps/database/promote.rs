@@ -40,7 +40,12 @@ impl PromoteDriver {
         Self {
             databases: ports.databases.clone(),
             metrics: ports.metrics.clone(),
-            waits_for_lag: goal.style == Style::Planned && plan.is_fenced_before(&step.common.name, Style::Planned),
+            // What this execution has verified counts, not what the plan promises: a fence may have been skipped.
+            waits_for_lag: goal.style == Style::Planned
+                && match &goal.doing {
+                    Some(doing) => doing.fenced,
+                    None => plan.is_fenced_before(&step.common.name, Style::Planned),
+                },
             step,
             to: goal.to.clone(),
             region,
