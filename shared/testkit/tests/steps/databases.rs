@@ -247,6 +247,22 @@ async fn fence_source_bears_deaths() {
 }
 
 #[tokio::test]
+async fn open_destination_bears_deaths() {
+    assert_none(&open_destination().bears_deaths().await);
+}
+
+#[tokio::test]
+async fn rds_cluster_failover_bears_deaths() {
+    assert_none(&rds_cluster_failover().bears_deaths().await);
+}
+
+#[tokio::test]
+async fn rds_global_bears_deaths() {
+    assert_none(&rds_global(Style::Planned).bears_deaths().await);
+    assert_none(&rds_global(Style::Unplanned).bears_deaths().await);
+}
+
+#[tokio::test]
 async fn what_is_fenced_already_is_restarted_since_nobody_knows_who_is_still_connected() {
     let proof = fence_source();
     let world = proof
@@ -329,6 +345,77 @@ async fn a_member_of_a_cluster_is_not_fenced_by_its_own_groups() {
     assert_eq!(execution.status, Status::RolledBack);
     let why = execution.failure.unwrap_or_default();
     assert!(why.contains("is a member of DB cluster shop"), "{why}");
+    assert_eq!(world.cloud.changes().len(), 0);
+}
+
+#[tokio::test]
+async fn a_member_that_can_not_write_is_waited_for() {
+    let proof = rds_cluster_failover();
+    let world = proof
+        .world_with(|cloud| {
+            let status = "rebooting".into();
+            let rebooting = DatabaseInstance {
+                status,
+                ..instance(&[OPEN])
+            };
+            cloud.put_db_instance("shop-2", rebooting);
+        })
+        .await;
+    let execution = proof.run(&world).await.expect("an execution");
+    assert_eq!(execution.status, Status::RolledBack, "{execution:#?}");
+    let why = execution.failure.unwrap_or_default();
+    assert!(why.contains("DB instance shop-2 is rebooting"), "{why}");
+    assert_eq!(world.cloud.changes().len(), 0);
+}
+
+#[tokio::test]
+async fn a_cluster_that_takes_no_target_is_left_alone() {
+    let proof = rds_cluster_failover();
+    let world = proof
+        .world_with(|cloud| {
+            let engine = "mysql 8.0.40".into();
+            let of_mysql = DatabaseCluster {
+                engine,
+                ..cluster("shop-1")
+            };
+            cloud.put_db_cluster("shop", of_mysql);
+        })
+        .await;
+    let execution = proof.run(&world).await.expect("an execution");
+    let why = execution.failure.unwrap_or_default();
+    assert!(why.contains("takes no target"), "{why}");
+    assert_eq!(world.cloud.changes().len(), 0);
+}
+
+#[tokio::test]
+async fn a_new_primary_is_one_when_its_cluster_is_available() {
+    let proof = rds_global(Style::Unplanned);
+    let world = proof
+        .world_with(|cloud| {
+            let status = "upgrading".into();
+            let busy = DatabaseCluster {
+                status,
+                ..cluster("shop-1")
+            };
+            cloud.put_db_cluster(GREEN_CLUSTER, busy);
+        })
+        .await;
+    let execution = proof.run(&world).await.expect("an execution");
+    assert_eq!(execution.status, Status::RolledBack, "{execution:#?}");
+    let why = execution.failure.unwrap_or_default();
+    assert!(why.contains("is upgrading"), "{why}");
+}
+
+#[tokio::test]
+async fn a_standby_in_a_third_zone_is_not_rebooted_into() {
+    let proof = rds_reboot_failover();
+    let world = proof
+        .world_with(|cloud| cloud.put_standby_zone("shop", "eu-west-1c"))
+        .await;
+    let execution = proof.run(&world).await.expect("an execution");
+    assert_eq!(execution.status, Status::RolledBack, "{execution:#?}");
+    let why = execution.failure.unwrap_or_default();
+    assert!(why.contains("is in eu-west-1c, not in eu-west-1b"), "{why}");
     assert_eq!(world.cloud.changes().len(), 0);
 }
 
