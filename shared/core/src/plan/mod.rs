@@ -119,6 +119,15 @@ pub struct Site {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(regex(pattern = r"^[a-z]{2}(-[a-z]+)+-[0-9]$"))]
     pub region: Option<String>,
+    /// The Availability Zone that the site stands and falls with, by its name in this account (`eu-west-1a`). Steps that
+    /// would move the plan into the zone that it leaves are refused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(regex(pattern = r"^[a-z]{2}(-[a-z]+)+-[0-9][a-z]$"))]
+    pub zone: Option<String>,
+    /// The same by its id (`euw1-az1`), which is that of all accounts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(regex(pattern = r"^[a-z]{3,5}[0-9]-az[0-9]{1,2}$"))]
+    pub zone_id: Option<String>,
     /// Further resources (ids, ARNs, names) that belong to this site, so that a request that names one of
     /// them finds the plan. Those of the site's probes and steps are known without being listed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
