@@ -11,6 +11,7 @@ mod group_setup;
 mod groups;
 mod hooks;
 mod promotion;
+mod records;
 mod setup;
 mod steering;
 mod traffic;

@@ -65,6 +65,11 @@ async fn it_works_and_bears_lost_replies_and_somebody_quicker() {
     assert_none(&proof().leaves_others_alone().await);
 }
 
+#[tokio::test]
+async fn it_bears_deaths() {
+    assert_none(&proof().bears_deaths_going_forward().await);
+}
+
 async fn world(steps: &[Value]) -> World {
     let world = World::new(17);
     furnish(&world.cloud);
