@@ -222,3 +222,91 @@ async fn a_state_that_forbids_it_now_is_for_later_and_no_answer_is_not_repeated(
         .unwrap_err();
     assert_eq!(error.kind, CallErrorKind::NotFound);
 }
+
+fn events(list: &[(&str, &str)]) -> Answer {
+    let events: String = list
+        .iter()
+        .map(|(date, message)| {
+            format!("<Event><SourceIdentifier>shop</SourceIdentifier><Message>{message}</Message><Date>{date}</Date></Event>")
+        })
+        .collect();
+    says(
+        200,
+        format!(
+            "<DescribeEventsResponse><DescribeEventsResult><Events>{events}</Events></DescribeEventsResult></DescribeEventsResponse>"
+        ),
+    )
+}
+
+#[tokio::test]
+async fn a_restart_counts_if_it_is_reported_and_not_from_before() {
+    let (before, after) = ("2026-11-26T19:12:59.9Z", "2026-11-26T19:13:30Z");
+    let since: jiff::Timestamp = "2026-11-26T19:13:00Z".parse().unwrap();
+    let script = Script::new([
+        events(&[(before, "DB instance restarted"), (after, "DB instance shutdown")]),
+        events(&[(before, "DB instance restarted"), (after, "DB instance restarted")]),
+    ]);
+    let databases = RdsFailover::new(&script.config());
+    assert!(!databases.restarted_since(None, "Shop", since).await.unwrap());
+    assert!(databases.restarted_since(None, "Shop", since).await.unwrap());
+    let sent = script.sent();
+    let field = |name: &str| sent[0].field(name).unwrap_or_default();
+    assert_eq!(
+        (field("SourceIdentifier"), field("SourceType")),
+        ("shop".into(), "db-instance".into())
+    );
+    assert_eq!(field("StartTime"), "2026-11-26T19:12:00Z");
+}
+
+#[tokio::test]
+async fn a_fenced_instance_is_restarted_where_it_is_and_only_behind_groups_that_are_in_force() {
+    let fence = ["sg-1".to_owned()];
+    let script = Script::new([
+        instance("", &[("sg-1", "adding")]),
+        instance("", &[("sg-2", "active")]),
+        instance("", &[("sg-1", "active")]),
+        done("RebootDBInstance"),
+    ]);
+    let databases = RdsFailover::new(&script.config());
+    let early = databases.restart(None, "shop", &fence).await.unwrap_err();
+    assert_eq!(early.kind, CallErrorKind::Retryable, "{early}");
+    let open = databases.restart(None, "shop", &fence).await.unwrap_err();
+    assert_eq!(open.kind, CallErrorKind::Conflict, "{open}");
+    databases.restart(None, "shop", &fence).await.unwrap();
+    let sent = script.sent();
+    assert_eq!(sent[3].field("Action").unwrap_or_default(), "RebootDBInstance");
+    assert_eq!(sent[3].field("ForceFailover"), None);
+}
+
+#[tokio::test]
+async fn stopping_and_starting_are_one_call_each_and_a_wrong_status_is_for_later() {
+    let script = Script::new([
+        done("StopDBInstance"),
+        failed(400, "InvalidDBInstanceState"),
+        done("StartDBInstance"),
+    ]);
+    let databases = RdsFailover::new(&script.config());
+    databases.stop(None, "shop").await.unwrap();
+    let early = databases.start(None, "shop").await.unwrap_err();
+    assert_eq!(early.kind, CallErrorKind::Retryable, "{early}");
+    databases.start(None, "shop").await.unwrap();
+    let sent = script.sent();
+    let actions: Vec<String> = sent
+        .iter()
+        .map(|call| call.field("Action").unwrap_or_default())
+        .collect();
+    assert_eq!(actions, ["StopDBInstance", "StartDBInstance", "StartDBInstance"]);
+}
+
+#[tokio::test]
+async fn an_instance_is_read_with_its_standbys_zone_its_cluster_and_its_replicas() {
+    let more = "<SecondaryAvailabilityZone>eu-west-1c</SecondaryAvailabilityZone><DBClusterIdentifier>shop-cluster</DBClusterIdentifier>\
+                <ReadReplicaDBInstanceIdentifiers><ReadReplicaDBInstanceIdentifier>shop-copy</ReadReplicaDBInstanceIdentifier>\
+                </ReadReplicaDBInstanceIdentifiers>";
+    let script = Script::new([instance(more, &[])]);
+    let databases = RdsFailover::new(&script.config());
+    let found = databases.instance(None, "shop").await.unwrap();
+    assert_eq!(found.standby_zone.as_deref(), Some("eu-west-1c"));
+    assert_eq!(found.cluster.as_deref(), Some("shop-cluster"));
+    assert_eq!(found.replicas, ["shop-copy"]);
+}

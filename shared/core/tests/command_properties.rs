@@ -165,8 +165,10 @@ prop_compose! {
 }
 
 prop_compose! {
-    fn skip()(plan in text(63), step in text(63), operator in text(128), reason in text(500), dry_run: bool) -> Skip {
-        Skip { plan, step, operator, reason, dry_run }
+    fn skip()(
+        plan in text(63), step in text(63), operator in text(128), reason in text(500), accept_data_loss: bool, dry_run: bool,
+    ) -> Skip {
+        Skip { plan, step, operator, reason, accept_data_loss, dry_run }
     }
 }
 

@@ -9,7 +9,7 @@ use understudy_core::control::Control;
 use understudy_core::decide::{
     Accepted, LagRecord, Lags, Move, Situation, Trigger, consequences, decide, escalation, loss_estimate,
 };
-use understudy_core::execution::{Execution, Kind, Next, Style, TriggerKind};
+use understudy_core::execution::{Execution, Kind, Next, StepState, Style, TriggerKind};
 use understudy_core::fleet::FleetState;
 use understudy_core::guard::{Guard, Verdict};
 use understudy_core::plan::{Plan, parse};
@@ -27,12 +27,12 @@ fn promote() -> Value {
 }
 
 fn fence(extra: Value) -> Value {
-    let database = |name: &str| {
-        json!({"db_instance_identifier": format!("shop-{name}"), "security_groups": ["sg-0123456789abcdef0"],
-               "fence_group": "sg-0fedcba9876543210"})
+    let database = |name: &str, region: &str| {
+        json!({"db_instance_identifier": name, "security_groups": ["sg-0123456789abcdef0"],
+               "fence_group": "sg-0fedcba9876543210", "region": region})
     };
-    let mut step = json!({"kind": "fence_source", "name": "fence",
-                          "databases": {"blue": database("blue"), "green": database("green")}});
+    let mut step = json!({"kind": "fence_source", "name": "fence", "timeout_seconds": 600, "databases": {
+        "blue": database("Shop-blue", "eu-west-1"), "green": database("shop-green", "eu-central-1")}});
     step.as_object_mut().unwrap().extend(extra.as_object().unwrap().clone());
     step
 }
@@ -111,6 +111,19 @@ fn a_promotion_needs_consent_to_both_of_its_consequences() {
     assert_eq!(stops(&strict, &[Style::Unplanned], &Lags::new(), word), []);
 }
 
+// Begun together with what stands beside it: the fence may not hold yet when the promotion is called.
+fn beside(mut step: Value) -> Value {
+    step["group"] = json!("database");
+    step
+}
+
+// A fence around another database than the one that is left.
+fn around(name: &str) -> Value {
+    let mut step = fence(json!({}));
+    step["databases"]["blue"]["db_instance_identifier"] = json!(name);
+    step
+}
+
 #[test]
 fn a_fence_before_it_makes_a_planned_promotion_lossless_but_not_reversible() {
     let fenced = plan(&[fence(json!({})), promote()], json!({}));
@@ -129,10 +142,31 @@ fn a_fence_before_it_makes_a_planned_promotion_lossless_but_not_reversible() {
         vec![fence(json!({"on_failure": "continue"})), promote()],
         vec![fence(json!({"when": "unplanned"})), promote()],
         vec![promote(), fence(json!({}))],
+        vec![beside(fence(json!({}))), beside(promote())],
+        vec![around("orders"), promote()],
     ] {
         let found = stops(&plan(&open, json!({})), &planned, &lags(0), word);
         assert_eq!(found, [Guard::DataLossAllowed], "{open:?}");
     }
+}
+
+#[test]
+fn a_fence_that_a_person_skipped_is_none_and_skipping_it_is_known_to_lose_data() {
+    let mut execution = begun(&[fence(json!({})), promote(), record()]);
+    execution.style = Style::Planned;
+    assert_eq!(execution.unfenced_by_skipping(0), Some("promote"));
+    assert_eq!(execution.unfenced_by_skipping(2), None, "it is no fence");
+    assert!(!execution.is_fenced_before(1), "it has not been verified yet");
+    execution.steps[0].state = StepState::Done;
+    assert!(execution.is_fenced_before(1));
+    execution.steps[0].state = StepState::Skipped;
+    assert!(!execution.is_fenced_before(1));
+    let lossy = begun(&[fence(json!({"on_failure": "continue"})), promote()]);
+    assert_eq!(
+        lossy.unfenced_by_skipping(0),
+        None,
+        "consent was asked before the move began"
+    );
 }
 
 #[test]
@@ -247,6 +281,66 @@ fn databases_that_are_the_same_or_fences_that_are_none_are_refused() {
         "steps[1].databases.blue.fence_group: is among",
         "steps[2].zones.blue: is not a zone of",
         "steps[3].clusters",
+    ] {
+        assert!(
+            found.iter().any(|problem| problem.starts_with(wanted)),
+            "{wanted}: {found:#?}"
+        );
+    }
+}
+
+fn stop() -> Value {
+    let mut step = fence(json!({"by": "stop"}));
+    for site in ["blue", "green"] {
+        let database = step["databases"][site].as_object_mut().unwrap();
+        database.remove("security_groups");
+        database.remove("fence_group");
+    }
+    step
+}
+
+#[test]
+fn a_database_with_a_replica_is_not_stopped_and_one_without_is_warned_about() {
+    let problems = |steps: &[Value]| -> Vec<String> {
+        match parse(draft(steps, json!({}))) {
+            Ok(_) => Vec::new(),
+            Err(error) => error.problems().iter().map(ToString::to_string).collect(),
+        }
+    };
+    let found = problems(&[stop(), promote()]);
+    assert!(
+        found[0].starts_with("steps[0].by: step promote promotes a replica"),
+        "{found:#?}"
+    );
+    assert_eq!(problems(&[stop(), record()]), [] as [String; 0]);
+    let warned = plan(&[stop(), record()], json!({})).warnings();
+    assert!(warned[0].message.contains("seven days"), "{warned:#?}");
+    let mut open = fence(json!({}));
+    open["databases"]["blue"].as_object_mut().unwrap().remove("fence_group");
+    let found = problems(&[open, record()]);
+    assert!(
+        found[0].starts_with("steps[0].databases.blue.fence_group: is missing"),
+        "{found:#?}"
+    );
+    let found = problems(&[fence(json!({"by": "stop"})), record()]);
+    assert!(
+        found[0].starts_with("steps[0].databases.blue: names security groups"),
+        "{found:#?}"
+    );
+}
+
+#[test]
+fn a_replica_that_is_also_the_source_is_known_by_the_region_that_counts_where_none_is_named() {
+    let mut promotion = promote();
+    promotion["instances"]["green"] = json!({"db_instance_identifier": "Shop-blue", "region": "eu-west-1"});
+    let mut fence = fence(json!({"region": "eu-central-1"}));
+    fence["databases"]["blue"] = fence["databases"]["green"].clone();
+    fence["databases"]["blue"].as_object_mut().unwrap().remove("region");
+    let refused = parse(draft(&[promotion, fence], json!({}))).unwrap_err();
+    let found: Vec<String> = refused.problems().iter().map(ToString::to_string).collect();
+    for wanted in [
+        "steps[0].instances.green: is the DB instance of blue too",
+        "steps[1].databases.green: is the database of blue too",
     ] {
         assert!(
             found.iter().any(|problem| problem.starts_with(wanted)),

@@ -101,6 +101,12 @@ impl<T: Clone> Lagging<T> {
         self.reads_left = 0;
     }
 
+    /// Shows something else for so many reads.
+    pub(crate) fn show(&mut self, shown: T, reads: u32) {
+        self.shown = Some(shown);
+        self.reads_left = reads;
+    }
+
     pub(crate) fn set(&mut self, value: T, seen_after: u32) {
         self.shown = (seen_after > 0).then(|| self.real.clone());
         self.reads_left = seen_after;

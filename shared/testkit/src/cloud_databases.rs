@@ -2,26 +2,35 @@
 //!
 //! As in AWS: a database that is not `available` takes no change for now, a reboot with failover swaps the zones of an
 //! instance and its standby each time, a promotion can not be taken back, and what a change made is seen as late as a
-//! test asks.
+//! test asks. Security groups keep new connections out; those that are open stay open until the instance is restarted.
 
 use crate::clock::lock;
 use crate::cloud::{FakeCloud, Lagging, not_found};
 use crate::cloud_ports::seen_after;
 use async_trait::async_trait;
-use std::collections::BTreeMap;
-use understudy_core::state::ResourceState;
+use jiff::Timestamp;
+use std::collections::{BTreeMap, BTreeSet};
+use understudy_core::state::{Power, ResourceState};
 use understudy_engine::ports::{
-    CallError, CallErrorKind, DatabaseCluster, DatabaseClusterStatus, DatabaseFailover, DatabaseInstance,
+    CallError, CallErrorKind, Clock, DatabaseCluster, DatabaseClusterStatus, DatabaseFailover, DatabaseInstance,
     GlobalDatabase,
 };
+
+/// How many reads an instance is `rebooting`, `stopping` or `starting`.
+const REBOOTING_READS: u32 = 3;
 
 /// The databases of a cloud.
 #[derive(Default)]
 pub(crate) struct Databases {
     instances: BTreeMap<String, Lagging<DatabaseInstance>>,
-    standby_zones: BTreeMap<String, String>,
     clusters: BTreeMap<String, Lagging<DatabaseCluster>>,
     globals: BTreeMap<String, Lagging<GlobalDatabase>>,
+    /// The connections that clients have open at each instance.
+    connections: BTreeMap<String, u32>,
+    /// When each instance was restarted, as its events say.
+    restarts: BTreeMap<String, Vec<Timestamp>>,
+    /// Events get lost: none is reported of this instance.
+    silent: BTreeSet<String>,
 }
 
 impl Databases {
@@ -57,8 +66,32 @@ impl FakeCloud {
 
     /// Where the standby of a Multi-AZ instance is.
     pub fn put_standby_zone(&self, id: &str, zone: &str) {
-        let zones = &mut lock(&self.state).data.standby_zones;
-        zones.insert(id.to_owned(), zone.to_owned());
+        if let Some(found) = lock(&self.state).data.instances.get_mut(id) {
+            found.real.standby_zone = Some(zone.to_owned());
+        }
+    }
+
+    /// Clients have so many connections to the instance open, as a pool keeps them.
+    pub fn put_db_connections(&self, id: &str, connections: u32) {
+        let open = &mut lock(&self.state).data.connections;
+        open.insert(id.to_owned(), connections);
+    }
+
+    /// How many connections are open, whoever is let in now: over each of them clients write.
+    pub fn db_connections(&self, id: &str) -> u32 {
+        lock(&self.state).data.connections.get(id).copied().unwrap_or_default()
+    }
+
+    /// The instance restarts by itself: its connections are cut, and its clients come again if they are let in.
+    pub fn restart_db_instance(&self, id: &str) {
+        let at = self.clock.now();
+        let data = &mut lock(&self.state).data;
+        data.restarts.entry(id.to_owned()).or_default().push(at);
+    }
+
+    /// Of this instance no event is reported from now on.
+    pub fn keep_silent_about(&self, id: &str) {
+        lock(&self.state).data.silent.insert(id.to_owned());
     }
 
     /// Puts a DB cluster there, or changes it as somebody else would.
@@ -115,10 +148,10 @@ impl FakeCloud {
         id: &str,
         as_state: fn(&DatabaseInstance) -> ResourceState,
         expected: impl FnOnce(&DatabaseInstance) -> bool + Send,
-        change: impl FnOnce(&mut DatabaseInstance, Option<&String>) -> Result<(), CallError> + Send,
+        change: impl FnOnce(&mut DatabaseInstance) -> Result<(), CallError> + Send,
     ) -> Result<(), CallError> {
         let reply = self.reach(operation).await?;
-        let (before, after, old_zone) = {
+        let (before, after) = {
             let state = lock(&self.state);
             let found = state
                 .data
@@ -132,15 +165,11 @@ impl FakeCloud {
                 return Err(self.unexpected(operation, id, as_state(&before)));
             }
             let mut after = before.clone();
-            change(&mut after, state.data.standby_zones.get(id))?;
-            let old_zone = (before.zone != after.zone).then(|| before.zone.clone());
-            (before, after, old_zone)
+            change(&mut after)?;
+            (before, after)
         };
         self.record(operation, id, as_state(&before), as_state(&after), true);
         let mut state = lock(&self.state);
-        if let Some(zone) = old_zone {
-            state.data.standby_zones.insert(id.to_owned(), zone);
-        }
         if let Some(found) = state.data.instances.get_mut(id) {
             found.set(after, seen_after(reply));
         }
@@ -224,17 +253,12 @@ impl DatabaseFailover for FakeCloud {
             zone: instance.zone.clone(),
         };
         let same = |instance: &DatabaseInstance| instance.zone == expected;
-        self.change_instance(
-            "databases.reboot_with_failover",
-            id,
-            as_state,
-            same,
-            |instance, standby| {
-                let standby = standby.filter(|_| instance.multi_az);
-                instance.zone = standby.cloned().ok_or_else(|| not_found("standby of", id))?;
-                Ok(())
-            },
-        )
+        self.change_instance("databases.reboot_with_failover", id, as_state, same, |instance| {
+            let standby = instance.standby_zone.take().filter(|_| instance.multi_az);
+            let standby = standby.ok_or_else(|| not_found("standby of", id))?;
+            instance.standby_zone = Some(std::mem::replace(&mut instance.zone, standby));
+            Ok(())
+        })
         .await
     }
     async fn fail_over_cluster(
@@ -295,7 +319,7 @@ impl DatabaseFailover for FakeCloud {
             replica_of: instance.replica_of.clone(),
         };
         let same = |instance: &DatabaseInstance| instance.replica_of.as_deref() == expected;
-        self.change_instance("databases.promote", id, as_state, same, |instance, _| {
+        self.change_instance("databases.promote", id, as_state, same, |instance| {
             if instance.replica_of.take().is_none() {
                 let message = format!("DB instance {id} is not a read replica");
                 return Err(CallError::new(CallErrorKind::Refused, message));
@@ -313,12 +337,94 @@ impl DatabaseFailover for FakeCloud {
     ) -> Result<(), CallError> {
         let as_state = |instance: &DatabaseInstance| ResourceState::DbAccess {
             security_groups: instance.security_groups.clone(),
+            connections_cut: false,
         };
         let same = |instance: &DatabaseInstance| instance.security_groups == expected;
-        self.change_instance("databases.set_security_groups", id, as_state, same, |instance, _| {
+        self.change_instance("databases.set_security_groups", id, as_state, same, |instance| {
             instance.security_groups = groups.to_vec();
             Ok(())
         })
         .await
+    }
+    async fn restarted_since(&self, _region: Option<&str>, id: &str, since: Timestamp) -> Result<bool, CallError> {
+        let reply = self.reach("databases.restarted_since").await?;
+        let restarted = {
+            let state = lock(&self.state);
+            let times = state.data.restarts.get(id).filter(|_| !state.data.silent.contains(id));
+            times.is_some_and(|times| times.iter().any(|at| *at >= since))
+        };
+        reply.give("databases.restarted_since", restarted)
+    }
+    async fn restart(&self, _region: Option<&str>, id: &str, expected: &[String]) -> Result<(), CallError> {
+        let operation = "databases.restart";
+        let reply = self.reach(operation).await?;
+        let as_state = |instance: &DatabaseInstance, connections_cut| ResourceState::DbAccess {
+            security_groups: instance.security_groups.clone(),
+            connections_cut,
+        };
+        let before = {
+            let state = lock(&self.state);
+            let found = state.data.instances.get(id);
+            found.ok_or_else(|| not_found("DB instance", id))?.real.clone()
+        };
+        busy("DB instance", id, &before.status)?;
+        if before.security_groups != expected {
+            return Err(self.unexpected(operation, id, as_state(&before, false)));
+        }
+        self.record(operation, id, as_state(&before, false), as_state(&before, true), true);
+        let at = self.clock.now();
+        let mut state = lock(&self.state);
+        state.data.restarts.entry(id.to_owned()).or_default().push(at);
+        state.data.connections.insert(id.to_owned(), 0);
+        if let Some(found) = state.data.instances.get_mut(id) {
+            let rebooting = DatabaseInstance {
+                status: "rebooting".into(),
+                ..found.real.clone()
+            };
+            found.show(rebooting, REBOOTING_READS);
+        }
+        drop(state);
+        reply.give(operation, ())
+    }
+    async fn stop(&self, _region: Option<&str>, id: &str) -> Result<(), CallError> {
+        self.power("databases.stop", id, Power::Stopped).await
+    }
+    async fn start(&self, _region: Option<&str>, id: &str) -> Result<(), CallError> {
+        self.power("databases.start", id, Power::Running).await
+    }
+}
+
+impl FakeCloud {
+    async fn power(&self, operation: &'static str, id: &str, into: Power) -> Result<(), CallError> {
+        let reply = self.reach(operation).await?;
+        let (from, way, to, before) = match into {
+            Power::Stopped => ("available", "stopping", "stopped", Power::Running),
+            Power::Running => ("stopped", "starting", "available", Power::Stopped),
+        };
+        let found = {
+            let state = lock(&self.state);
+            let found = state.data.instances.get(id);
+            found.ok_or_else(|| not_found("DB instance", id))?.real.clone()
+        };
+        if found.status != from || !found.replicas.is_empty() || found.replica_of.is_some() {
+            let message = format!("DB instance {id} is {}, which does not allow this now", found.status);
+            return Err(CallError::new(CallErrorKind::Retryable, message));
+        }
+        let as_state = |power| ResourceState::DbPower { power };
+        self.record(operation, id, as_state(before), as_state(into), true);
+        let mut state = lock(&self.state);
+        if into == Power::Stopped {
+            state.data.connections.insert(id.to_owned(), 0);
+        }
+        let on_its_way = DatabaseInstance {
+            status: way.into(),
+            ..found
+        };
+        if let Some(found) = state.data.instances.get_mut(id) {
+            found.real.status = to.into();
+            found.show(on_its_way, REBOOTING_READS);
+        }
+        drop(state);
+        reply.give(operation, ())
     }
 }

@@ -278,7 +278,8 @@ pub fn page() -> Result<String, String> {
     page.push_str(
         "\nEvery kind stands the same proof in memory (`shared/testkit/tests/steps`): it works, it is run twice, it fails or loses\n\
          its reply at each call, its executor dies, it is undone exactly, and somebody else is quicker (but for `dns_signal`: a\n\
-         metric has no version, and the newest word counts). \"Deployed on an emulator\" means the deployed functions with roles\n\
+         metric has no version, and the newest word counts; for `rds_promote_replica`, which is not undone; and for\n\
+         `fence_source`, which restarts what is fenced already). \"Deployed on an emulator\" means the deployed functions with roles\n\
          enforced (`tests/tests/deployed`), \"emulator\" the AWS room alone (`shared/aws/tests/moto*.rs`), \"scripted answers\" its\n\
          requests and what it makes of each answer (`shared/aws/tests`). No call has been made on AWS itself.\n",
     );

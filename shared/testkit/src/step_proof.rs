@@ -146,8 +146,17 @@ impl Proof {
 
     /// Executors that die leave it to the next one, who goes on from where it is, or goes back from there.
     pub async fn bears_deaths(&self) -> Vec<String> {
+        self.deaths(&[false, true]).await
+    }
+
+    /// The same on the way there alone, for what can not be taken back.
+    pub async fn bears_deaths_going_forward(&self) -> Vec<String> {
+        self.deaths(&[false]).await
+    }
+
+    async fn deaths(&self, refusals: &[bool]) -> Vec<String> {
         let mut found = Vec::new();
-        for refused in [false, true] {
+        for refused in refusals.iter().copied() {
             let counting = self.world().await;
             let before = counting.executor_wire.calls().len();
             if refused {

@@ -214,6 +214,10 @@ passed_on! {
             expected: &[String],
             groups: &[String],
         ) -> Result<(), CallError>;
+        async fn restarted_since(&self, region: Option<&str>, id: &str, since: Timestamp) -> Result<bool, CallError>;
+        async fn restart(&self, region: Option<&str>, id: &str, expected: &[String]) -> Result<(), CallError>;
+        async fn stop(&self, region: Option<&str>, id: &str) -> Result<(), CallError>;
+        async fn start(&self, region: Option<&str>, id: &str) -> Result<(), CallError>;
     }
 
     Metrics as "metrics" {

@@ -10,6 +10,9 @@ use crate::failure::{Codes, Effect, explain, within_one_call};
 use async_trait::async_trait;
 use aws_sdk_rds::Client;
 use aws_sdk_rds::config::Builder;
+use aws_sdk_rds::primitives::DateTime;
+use aws_sdk_rds::types::SourceType;
+use jiff::Timestamp;
 use understudy_engine::ports::{
     CallError, CallErrorKind, DatabaseCluster, DatabaseFailover, DatabaseInstance, GlobalDatabase,
 };
@@ -90,6 +93,9 @@ impl DatabaseFailover for RdsFailover {
             security_groups,
             security_groups_active: groups.iter().all(|group| group.status() == Some("active")),
             engine: super::engine(found.engine(), found.engine_version()),
+            standby_zone: found.secondary_availability_zone().map(str::to_owned),
+            cluster: found.db_cluster_identifier().map(str::to_owned),
+            replicas: found.read_replica_db_instance_identifiers().to_vec(),
         })
     }
 
@@ -256,4 +262,78 @@ impl DatabaseFailover for RdsFailover {
         })
         .await
     }
+
+    async fn restarted_since(&self, region: Option<&str>, id: &str, since: Timestamp) -> Result<bool, CallError> {
+        let doing = format!("reading the events of DB instance {id}");
+        let mut marker: Option<String> = None;
+        loop {
+            let page = self
+                .reading
+                .client(region)
+                .describe_events()
+                .source_type(SourceType::DbInstance)
+                .source_identifier(id.to_ascii_lowercase())
+                // Whole seconds, and a minute more: each event's own time is compared below.
+                .start_time(DateTime::from_secs(since.as_second() - 60))
+                .set_marker(marker.take())
+                .send()
+                .await
+                .map_err(|error| explain(&doing, Effect::Reads, CODES, &error))?;
+            let restarted = page.events().iter().any(|event| {
+                let is_later = event
+                    .date()
+                    .is_some_and(|date| date.as_nanos() >= since.as_nanosecond());
+                is_later && event.message().is_some_and(says_restarted)
+            });
+            marker = page.marker.filter(|marker| !marker.is_empty());
+            if restarted || marker.is_none() {
+                return Ok(restarted);
+            }
+        }
+    }
+
+    async fn restart(&self, region: Option<&str>, id: &str, expected: &[String]) -> Result<(), CallError> {
+        let doing = format!("restarting DB instance {id}");
+        within_one_call(&doing, async {
+            let found = self.instance(region, id).await?;
+            expect(&doing, &found.security_groups.as_slice(), &expected)?;
+            if !found.security_groups_active {
+                let message = format!("{doing}: its security groups are not in force yet; nothing was called");
+                return Err(CallError::new(CallErrorKind::Retryable, message));
+            }
+            let call = self.changing.client(region).reboot_db_instance();
+            call.db_instance_identifier(id)
+                .send()
+                .await
+                .map(drop)
+                .map_err(|error| explain(&doing, Effect::Changes, CODES, &error))
+        })
+        .await
+    }
+
+    // RDS itself compares: it stops only what is `available`.
+    async fn stop(&self, region: Option<&str>, id: &str) -> Result<(), CallError> {
+        let doing = format!("stopping DB instance {id}");
+        let call = self.changing.client(region).stop_db_instance();
+        call.db_instance_identifier(id)
+            .send()
+            .await
+            .map(drop)
+            .map_err(|error| explain(&doing, Effect::Changes, CODES, &error))
+    }
+
+    async fn start(&self, region: Option<&str>, id: &str) -> Result<(), CallError> {
+        let doing = format!("starting DB instance {id}");
+        let call = self.changing.client(region).start_db_instance();
+        call.db_instance_identifier(id)
+            .send()
+            .await
+            .map(drop)
+            .map_err(|error| explain(&doing, Effect::Changes, CODES, &error))
+    }
+}
+
+// RDS-EVENT-0006, "DB instance restarted" (Amazon RDS User Guide, "Amazon RDS event categories and event messages").
+fn says_restarted(message: &str) -> bool {
+    message.to_ascii_lowercase().contains("instance restarted")
 }

@@ -287,6 +287,9 @@ pub struct Skip {
     pub operator: String,
     /// Why.
     pub reason: String,
+    /// Go on although the step is a fence, and a promotion behind it can lose data without it. On the record.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub accept_data_loss: bool,
     /// Say what would be done, and do nothing.
     #[serde(default)]
     pub dry_run: bool,

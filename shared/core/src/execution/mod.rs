@@ -21,6 +21,7 @@
 //! drawing is an [`IllegalTransition`]: a bug, or an item written by somebody else. It is never "repaired" here.
 
 mod account;
+mod fenced;
 pub mod next;
 mod pre_state;
 mod raised;
@@ -210,6 +211,9 @@ pub struct StepRun {
     /// When it has its next turn, if it waits. The other steps of its group have theirs meanwhile.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub wake_at: Option<Timestamp>,
+    /// Whether the newest of them was not the last that the change takes.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub more_calls: bool,
     /// How often something of it failed or was waited for, and was put off.
     #[serde(default)]
     pub retries: u32,
@@ -246,6 +250,7 @@ impl StepRun {
             undo_doubted: false,
             attempted_at: None,
             wake_at: None,
+            more_calls: false,
             retries: 0,
             errors: 0,
             approved: None,

@@ -7,6 +7,7 @@
 //! Defaults are chosen to be slow rather than wrong: a site must be unhealthy by all of its probes, for
 //! half a minute, before anything moves by itself.
 
+mod fence;
 mod hours;
 mod lag;
 mod parse;
@@ -34,7 +35,7 @@ pub use step::{
 };
 pub use step::{
     Alias, DNS_PROPAGATION_SECONDS, DNS_SAFE_TIMEOUT_SECONDS, DbInstanceRef, DnsRecord, DnsRecords, DnsSite,
-    ElbWeights, FenceSource, FencedDatabase, OnFailure, OpenDestination, RdsClusterFailover, RdsGlobal,
+    ElbWeights, FenceBy, FenceSource, FencedDatabase, OnFailure, OpenDestination, RdsClusterFailover, RdsGlobal,
     RdsPromoteReplica, RdsRebootFailover, RecordType, Reversibility, Step, StepCommon, StepKind, WaitHealthy, When,
 };
 pub use step::{AsgCapacity, AsgZones, Ec2Instance, ElasticIp, ElbTargets, InstanceAction, TargetId};
@@ -118,6 +119,15 @@ pub struct Site {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(regex(pattern = r"^[a-z]{2}(-[a-z]+)+-[0-9]$"))]
     pub region: Option<String>,
+    /// The Availability Zone that the site stands and falls with, by its name in this account (`eu-west-1a`). Steps that
+    /// would move the plan into the zone that it leaves are refused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(regex(pattern = r"^[a-z]{2}(-[a-z]+)+-[0-9][a-z]$"))]
+    pub zone: Option<String>,
+    /// The same by its id (`euw1-az1`), which is that of all accounts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(regex(pattern = r"^[a-z]{3,5}[0-9]-az[0-9]{1,2}$"))]
+    pub zone_id: Option<String>,
     /// Further resources (ids, ARNs, names) that belong to this site, so that a request that names one of
     /// them finds the plan. Those of the site's probes and steps are known without being listed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -179,25 +189,6 @@ impl Plan {
     /// The probes that speak about `site`.
     pub fn probes_of<'a>(&'a self, site: &'a str) -> impl Iterator<Item = &'a Probe> {
         self.probes.iter().filter(move |probe| probe.common().site == site)
-    }
-
-    /// Whether a move of this style can lose data: a step says so, or a replica is promoted whose source was not fenced
-    /// before.
-    pub fn is_lossy(&self, style: Style) -> bool {
-        self.steps.iter().any(|step| {
-            let promotes = matches!(step, Step::RdsPromoteReplica(_)) && step.common().when.includes(style);
-            step.is_lossy(style) || (promotes && !self.is_fenced_before(step.name(), style))
-        })
-    }
-
-    /// Whether a move of this style that comes to the step of this name has verifiably cut the writes to the source.
-    pub fn is_fenced_before(&self, name: &str, style: Style) -> bool {
-        let mut before = self.steps.iter().take_while(|step| step.name() != name);
-        before.any(|step| {
-            let common = step.common();
-            let sure = common.when.includes(style) && common.on_failure != OnFailure::Continue;
-            step.fences_source() && sure
-        })
     }
 
     /// The names of the steps of such a move that can not be taken back.

@@ -22,6 +22,7 @@ mod setup;
 mod steering;
 mod targets;
 mod text;
+mod zones;
 
 use super::parse::{Path, Problems};
 use super::{Alarm, FailbackMode, Mode, Policy, Probe, Site, Step, UnhealthyRule};
@@ -119,6 +120,7 @@ pub(super) fn check(draft: &Draft<'_>, problems: &mut Problems) {
     group_setup::check(draft, problems);
     gate::check(draft, problems);
     hook::check(draft, problems);
+    zones::check(draft, problems);
 }
 
 /// The structurally sound elements of a list, with their paths.

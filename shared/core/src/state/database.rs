@@ -89,5 +89,5 @@ pub fn open_groups(database: &FencedDatabase) -> Vec<String> {
 
 /// The security groups of a database that lets nobody in.
 pub fn fenced_groups(database: &FencedDatabase) -> Vec<String> {
-    vec![database.fence_group.clone()]
+    database.fence_group.iter().cloned().collect()
 }

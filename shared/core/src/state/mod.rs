@@ -79,6 +79,14 @@ pub enum ResourceState {
     DbAccess {
         /// Its security groups, in order.
         security_groups: Vec<String>,
+        /// Whether it was restarted behind them, which cuts the connections that were open before.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        connections_cut: bool,
+    },
+    /// Whether a DB instance runs.
+    DbPower {
+        /// What it is, or is becoming.
+        power: Power,
     },
     /// The targets of a target group.
     ElbTargets {
@@ -184,7 +192,14 @@ impl ResourceState {
             Self::DbReadReplica { replica: None } => "no such instance".into(),
             Self::DbReadReplica { replica: Some(replica) } => replica.sentence(),
             Self::DbMultiAz(multi_az) => multi_az.sentence(),
-            Self::DbAccess { security_groups } => format!("lets in {}", security_groups.join(" + ")),
+            Self::DbAccess {
+                security_groups,
+                connections_cut,
+            } => {
+                let behind = if *connections_cut { ", restarted behind it" } else { "" };
+                format!("lets in {}{behind}", security_groups.join(" + "))
+            }
+            Self::DbPower { power } => power.as_str().into(),
             Self::ElbTargets { targets } if targets.is_empty() => "no target of the plan".into(),
             Self::ElbTargets { targets } => {
                 joined(targets.iter().map(|target| format!("{}:{}", target.id, target.port)))

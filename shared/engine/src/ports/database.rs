@@ -2,6 +2,7 @@
 
 use super::CallError;
 use async_trait::async_trait;
+use jiff::Timestamp;
 
 /// The status of an RDS instance.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -53,6 +54,12 @@ pub struct DatabaseInstance {
     pub security_groups_active: bool,
     /// `postgres 16.4`: its engine and the version of that.
     pub engine: String,
+    /// The zone of its standby, as far as RDS tells.
+    pub standby_zone: Option<String>,
+    /// The cluster that it is a member of.
+    pub cluster: Option<String>,
+    /// Its read replicas.
+    pub replicas: Vec<String>,
 }
 
 /// A DB cluster, as far as steps change it.
@@ -130,4 +137,12 @@ pub trait DatabaseFailover: Send + Sync {
         expected: &[String],
         groups: &[String],
     ) -> Result<(), CallError>;
+    /// Whether RDS has reported, since then, that the instance was restarted.
+    async fn restarted_since(&self, region: Option<&str>, id: &str, since: Timestamp) -> Result<bool, CallError>;
+    /// Stops an instance that is `available`.
+    async fn stop(&self, region: Option<&str>, id: &str) -> Result<(), CallError>;
+    /// Starts an instance that is `stopped`.
+    async fn start(&self, region: Option<&str>, id: &str) -> Result<(), CallError>;
+    /// Restarts an instance where it is, if its security groups are `expected` and in force. All its connections are cut.
+    async fn restart(&self, region: Option<&str>, id: &str, expected: &[String]) -> Result<(), CallError>;
 }

@@ -186,7 +186,7 @@ impl Driver for DnsSignalDriver {
         false
     }
 
-    fn repeat_after(&self) -> Option<SignedDuration> {
+    fn repeat_after(&self, _from: &ResourceState, _into: &ResourceState) -> Option<SignedDuration> {
         Some(REPEAT_AFTER)
     }
 

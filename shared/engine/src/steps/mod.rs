@@ -43,7 +43,7 @@ use serde::Serialize;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use understudy_core::execution::{Direction, StepRun, Style};
-use understudy_core::plan::{Plan, Step, StepCommon};
+use understudy_core::plan::{FenceBy, Plan, Step, StepCommon};
 use understudy_core::preflight::Weight;
 use understudy_core::state::ResourceState;
 
@@ -138,6 +138,8 @@ pub struct Doing {
     pub direction: Direction,
     /// The step's record.
     pub run: StepRun,
+    /// Whether a step before it has verifiably cut the writes to the source.
+    pub fenced: bool,
 }
 
 impl Reading {
@@ -240,8 +242,9 @@ pub trait Driver: Send + Sync {
         current.same_as(pre_state)
     }
     /// For calls that must not be made twice: how long after one that was not seen to work the resource must still read
-    /// as before, until it is taken to have had no effect. `None`: a repeat does no harm.
-    fn repeat_after(&self) -> Option<SignedDuration> {
+    /// as before, until it is taken to have had no effect. `None`: a repeat of the call from `from` does no harm.
+    fn repeat_after(&self, from: &ResourceState, into: &ResourceState) -> Option<SignedDuration> {
+        let _ = (from, into);
         None
     }
     /// How long a read may lag behind a call: a resource that still reads as before after that was not changed.
@@ -343,7 +346,13 @@ pub fn driver(ports: &StepPorts, plan: &Plan, step: &Step, goal: &Goal) -> Box<d
             plan,
             step.clone(),
         )),
+        Step::FenceSource(step) if step.by == FenceBy::Stop => {
+            Box::new(database::PowerDriver::fence(ports, step, goal, region))
+        }
         Step::FenceSource(step) => Box::new(database::AccessDriver::fence(ports, step, goal, region)),
+        Step::OpenDestination(step) if step.by == FenceBy::Stop => {
+            Box::new(database::PowerDriver::open(ports, step, goal, region))
+        }
         Step::OpenDestination(step) => Box::new(database::AccessDriver::open(ports, step, goal, region)),
         Step::RdsRebootFailover(step) => Box::new(database::RebootDriver::new(ports, step.clone(), region)),
         Step::RdsClusterFailover(step) => Box::new(database::ClusterDriver::new(ports, step.clone(), region)),

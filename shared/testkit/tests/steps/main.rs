@@ -12,6 +12,7 @@ mod group_setup;
 mod groups;
 mod hooks;
 mod promotion;
+mod records;
 mod setup;
 mod steering;
 mod together;

@@ -43,15 +43,31 @@ fn proof() -> Proof {
         reads: &["databases.instance"],
         calls: &["databases.promote"],
         undo_calls: &[],
-        disturb: put_pair,
-        is_disturbed: |_| false,
+        disturb: |cloud| cloud.put_db_instance("shop-green", replica_of_other()),
+        is_disturbed: |cloud| cloud.db_instance("shop-green").replica_of == replica_of_other().replica_of,
     }
 }
 
+fn replica_of_other() -> DatabaseInstance {
+    let replica_of = Some("shop-other".to_owned());
+    DatabaseInstance {
+        replica_of,
+        ..instance(&[OPEN])
+    }
+}
+
+// All that can be asked of what is not undone, and refused where it was done before. An error for good behind the call
+// calls a person, as is asked below.
 #[tokio::test]
-async fn it_works_and_bears_lost_replies() {
+async fn it_works_and_bears_lost_replies_and_somebody_quicker() {
     assert_none(&proof().works().await);
     assert_none(&proof().bears_lost_replies().await);
+    assert_none(&proof().leaves_others_alone().await);
+}
+
+#[tokio::test]
+async fn it_bears_deaths() {
+    assert_none(&proof().bears_deaths_going_forward().await);
 }
 
 async fn world(steps: &[Value]) -> World {
@@ -224,12 +240,41 @@ async fn the_way_home_is_refused_until_the_old_side_is_a_replica_of_the_new_one(
     assert_eq!(world.cloud.db_instance("shop-blue").replica_of, None);
 }
 
+fn fence() -> Value {
+    let database = |site: &str| json!({"db_instance_identifier": format!("shop-{site}"), "security_groups": [OPEN], "fence_group": FENCE});
+    json!({"kind": "fence_source", "name": "fence", "timeout_seconds": 600,
+           "databases": {"blue": database("blue"), "green": database("green")}})
+}
+
+#[tokio::test]
+async fn a_fence_is_skipped_only_by_who_accepts_the_loss_and_then_nobody_waits_for_the_lag() {
+    let mut halting = fence();
+    halting["on_failure"] = json!("halt");
+    let world = world(&[halting, promote()]).await;
+    let refused = Fault::Before(CallErrorKind::Refused);
+    world.cloud.faults.always("databases.set_security_groups", refused);
+    let answer = failover(&world, Style::Planned, "accept_irreversible").await;
+    assert_eq!(answer["ok"], json!(true), "{answer}");
+    assert!(at_rest(&world).await);
+    let mut skip = json!({"command": "skip", "plan": "shop", "operator": "mia", "reason": "no time", "step": "fence"});
+    let answer = world.command(skip.clone()).await;
+    assert_eq!(answer["ok"], json!(false), "{answer}");
+    assert!(answer.to_string().contains("accept_data_loss"), "{answer}");
+    skip["accept_data_loss"] = json!(true);
+    let answer = world.command(skip).await;
+    assert_eq!(answer["ok"], json!(true), "{answer}");
+    world.deliver().await;
+    assert!(at_rest(&world).await);
+    let history = world.table.peek_all("shop", "execution#");
+    let steps = history.last().expect("a history").body["steps"].to_string();
+    assert!(steps.contains("no time (accepting the loss of data)"), "{steps}");
+    assert_eq!(world.cloud.db_instance("shop-green").replica_of, None);
+}
+
 #[tokio::test]
 async fn a_planned_one_behind_a_fence_waits_until_the_replica_has_caught_up() {
-    let database = |site: &str| json!({"db_instance_identifier": format!("shop-{site}"), "security_groups": [OPEN], "fence_group": FENCE});
-    let fence = json!({"kind": "fence_source", "name": "fence",
-                       "databases": {"blue": database("blue"), "green": database("green")}});
-    let world = world(&[fence, promote()]).await;
+    let world = world(&[fence(), promote()]).await;
+    world.cloud.put_db_connections("shop-blue", 20);
     let lag = |seconds: f64| {
         let dimensions = [("DBInstanceIdentifier", "shop-green")];
         world.cloud.put_metric("ReplicaLag", &dimensions, seconds);
@@ -240,6 +285,11 @@ async fn a_planned_one_behind_a_fence_waits_until_the_replica_has_caught_up() {
     world.run_rounds(6).await;
     let promoted = |world: &World| world.cloud.db_instance("shop-green").replica_of.is_none();
     assert_eq!(world.cloud.db_instance("shop-blue").security_groups, [FENCE]);
+    assert_eq!(
+        world.cloud.db_connections("shop-blue"),
+        0,
+        "a pool keeps its connections behind new groups"
+    );
     assert!(!promoted(&world), "a figure from before the fence says nothing");
     lag(3.0);
     world.run_rounds(6).await;

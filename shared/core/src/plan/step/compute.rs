@@ -125,6 +125,12 @@ impl StepKind for AsgZones {
 }
 
 impl StepKind for Ec2Instance {
+    fn warning(&self) -> Option<(&'static str, String)> {
+        let why = "an instance that is started passes its status checks after several minutes";
+        let starts = self.action == InstanceAction::Start;
+        self.common.warns_of_less_than(300, why).filter(|_| starts)
+    }
+
     /// Started again, a stopped instance has lost what was on its instance store and in its memory.
     fn reversibility(&self) -> Reversibility {
         Reversibility::Compensable

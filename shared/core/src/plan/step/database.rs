@@ -94,16 +94,31 @@ pub struct RdsPromoteReplica {
     pub instances: BTreeMap<String, DbInstanceRef>,
 }
 
-/// Cuts writes to the source's database by exchanging its security groups for one that lets nobody in.
+/// Cuts writes to the source's database: its security groups are exchanged for one that lets nobody in, and the instance
+/// is restarted behind it, since connections that are open outlive their security group.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
 pub struct FenceSource {
     /// What every step has.
     #[serde(flatten)]
     pub common: StepCommon,
+    /// How the writes are cut.
+    #[serde(default)]
+    pub by: FenceBy,
     /// The database of each site.
     #[schemars(extend("minProperties" = 2))]
     pub databases: BTreeMap<String, FencedDatabase>,
+}
+
+/// How writes to a database are cut.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum FenceBy {
+    /// Its security groups are exchanged for one that lets nobody in, and it is restarted behind it.
+    #[default]
+    SecurityGroup,
+    /// It is stopped. RDS stops none that is or has a read replica, and starts it again by itself after seven days.
+    Stop,
 }
 
 /// Lets clients into the destination's database: the opposite of a fence that an earlier move left there.
@@ -113,6 +128,9 @@ pub struct OpenDestination {
     /// What every step has.
     #[serde(flatten)]
     pub common: StepCommon,
+    /// How the fence was made that is taken away.
+    #[serde(default)]
+    pub by: FenceBy,
     /// The database of each site.
     #[schemars(extend("minProperties" = 2))]
     pub databases: BTreeMap<String, FencedDatabase>,
@@ -129,15 +147,23 @@ pub struct FencedDatabase {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(regex(pattern = r"^[a-z]{2}(-[a-z]+)+-[0-9]$"))]
     pub region: Option<String>,
-    /// The security groups that let its clients in.
+    /// The security groups that let its clients in. Needed where it is fenced by a security group, and only there.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(min = 1, max = 16), inner(regex(pattern = r"^sg-[0-9a-f]{8,17}$")))]
     pub security_groups: Vec<String>,
     /// A security group of the same VPC that lets nobody in. A replica of another database may need to be let in.
+    /// Needed where it is fenced by a security group, and only there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(regex(pattern = r"^sg-[0-9a-f]{8,17}$"))]
-    pub fence_group: String,
+    pub fence_group: Option<String>,
 }
 
 impl StepKind for RdsRebootFailover {
+    fn warning(&self) -> Option<(&'static str, String)> {
+        let why = "a failover by reboot takes one to two minutes, and longer behind large transactions";
+        self.common.warns_of_less_than(300, why)
+    }
+
     fn reversibility(&self) -> Reversibility {
         Reversibility::Compensable
     }
@@ -162,6 +188,11 @@ impl StepKind for RdsClusterFailover {
 }
 
 impl StepKind for RdsGlobal {
+    fn warning(&self) -> Option<(&'static str, String)> {
+        let why = "a switchover or failover between Regions takes several minutes";
+        self.common.warns_of_less_than(600, why)
+    }
+
     fn reversibility(&self) -> Reversibility {
         Reversibility::Compensable
     }
@@ -180,6 +211,11 @@ impl StepKind for RdsGlobal {
 }
 
 impl StepKind for RdsPromoteReplica {
+    fn warning(&self) -> Option<(&'static str, String)> {
+        let why = "a promotion restarts the replica and takes several minutes, and none is begun during a backup";
+        self.common.warns_of_less_than(600, why)
+    }
+
     fn reversibility(&self) -> Reversibility {
         Reversibility::Irreversible
     }
@@ -200,15 +236,26 @@ impl StepKind for RdsPromoteReplica {
 
 impl StepKind for FenceSource {
     fn warning(&self) -> Option<(&'static str, String)> {
+        if self.by == FenceBy::Stop {
+            let why = "RDS starts a stopped database again after seven days, and then it takes writes: until then, fence it \
+                       otherwise or delete it";
+            return Some(("by", why.to_owned()));
+        }
         let is_asked_of_the_lost = self.common.when != When::Planned;
-        (is_asked_of_the_lost && self.common.on_failure != super::OnFailure::Continue).then(|| {
-            (
-                "on_failure",
-                "where the source's Region is down its database can not be fenced, and the move fails here. With \
+        (is_asked_of_the_lost && self.common.on_failure != super::OnFailure::Continue)
+            .then(|| {
+                (
+                    "on_failure",
+                    "where the source's Region is down its database can not be fenced, and the move fails here. With \
                  `continue` it goes on, and what the old side still takes is lost"
-                    .to_owned(),
-            )
-        })
+                        .to_owned(),
+                )
+            })
+            .or_else(|| {
+                let why = "behind its fence the database is restarted, which takes minutes";
+                let must_hold = self.common.on_failure != super::OnFailure::Continue;
+                self.common.warns_of_less_than(300, why).filter(|_| must_hold)
+            })
     }
 
     fn resources_of(&self, site: &str) -> Vec<&str> {

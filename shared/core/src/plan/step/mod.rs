@@ -20,8 +20,8 @@ mod steering;
 pub use alarm::{AlarmComparison, AlarmStatistic, MetricAlarm, MissingData};
 pub use compute::{AsgCapacity, AsgZones, Ec2Instance, ElasticIp, InstanceAction};
 pub use database::{
-    DbInstanceRef, FenceSource, FencedDatabase, OpenDestination, RdsClusterFailover, RdsGlobal, RdsPromoteReplica,
-    RdsRebootFailover,
+    DbInstanceRef, FenceBy, FenceSource, FencedDatabase, OpenDestination, RdsClusterFailover, RdsGlobal,
+    RdsPromoteReplica, RdsRebootFailover,
 };
 pub use database_setup::{RdsMultiAz, RdsReadReplica, ReadReplica};
 pub use dns::{Alias, DNS_PROPAGATION_SECONDS, DNS_SAFE_TIMEOUT_SECONDS, DnsRecord, DnsRecords, DnsSite, RecordType};
@@ -312,6 +312,19 @@ impl Step {
     /// Whether a move of this style does it, and can lose data by it.
     pub fn is_lossy(&self, style: Style) -> bool {
         self.common().when.includes(style) && self.as_kind().is_lossy(style)
+    }
+}
+
+impl StepCommon {
+    /// The warning that the step is given less time than what it does usually takes.
+    fn warns_of_less_than(&self, seconds: u32, why: &str) -> Option<(&'static str, String)> {
+        (self.timeout_seconds < seconds).then(|| {
+            let message = format!(
+                "{} s may be too short: {why}. A step that is not done in its time is undone; give it {seconds} s or more",
+                self.timeout_seconds
+            );
+            ("timeout_seconds", message)
+        })
     }
 }
 

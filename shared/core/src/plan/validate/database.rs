@@ -1,7 +1,7 @@
 //! Rules of the steps at RDS: a database of its own for every site, and none that is both the one and the other.
 
 use super::super::parse::{Path, Problems};
-use super::super::{FencedDatabase, Step};
+use super::super::{FenceBy, FencedDatabase, Step, StepCommon};
 use super::{Draft, every_site, sound, text};
 use std::collections::BTreeMap;
 
@@ -45,13 +45,13 @@ pub(super) fn check(draft: &Draft<'_>, problems: &mut Problems) {
                 let path = path.key("instances");
                 by_site(draft, &step.instances, &path, "add a DB instance", problems);
                 let name = |instance: &super::super::DbInstanceRef| {
-                    let region = instance.region.clone().unwrap_or_default();
-                    format!("{region}/{}", instance.db_instance_identifier.to_ascii_lowercase())
+                    let region = instance.region.as_deref().or(step.common.region.as_deref());
+                    named(draft, region, &instance.db_instance_identifier)
                 };
                 distinct(&step.instances, name, &path, "DB instance", problems);
             }
-            Step::FenceSource(step) => fences(draft, &step.databases, &path, problems),
-            Step::OpenDestination(step) => fences(draft, &step.databases, &path, problems),
+            Step::FenceSource(step) => fences(draft, (&step.common, step.by), &step.databases, &path, problems),
+            Step::OpenDestination(step) => fences(draft, (&step.common, step.by), &step.databases, &path, problems),
             _ => {}
         }
     }
@@ -81,18 +81,87 @@ fn distinct<T>(
     }
 }
 
-fn fences(draft: &Draft<'_>, databases: &BTreeMap<String, FencedDatabase>, path: &Path, problems: &mut Problems) {
-    let path = path.key("databases");
+// An instance as it is one of a kind: where no Region is named, the plan's counts.
+fn named(draft: &Draft<'_>, region: Option<&str>, id: &str) -> String {
+    let region = draft.region_of(region).unwrap_or_default();
+    format!("{region}/{}", id.to_ascii_lowercase())
+}
+
+fn fences(
+    draft: &Draft<'_>,
+    (common, by): (&StepCommon, FenceBy),
+    databases: &BTreeMap<String, FencedDatabase>,
+    step: &Path,
+    problems: &mut Problems,
+) {
+    let path = step.key("databases");
     by_site(draft, databases, &path, "add a database", problems);
     let name = |database: &FencedDatabase| {
-        let region = database.region.clone().unwrap_or_default();
-        format!("{region}/{}", database.db_instance_identifier.to_ascii_lowercase())
+        let region = database.region.as_deref().or(common.region.as_deref());
+        named(draft, region, &database.db_instance_identifier)
     };
     distinct(databases, name, &path, "database", problems);
     for (site, database) in databases {
-        if database.security_groups.contains(&database.fence_group) {
-            let message = "is among the security_groups that let the clients in: it would be no fence";
-            problems.add(path.key(site).key("fence_group"), message);
+        let path = path.key(site);
+        match (by, &database.fence_group) {
+            (FenceBy::Stop, group) if group.is_some() || !database.security_groups.is_empty() => {
+                let message =
+                    "names security groups, which stay as they are where the database is stopped: leave them out";
+                problems.add(path, message);
+            }
+            (FenceBy::Stop, _) => {}
+            (FenceBy::SecurityGroup, None) => problems.add(
+                path.key("fence_group"),
+                "is missing: name a security group that lets nobody in, or say `by: stop`",
+            ),
+            (FenceBy::SecurityGroup, Some(_)) if database.security_groups.is_empty() => problems.add(
+                path.key("security_groups"),
+                "is missing: name those that let the clients in, or nobody could be let in again",
+            ),
+            (FenceBy::SecurityGroup, Some(group)) if database.security_groups.contains(group) => {
+                let message = "is among the security_groups that let the clients in: it would be no fence";
+                problems.add(path.key("fence_group"), message);
+            }
+            _ => {}
         }
+    }
+    if by == FenceBy::Stop {
+        stopped(draft, common, databases, &step.key("by"), problems);
+    }
+}
+
+// RDS stops no instance that is or has a read replica (Amazon RDS User Guide, "Stopping an Amazon RDS DB instance
+// temporarily").
+fn stopped(
+    draft: &Draft<'_>,
+    common: &StepCommon,
+    databases: &BTreeMap<String, FencedDatabase>,
+    path: &Path,
+    problems: &mut Problems,
+) {
+    let region = |own: &Option<String>, step: &StepCommon| own.clone().or_else(|| step.region.clone());
+    let stopped = databases.values().map(|database| {
+        let region = region(&database.region, common);
+        named(draft, region.as_deref(), &database.db_instance_identifier)
+    });
+    let stopped: Vec<String> = stopped.collect();
+    let promotion = draft.steps.iter().flatten().find_map(|step| match step {
+        Step::RdsPromoteReplica(step) => {
+            let mut instances = step.instances.values().map(|instance| {
+                let region = region(&instance.region, &step.common);
+                named(draft, region.as_deref(), &instance.db_instance_identifier)
+            });
+            instances
+                .any(|name| stopped.contains(&name))
+                .then_some(&step.common.name)
+        }
+        _ => None,
+    });
+    if let Some(promotion) = promotion {
+        let message = format!(
+            "step {promotion} promotes a replica of this database, and RDS stops no database that has one: fence it by \
+             security_group"
+        );
+        problems.add(path.clone(), message);
     }
 }

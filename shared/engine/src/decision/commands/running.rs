@@ -100,9 +100,22 @@ impl DecisionMaker {
                     run.name
                 ));
             }
+            // The move began without consent to a loss, because this fence stood before its promotion.
+            if let Some(promotion) = execution.unfenced_by_skipping(index).filter(|_| !asked.accept_data_loss) {
+                return Err(format!(
+                    "step {} is the fence before {promotion}: without it the source takes writes that the promoted replica \
+                     never gets. Mend what keeps the fence and `resolve` with retry, or say `\"accept_data_loss\": true` \
+                     with `skip`",
+                    run.name
+                ));
+            }
+            let mut word = word.clone();
+            if asked.accept_data_loss {
+                word.reason.push_str(" (accepting the loss of data)");
+            }
             execution.skip = Some(SkipWish {
                 step: asked.step.clone(),
-                word: word.clone(),
+                word,
             });
             // Nobody holds the lease of a stuck execution for long; else the executor heeds it at its next look.
             if execution.status == Status::Stuck {

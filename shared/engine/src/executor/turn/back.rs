@@ -113,7 +113,9 @@ impl Turn<'_> {
             Err(error) => return self.put_off_undo(control, index, &error).await,
         }
         let repeated = run.undo_attempts > 0;
-        if let Some(at) = may_repeat_at(driver.as_ref(), execution, index).filter(|at| repeated && *at > self.now()) {
+        let next_call = (&reading.current, &pre_state);
+        let repeat_at = may_repeat_at(driver.as_ref(), execution, index, next_call);
+        if let Some(at) = repeat_at.filter(|at| repeated && *at > self.now()) {
             return self.leave_unsure(control, index, at).await;
         }
         match self

@@ -118,7 +118,8 @@ impl Turn<'_> {
             Ok(Some(why)) => return self.look_again(control, index, &why).await,
             Err(error) => return self.put_off(control, index, &error).await,
         }
-        if let Some(at) = may_repeat_at(driver.as_ref(), execution, index).filter(|at| *at > self.now()) {
+        let next_call = (&reading.current, &wanted);
+        if let Some(at) = may_repeat_at(driver.as_ref(), execution, index, next_call).filter(|at| *at > self.now()) {
             return self.leave_unsure(control, index, at).await;
         }
         match self
@@ -241,8 +242,14 @@ impl Turn<'_> {
     }
 }
 
-/// When a call that must not be made twice may be made again.
-pub(super) fn may_repeat_at(driver: &dyn Driver, execution: &Execution, index: usize) -> Option<Timestamp> {
+/// When a call that must not be made twice may be made again. The last of several calls is no repeat of those before it.
+pub(super) fn may_repeat_at(
+    driver: &dyn Driver,
+    execution: &Execution,
+    index: usize,
+    (from, into): (&ResourceState, &ResourceState),
+) -> Option<Timestamp> {
     let run = execution.steps.get(index)?;
-    Some(later(run.attempted_at?, driver.repeat_after()?))
+    let repeat_after = driver.repeat_after(from, into).filter(|_| !run.more_calls)?;
+    Some(later(run.attempted_at?, repeat_after))
 }

@@ -313,8 +313,15 @@ impl Turn<'_> {
             return Ok(None);
         }
         if !active(Mutant::AttemptNotRecorded) {
+            let more_calls = !driver.is_last_call(from, into);
             *control = self
-                .commit_execution(|execution, now| execution.attempt(index, now))
+                .commit_execution(|execution, now| {
+                    execution.attempt(index, now)?;
+                    if let Some(run) = execution.steps.get_mut(index) {
+                        run.more_calls = more_calls;
+                    }
+                    Ok(())
+                })
                 .await?;
         }
         let fits = control
@@ -365,6 +372,7 @@ impl Turn<'_> {
                 epoch: self.epoch,
                 direction: execution.direction,
                 run: run.clone(),
+                fenced: execution.is_fenced_before(index),
             }),
         };
         let driver = self.executor.driver(execution, index, &goal)?;

@@ -9,7 +9,7 @@
 //! global database").
 
 use super::super::{Driver, Facts, Finding, Goal, Plane, Reading, StepPorts, foreign_state};
-use super::{of_site, other_version};
+use super::{not_available, of_site, other_version};
 use crate::ports::{Account, CallError, CallErrorKind, DatabaseFailover, Permission};
 use async_trait::async_trait;
 use jiff::SignedDuration;
@@ -78,9 +78,14 @@ impl Driver for GlobalDriver {
                 found.members.join(", ")
             )
         });
-        let waits = found
+        let mut waits = found
             .is_moving
             .then(|| format!("global database {id} is {}; waiting until that is over", found.status));
+        // What is to write must be able to, before as after.
+        if waits.is_none() && blocked.is_none() {
+            let cluster = self.databases.cluster(region(destination), destination).await?;
+            waits = not_available(&format!("DB cluster {destination}"), &cluster.status);
+        }
         let current = ResourceState::DbWriter { writer: found.writer };
         let wanted = ResourceState::DbWriter {
             writer: Some(destination.clone()),
@@ -123,7 +128,7 @@ impl Driver for GlobalDriver {
         Ok(None)
     }
 
-    fn repeat_after(&self) -> Option<SignedDuration> {
+    fn repeat_after(&self, _from: &ResourceState, _into: &ResourceState) -> Option<SignedDuration> {
         Some(REPEAT_AFTER)
     }
 

@@ -7,6 +7,7 @@ mod access;
 mod cluster;
 mod global;
 mod multi_az;
+mod power;
 mod promote;
 mod reboot;
 mod replica;
@@ -15,16 +16,36 @@ pub(super) use access::AccessDriver;
 pub(super) use cluster::ClusterDriver;
 pub(super) use global::GlobalDriver;
 pub(super) use multi_az::MultiAzDriver;
+pub(super) use power::PowerDriver;
 pub(super) use promote::PromoteDriver;
 pub(super) use reboot::RebootDriver;
 pub(super) use replica::ReplicaDriver;
 
-use super::Finding;
+use super::{Facts, Finding, Plane};
 use crate::ports::{Account, CallError, CallErrorKind, Permission};
 use understudy_core::preflight::Weight;
 
 /// The only status in which RDS takes any of these calls.
 const AVAILABLE: &str = "available";
+
+/// What `fence_source` calls, whichever way it fences.
+const FENCES: Facts = Facts {
+    plane: Plane::Control,
+    reads: &["rds:DescribeDBInstances", "rds:DescribeEvents"],
+    changes: &[
+        "rds:ModifyDBInstance",
+        "rds:RebootDBInstance",
+        "rds:StartDBInstance",
+        "rds:StopDBInstance",
+    ],
+};
+
+/// What `open_destination` calls.
+const OPENS: Facts = Facts {
+    plane: Plane::Control,
+    reads: &["rds:DescribeDBInstances"],
+    changes: &["rds:ModifyDBInstance", "rds:StartDBInstance", "rds:StopDBInstance"],
+};
 
 /// Why a database in this status must be waited for.
 fn not_available(what: &str, status: &str) -> Option<String> {

@@ -17,6 +17,7 @@ use jiff::Timestamp;
 use std::sync::Arc;
 use understudy_core::execution::Style;
 use understudy_core::plan::{DbInstanceRef, Plan, RdsPromoteReplica};
+use understudy_core::preflight::Weight;
 use understudy_core::state::{ResourceState, same_database};
 
 pub(in super::super) struct PromoteDriver {
@@ -40,7 +41,12 @@ impl PromoteDriver {
         Self {
             databases: ports.databases.clone(),
             metrics: ports.metrics.clone(),
-            waits_for_lag: goal.style == Style::Planned && plan.is_fenced_before(&step.common.name, Style::Planned),
+            // What this execution has verified counts, not what the plan promises: a fence may have been skipped.
+            waits_for_lag: goal.style == Style::Planned
+                && match &goal.doing {
+                    Some(doing) => doing.fenced,
+                    None => plan.is_fenced_before(&step.common.name, Style::Planned),
+                },
             step,
             to: goal.to.clone(),
             region,
@@ -135,11 +141,16 @@ impl Driver for PromoteDriver {
             self.databases
                 .instance(self.region_of(source), &source.db_instance_identifier),
         );
-        let found = other_version(
-            (&replica.db_instance_identifier, &copy?.engine),
-            (&source.db_instance_identifier, &original?.engine),
-        );
-        Ok(found.into_iter().collect())
+        let (copy, original) = (copy?, original?);
+        let (its, other) = (&replica.db_instance_identifier, &source.db_instance_identifier);
+        let beside = (copy.zone == original.zone && !copy.zone.is_empty()).then(|| {
+            let zone = &copy.zone;
+            let why =
+                format!("{its} and {other} are both in {zone}, and would fall together; place the replica elsewhere");
+            Finding::new(Weight::Warns, why)
+        });
+        let found = other_version((its, &copy.engine), (other, &original.engine));
+        Ok(found.into_iter().chain(beside).collect())
     }
 
     fn permissions(&self, goal: &Goal, account: &Account) -> Vec<Permission> {

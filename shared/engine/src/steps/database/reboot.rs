@@ -45,13 +45,21 @@ impl Driver for RebootDriver {
     async fn read(&self, goal: &Goal) -> Result<Reading, CallError> {
         let id = &self.step.db_instance_identifier;
         let found = self.databases.instance(self.region.as_deref(), id).await?;
-        let blocked = (!found.multi_az).then(|| {
-            format!("DB instance {id} is not Multi-AZ: it has no standby, and a reboot would only interrupt it")
-        });
-        let current = ResourceState::DbZone { zone: found.zone };
-        let wanted = ResourceState::DbZone {
-            zone: of_site(&self.step.zones, &goal.to)?.clone(),
+        let zone = of_site(&self.step.zones, &goal.to)?;
+        let blocked = match &found.standby_zone {
+            _ if !found.multi_az => Some(format!(
+                "DB instance {id} is not Multi-AZ: it has no standby, and a reboot would only interrupt it"
+            )),
+            // A reboot would bring it there, and the next one back: never to where the plan wants it.
+            Some(standby) if found.zone != *zone && standby != zone => Some(format!(
+                "the standby of DB instance {id} is in {standby}, not in {zone}, so that a reboot would bring it to the wrong \
+                 zone; it is in {}, and was not rebooted. Correct `zones` in the plan: RDS places the standby",
+                found.zone
+            )),
+            _ => None,
         };
+        let current = ResourceState::DbZone { zone: found.zone };
+        let wanted = ResourceState::DbZone { zone: zone.clone() };
         let waits = not_available(&format!("DB instance {id}"), &found.status);
         Ok(Reading::of_change(current, wanted).blocked_by(blocked).held_by(waits))
     }
@@ -71,7 +79,7 @@ impl Driver for RebootDriver {
         Ok(None)
     }
 
-    fn repeat_after(&self) -> Option<SignedDuration> {
+    fn repeat_after(&self, _from: &ResourceState, _into: &ResourceState) -> Option<SignedDuration> {
         Some(REPEAT_AFTER)
     }
 
