@@ -77,7 +77,7 @@ test: $(stamps) ## every test, the end-to-end story on really deployed functions
 
 check: tools ## formatting, lints, documentation, dependencies, template: what CI runs before the tests
 	cargo fmt --all --check
-	cfn-lint template.yaml infra/demo/traffic.yaml infra/demo/dns-and-messages.yaml
+	cfn-lint template.yaml infra/demo/traffic.yaml infra/demo/dns-and-messages.yaml infra/demo/orders.yaml
 	sam validate --lint --template-file template.yaml
 	cargo deny check bans licenses sources
 	cargo clippy --workspace --all-targets -- -D warnings
