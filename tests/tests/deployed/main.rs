@@ -11,9 +11,11 @@
 //! | [`events`] | two alarms, six events, five copies each, shuffled: one effect; an event a day old is recorded |
 //! | [`operators`] | sixty-four at once; refusals; `put-plan` races; missing resources; the resource form |
 //! | [`resume`] | the executor is killed in the middle, and the next one finishes within one lease and one round |
+//! | [`setup`] | where the stack allows it: what a plan's moves need is made, found as wanted, and taken back |
+//! | [`hooks`] | a function of the user's is asked, and its no stops a move |
 //! | [`two_regions`] | a second stack in another Region on a replica of the table: both observe, both execute |
 //! | [`hostile`] | malformed, huge and unknown payloads: a clear answer, nothing written |
-//! | [`bad_network`] | all but the orders, the refusals and the nonsense once more, with 30 % of the functions' calls throttled, 10 % met by server errors and 5 % without a reply: every move ends right |
+//! | [`bad_network`] | all but the orders, the refusals, the hook and the nonsense once more, with 30 % of the functions' calls throttled, 10 % met by server errors and 5 % without a reply: every move ends right |
 //!
 //! At the end of each part: no call was refused for want of a permission, and every call to the emulator that does not
 //! enforce roles was granted by the deployed role.
@@ -22,9 +24,11 @@
 mod alarms;
 mod bad_network;
 mod events;
+mod hooks;
 mod hostile;
 mod operators;
 mod resume;
+mod setup;
 mod story;
 mod two_regions;
 
@@ -145,6 +149,8 @@ enum Part {
     ByWordAndAlarm,
     /// In foul weather: sixty-four at once, a killed executor, and two Regions.
     ByManyAndOnceMore,
+    /// On a stack that allows setup and names a hook: both in fair weather, and setup in foul.
+    WhatMovesNeed,
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -154,6 +160,11 @@ async fn the_deployed_functions_do_what_the_readme_says() {
     for part in [Part::ByItself, Part::ByWordAndAlarm, Part::ByManyAndOnceMore] {
         parts.push(tokio::spawn(async move { play(part, set(false, &[]).await).await }));
     }
+    parts.push(tokio::spawn(async {
+        let hook = hooks::function_arn();
+        let allowed = [("AllowSetup", "true"), ("HookFunctionArns", hook.as_str())];
+        play(Part::WhatMovesNeed, set(false, &allowed).await).await;
+    }));
     // Each is heard to its end, whatever came of the others.
     let ended = futures_util::future::join_all(parts).await;
     let failed = ended.iter().filter(|part| part.is_err()).count();
@@ -227,6 +238,14 @@ async fn run(part: Part, stage: &mut Stage) -> Result<(), CloudError> {
             bad_network::set_for(stage, Some(&deployed), Weather::Foul);
             two_regions::two_regions_watch_and_move_one_plan(stage, &deployed).await;
             second = Some(deployed);
+        }
+        Part::WhatMovesNeed => {
+            forget(stage, "shop").await;
+            setup::something_to_adjust(stage).await;
+            setup::setup_makes_what_the_plan_states_and_teardown_takes_it_back(stage).await;
+            hooks::a_hook_is_asked_and_may_say_no(stage).await;
+            bad_network::begins(stage, 4);
+            setup::setup_makes_what_the_plan_states_and_teardown_takes_it_back(stage).await;
         }
     }
     if stage.weather == Weather::Foul {
