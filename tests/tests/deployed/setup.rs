@@ -132,7 +132,7 @@ fn plan(stage: &Stage) -> String {
         Weather::Fair => "",
         Weather::Foul => ", timeout_seconds: 600",
     };
-    let items = items.map(|item| format!("  - {}{time} }}\n", item.trim_end_matches(" }")));
+    let items = items.map(|item| format!("  - {}{time} }}\n", item.strip_suffix(" }").unwrap_or(&item)));
     let setup = format!("\nsetup:\n{}\nsteps:\n", items.concat());
     plan_named(
         stage,
