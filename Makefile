@@ -86,7 +86,7 @@ check-code:
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --quiet
 
 check-rest: tools
-	cfn-lint template.yaml infra/demo/traffic.yaml infra/demo/dns-and-messages.yaml
+	cfn-lint template.yaml infra/demo/traffic.yaml infra/demo/dns-and-messages.yaml infra/demo/orders.yaml
 	sam validate --lint --template-file template.yaml
 	cargo deny check bans licenses sources
 

@@ -178,7 +178,7 @@ impl Stage {
     }
 
     // The messages about an execution, as the subscriber got them.
-    async fn hear(
+    pub(super) async fn hear(
         &mut self,
         execution: &Value,
         events: &[&str],

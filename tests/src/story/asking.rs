@@ -40,9 +40,18 @@ impl Stage {
     /// # Errors
     /// The function failed instead of answering, in foul weather until patience ended.
     pub async fn command(&self, command: Value) -> Result<Value, CloudError> {
+        self.command_to(&self.deployment.function("decision")?.name, command)
+            .await
+    }
+
+    /// The same to the decision function of this name or ARN: another stack's, in another Region.
+    ///
+    /// # Errors
+    /// As for [`Stage::command`].
+    pub async fn command_to(&self, function: &str, command: Value) -> Result<Value, CloudError> {
         let begun = Instant::now();
         loop {
-            let answer = self.command_once(&command).await;
+            let answer = self.command_once(function, &command).await;
             let heard = answer.as_ref().is_ok_and(|answer| answer["retryable"] != true);
             if heard || self.weather == Weather::Fair || begun.elapsed() > self.weather.patience() {
                 return answer;
@@ -51,8 +60,7 @@ impl Stage {
         }
     }
 
-    async fn command_once(&self, command: &Value) -> Result<Value, CloudError> {
-        let function = &self.deployment.function("decision")?.name;
+    async fn command_once(&self, function: &str, command: &Value) -> Result<Value, CloudError> {
         let Answer {
             payload,
             function_error,

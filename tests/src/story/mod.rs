@@ -1,15 +1,18 @@
 //! The whole story, once: told live by the demo, and checked silently by a test.
 //!
 //! 1. [`Stage::set`]: the cloud, the stack, the world and the sites are there, the plan is stored.
-//! 2. [`Stage::primary_dies`]: rounds see it, decision judges, the executor moves, a subscriber is told.
-//! 3. [`Stage::primary_returns`]: after the stability window the work comes home by itself.
-//! 4. [`Stage::planned_move`]: by hand, first as a dry run, then for real, and home again.
+//! 2. [`Stage::orders_are_watched`]: a second plan, with Auto Scaling groups and a database, is watched from now on.
+//! 3. [`Stage::primary_dies`]: rounds see it, decision judges, the executor moves, a subscriber is told.
+//! 4. [`Stage::primary_returns`]: after the stability window the work comes home by itself.
+//! 5. [`Stage::planned_move`]: by hand, first as a dry run, then for real, and home again.
+//! 6. [`Stage::orders_move`]: the second plan, by hand: capacity, database and name; and home again, as it was before.
 //!
 //! What is claimed about a move is read back from the cloud's own APIs, never from Understudy. A claim that
 //! does not hold ends the story with a [`crate::local_cloud::CloudError`] that says what was found instead.
 
 mod acts;
 mod asking;
+mod orders;
 mod stage;
 mod telling;
 mod timeline;

@@ -19,6 +19,8 @@ pub struct World {
     pub blue_instance_id: String,
     /// The instance in the green group.
     pub green_instance_id: String,
+    /// The subnet in blue's zone, the one in green's, and the security group of both.
+    pub network: [String; 3],
     /// The hosted zone, without `/hostedzone/`.
     pub hosted_zone_id: String,
     /// The queue of the subscriber to the topic.
@@ -66,6 +68,11 @@ impl World {
             green_target_group_arn: of_traffic("GreenTargetGroupArn")?,
             blue_instance_id: of_traffic("BlueInstanceId")?,
             green_instance_id: of_traffic("GreenInstanceId")?,
+            network: [
+                of_traffic("BlueSubnetId")?,
+                of_traffic("GreenSubnetId")?,
+                of_traffic("SecurityGroupId")?,
+            ],
             hosted_zone_id: of_rest("HostedZoneId")?,
             queue_url: of_rest("QueueUrl")?,
         };

@@ -6,6 +6,8 @@
 //! alarm on blue                              SNS topic of the stack ──▶ queue that the subscriber reads
 //! ```
 //!
+//! Beside it there may be orders, [`World::create_orders`]: a group in each zone and a database cluster.
+//!
 //! What traffic needs is `traffic.yaml`, the rest is `dns-and-messages.yaml`: see
 //! [`crate::local_cloud::LocalCloud::create_stack`] for why they are two.
 //!
@@ -13,9 +15,11 @@
 //! from the cloud's own APIs and not from Understudy.
 
 mod create;
+mod orders;
 mod read;
 
 pub use create::World;
+pub use orders::{GroupCount, OrdersState};
 pub use read::{Message, Weights};
 
 // Names that the templates give.

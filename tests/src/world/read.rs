@@ -60,13 +60,21 @@ impl World {
     /// # Errors
     /// When the zone cannot be read or holds no such record.
     pub async fn record_values(&self, cloud: &LocalCloud) -> Result<Vec<String>, CloudError> {
+        self.values_of(cloud, RECORD).await
+    }
+
+    /// The values of a record of the zone.
+    ///
+    /// # Errors
+    /// As [`World::record_values`].
+    pub async fn values_of(&self, cloud: &LocalCloud, record: &str) -> Result<Vec<String>, CloudError> {
         let zone = &self.hosted_zone_id;
         let call = cloud.clients().route53.list_resource_record_sets().hosted_zone_id(zone);
         let what = format!("ListResourceRecordSets of {zone}");
         let found = call.send().await.map_err(CloudError::call(&what))?;
         let mut sets = found.resource_record_sets().iter();
-        let set = sets.find(|set| set.name().trim_end_matches('.') == RECORD);
-        let set = set.ok_or_else(|| CloudError::missing(what, format!("no {RECORD}")))?;
+        let set = sets.find(|set| set.name().trim_end_matches('.') == record);
+        let set = set.ok_or_else(|| CloudError::missing(what, format!("no {record}")))?;
         Ok(set
             .resource_records()
             .iter()

@@ -1,6 +1,7 @@
 //! A day on which nearly every second call of the functions fails.
 
 use understudy_testkit::proxy::{Fault, FaultRule};
+use understudy_tests::local_cloud::Deployment;
 use understudy_tests::story::{Stage, Weather};
 
 /// Three calls of ten are throttled, one meets a server error, and one of twenty has its effect and loses its reply.
@@ -24,10 +25,17 @@ pub fn ends(stage: &mut Stage) {
 
 /// From now on the calls of the three functions fare like this. Those of the operator and of the test are answered.
 pub fn set(stage: &mut Stage, weather: Weather) {
+    set_for(stage, None, weather);
+}
+
+/// The same for the functions of a second stack besides.
+pub fn set_for(stage: &mut Stage, second: Option<&Deployment>, weather: Weather) {
     let faults = stage.cloud.proxy().faults();
     faults.clear();
     if weather == Weather::Foul {
-        let roles = stage.deployment.functions.values().map(|function| &function.role_name);
+        let deployments = [Some(&stage.deployment), second].into_iter().flatten();
+        let functions = deployments.flat_map(|deployment| deployment.functions.values());
+        let roles = functions.map(|function| &function.role_name);
         let rule = FaultRule::new().of_callers(roles);
         faults.add(
             FAULTS

@@ -1,8 +1,12 @@
 //! Events as they come on a bad day: several times each, in any order, and a day late.
+//!
+//! Each is on record afterwards. In foul weather the decision function may fail at one to the last try: then the event lies
+//! in the queue of dead letters, and that is on record too.
 
 use super::alarms::{COPIES, alarmed_plan, expect_one_move};
 use super::{CHANGES, NO_GATE, effective, forget, go_home, plan_named, put, status};
 use aws_sdk_cloudwatch::types::{ComparisonOperator, StandardUnit, Statistic};
+use aws_sdk_sqs::types::QueueAttributeName;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
@@ -25,7 +29,7 @@ const SEED: u64 = 20_261_121;
 pub async fn an_event_of_yesterday_is_recorded_and_moves_nothing(stage: &Stage) {
     let plan = plan_named(stage, "yesterday", &[NO_GATE]);
     put(stage, &plan).await;
-    let mark = stage.cloud.proxy().mark();
+    let (mark, dead) = (stage.cloud.proxy().mark(), dead_letters(stage).await);
     let fresh = stage
         .cloud
         .change_alarm(ALARM, "ALARM", "healthy hosts below 1")
@@ -50,19 +54,22 @@ pub async fn an_event_of_yesterday_is_recorded_and_moves_nothing(stage: &Stage) 
             .await
             .expect("the rule knows no age");
     }
-    let records = records_of_alarms(stage, "yesterday", |records| told(records) >= COPIES).await;
+    let all_told = |records: &[Value], lost| told(records) + lost >= COPIES;
+    let records = records_of_alarms(stage, "yesterday", dead, all_told).await;
     for record in &records {
         assert_eq!(stops(record), ["event_fresh"], "{record:#}");
         assert!(record["execution"].is_null(), "{record:#}");
     }
     // Of today, the same event is taken; this plan has its alarm's word for a hint, and its sites are not unhealthy.
-    stage
-        .cloud
-        .deliver_event(&stage.deployment, &fresh)
-        .await
-        .expect("a delivery");
+    for _ in 0..COPIES {
+        stage
+            .cloud
+            .deliver_event(&stage.deployment, &fresh)
+            .await
+            .expect("a delivery");
+    }
     let of_today = |record: &Value| !stops(record).contains(&"event_fresh");
-    records_of_alarms(stage, "yesterday", |records| records.iter().any(of_today)).await;
+    records_of_alarms(stage, "yesterday", dead, |records, _| records.iter().any(of_today)).await;
 
     let now = status(stage, "yesterday").await;
     assert_eq!(now["active_site"], "blue", "{now:#}");
@@ -85,7 +92,7 @@ pub async fn copies_in_any_order_move_the_plan_once(stage: &mut Stage) {
         "    site: blue\n    evidence: sufficient\n  - alarm_name: {SECOND_ALARM}\n    site: blue\n    evidence: sufficient\n\nsteps:"
     );
     alarmed_plan(stage, "shuffled", ("    site: blue\n\nsteps:", &both_sufficient)).await;
-    let mark = stage.cloud.proxy().mark();
+    let (mark, dead) = (stage.cloud.proxy().mark(), dead_letters(stage).await);
     let mut events = Vec::new();
     for state in ["ALARM", "OK", "ALARM"] {
         for alarm in [ALARM, SECOND_ALARM] {
@@ -103,7 +110,8 @@ pub async fn copies_in_any_order_move_the_plan_once(stage: &mut Stage) {
             .expect("a delivery");
     }
     // Whatever each came to is on record, and everything that they were to cause has been caused.
-    let records = records_of_alarms(stage, "shuffled", |records| told(records) >= events.len()).await;
+    let all_told = |records: &[Value], lost| told(records) + lost >= events.len();
+    let records = records_of_alarms(stage, "shuffled", dead, all_told).await;
     let started = records.iter().filter(|record| !record["execution"].is_null()).count();
     assert!(started <= 1, "{started} events started a move: {records:#?}");
     expect_one_move(stage, "shuffled").await;
@@ -138,8 +146,14 @@ fn told(records: &[Value]) -> usize {
     usize::try_from(counts.sum::<u64>()).unwrap_or(usize::MAX)
 }
 
-// The plan's records of alarm events, once there are enough of them and for some seconds no more have come.
-async fn records_of_alarms(stage: &Stage, plan: &str, enough: impl Fn(&[Value]) -> bool) -> Vec<Value> {
+// The plan's records of alarm events, once there are enough of them (and of dead letters, beyond the `dead` that there were)
+// and for some seconds no more have come.
+async fn records_of_alarms(
+    stage: &Stage,
+    plan: &str,
+    dead: usize,
+    enough: impl Fn(&[Value], usize) -> bool,
+) -> Vec<Value> {
     let begun = Instant::now();
     let mut last = Vec::new();
     loop {
@@ -147,16 +161,27 @@ async fn records_of_alarms(stage: &Stage, plan: &str, enough: impl Fn(&[Value]) 
         let history = stage.command(asked).await.expect("a history");
         let mut records = history["decisions"].as_array().cloned().unwrap_or_default();
         records.retain(|record| record["trigger"]["kind"] == "alarm");
-        if enough(&records) && records == last {
+        let lost = dead_letters(stage).await.saturating_sub(dead);
+        if enough(&records, lost) && records == last {
             return records;
         }
         assert!(
             begun.elapsed() < stage.weather.patience(),
-            "alarm events are missing from the records: {records:#?}"
+            "alarm events are missing from the records, and {lost} lie in the dead letters: {records:#?}"
         );
         last = records;
         tokio::time::sleep(QUIET).await;
     }
+}
+
+// How many events and wakes the decision function could not handle to the last try.
+async fn dead_letters(stage: &Stage) -> usize {
+    let queue = stage.deployment.output("DecisionDeadLettersUrl").expect("a queue");
+    let name = QueueAttributeName::ApproximateNumberOfMessages;
+    let call = stage.cloud.clients().sqs.get_queue_attributes().queue_url(queue);
+    let found = call.attribute_names(name.clone()).send().await.expect("the queue");
+    let count = found.attributes().and_then(|attributes| attributes.get(&name));
+    count.and_then(|count| count.parse().ok()).expect("a number")
 }
 
 async fn create_second_alarm(stage: &Stage) {

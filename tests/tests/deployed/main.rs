@@ -6,14 +6,16 @@
 //!
 //! | scenario | what it shows |
 //! |---|---|
-//! | [`story`] | the demo's story: dead endpoint → moved → home by itself; dry run; planned |
+//! | [`story`] | the demo's story: dead endpoint → moved → home by itself; dry run; planned; the orders, with capacity and database |
 //! | [`alarms`] | alarm → moved; five copies of the event, one effect |
 //! | [`events`] | two alarms, six events, five copies each, shuffled: one effect; an event a day old is recorded |
 //! | [`operators`] | sixty-four at once; refusals; `put-plan` races; missing resources; the resource form |
-//! | [`resume`] | the executor is killed in the middle, and the next one finishes |
+//! | [`resume`] | the executor is killed in the middle, and the next one finishes within one lease and one round |
+//! | [`setup`] | where the stack allows it: what a plan's moves need is made, found as wanted, and taken back |
+//! | [`hooks`] | a function of the user's is asked, and its no stops a move |
 //! | [`two_regions`] | a second stack in another Region on a replica of the table: both observe, both execute |
 //! | [`hostile`] | malformed, huge and unknown payloads: a clear answer, nothing written |
-//! | [`bad_network`] | the story, the alarm, sixty-four and the killed executor once more, with 30 % of the functions' calls throttled, 10 % met by server errors and 5 % without a reply: every move ends right |
+//! | [`bad_network`] | all but the orders, the refusals, the hook and the nonsense once more, with 30 % of the functions' calls throttled, 10 % met by server errors and 5 % without a reply: every move ends right |
 //!
 //! At the end of each part: no call was refused for want of a permission, and every call to the emulator that does not
 //! enforce roles was granted by the deployed role.
@@ -22,9 +24,11 @@
 mod alarms;
 mod bad_network;
 mod events;
+mod hooks;
 mod hostile;
 mod operators;
 mod resume;
+mod setup;
 mod story;
 mod two_regions;
 
@@ -141,30 +145,41 @@ enum Part {
     Fair,
     /// In foul weather, the story: what moves by itself.
     ByItself,
-    /// In foul weather: a planned move, and one by an alarm.
+    /// In foul weather: a planned move, and those by alarms.
     ByWordAndAlarm,
-    /// In foul weather: sixty-four at once, and a killed executor.
+    /// In foul weather: sixty-four at once, a killed executor, and two Regions.
     ByManyAndOnceMore,
+    /// On a stack that allows setup and names a hook: both in fair weather, and setup in foul.
+    WhatMovesNeed,
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_deployed_functions_do_what_the_readme_says() {
     // The first builds what all deploy.
-    let mut parts = vec![tokio::spawn(play(Part::Fair, set(true).await))];
+    let mut parts = vec![tokio::spawn(play(Part::Fair, set(true, &[]).await))];
     for part in [Part::ByItself, Part::ByWordAndAlarm, Part::ByManyAndOnceMore] {
-        parts.push(tokio::spawn(async move { play(part, set(false).await).await }));
+        parts.push(tokio::spawn(async move { play(part, set(false, &[]).await).await }));
     }
+    parts.push(tokio::spawn(async {
+        let hook = hooks::function_arn();
+        let allowed = [("AllowSetup", "true"), ("HookFunctionArns", hook.as_str())];
+        play(Part::WhatMovesNeed, set(false, &allowed).await).await;
+    }));
     // Each is heard to its end, whatever came of the others.
     let ended = futures_util::future::join_all(parts).await;
     let failed = ended.iter().filter(|part| part.is_err()).count();
     assert_eq!(failed, 0, "parts that failed; each says above why");
 }
 
-async fn set(build: bool) -> Stage {
+async fn set(build: bool, parameters: &[(&str, &str)]) -> Stage {
+    // So many scenarios would use up the five of an hour.
+    let parameters = [&[("FleetFailoversPerHour", "50")], parameters].concat();
     let options = StageOptions {
         build,
-        // So many scenarios would use up the five of an hour.
-        parameters: vec![("FleetFailoversPerHour".into(), "50".into())],
+        parameters: parameters
+            .into_iter()
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .collect(),
         ..StageOptions::default()
     };
     Stage::set(&options, &mut Quiet).await.expect("the stage")
@@ -211,12 +226,26 @@ async fn run(part: Part, stage: &mut Stage) -> Result<(), CloudError> {
             put(stage, &plan_named(stage, "shop", &[])).await;
             story::away_and_home_by_hand(stage).await?;
             alarms::an_alarm_moves_the_plan_once_however_often_it_is_told(stage).await;
+            events::an_event_of_yesterday_is_recorded_and_moves_nothing(stage).await;
+            events::copies_in_any_order_move_the_plan_once(stage).await;
         }
         Part::ByManyAndOnceMore => {
             forget(stage, "shop").await;
             bad_network::begins(stage, 3);
             operators::sixty_four_failovers_at_once_open_one_execution(stage).await;
             resume::a_killed_executor_is_finished_by_the_next(stage).await;
+            let deployed = two_regions::a_second_stack_stands_on_the_first_ones_table(stage).await;
+            bad_network::set_for(stage, Some(&deployed), Weather::Foul);
+            two_regions::two_regions_watch_and_move_one_plan(stage, &deployed).await;
+            second = Some(deployed);
+        }
+        Part::WhatMovesNeed => {
+            forget(stage, "shop").await;
+            setup::something_to_adjust(stage).await;
+            setup::setup_makes_what_the_plan_states_and_teardown_takes_it_back(stage).await;
+            hooks::a_hook_is_asked_and_may_say_no(stage).await;
+            bad_network::begins(stage, 4);
+            setup::setup_makes_what_the_plan_states_and_teardown_takes_it_back(stage).await;
         }
     }
     if stage.weather == Weather::Foul {

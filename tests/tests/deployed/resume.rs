@@ -1,9 +1,17 @@
 //! The executor is killed in the middle of a move.
 
 use super::{NO_GATE, effective, go_home, plan_named, put};
+use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 use std::time::Duration;
-use understudy_tests::story::{Quiet, Stage};
+use understudy_core::control::{LEASE, TAKEOVER_MARGIN};
+use understudy_tests::story::{Quiet, Stage, Weather};
+
+/// The clock's own round: the probe is started every minute, and touches what is due.
+const ROUND: SignedDuration = SignedDuration::from_mins(1);
+
+/// For the steps that are left, and for a machine that builds and plays other parts besides.
+const SLACK: SignedDuration = SignedDuration::from_secs(30);
 
 pub async fn a_killed_executor_is_finished_by_the_next(stage: &mut Stage) {
     let name = "killed";
@@ -30,6 +38,7 @@ pub async fn a_killed_executor_is_finished_by_the_next(stage: &mut Stage) {
     }
     let killed = stage.cloud.kill_function_process(&executor).expect("kill");
     assert!(killed > 0, "there was no executor process to kill");
+    let killed_at = Timestamp::now();
     stage.cloud.proxy().latency().clear();
 
     let now = stage
@@ -44,5 +53,20 @@ pub async fn a_killed_executor_is_finished_by_the_next(stage: &mut Stage) {
         .expect_everything_at("green")
         .await
         .expect("the next executor finished the move");
+    // The protocol's promise, by the time that the next one wrote down. On a bad day there may be several next ones.
+    if stage.weather == Weather::Fair {
+        let moved = stage.ended_execution(name).await.expect("the execution");
+        let ended_at: Timestamp = moved["ended_at"]
+            .as_str()
+            .and_then(|at| at.parse().ok())
+            .expect("an end");
+        let took = ended_at.duration_since(killed_at);
+        println!("   {} s from the kill to the end of the move", took.as_secs());
+        assert!(
+            took <= LEASE + TAKEOVER_MARGIN + ROUND + SLACK,
+            "another executor finishes within one lease and one round; this one took {} s: {moved:#}",
+            took.as_secs()
+        );
+    }
     go_home(stage, name).await;
 }

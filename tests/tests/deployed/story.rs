@@ -7,13 +7,29 @@ use understudy_tests::story::{Quiet, Stage};
 
 pub async fn the_whole_story(stage: &mut Stage) -> Result<(), CloudError> {
     stage.everything_is_well(&mut Quiet).await?;
+    stage.orders_are_watched(&mut Quiet).await?;
     let mark = stage.cloud.proxy().mark();
     stage.primary_dies(&mut Quiet).await?;
     stage.primary_returns(&mut Quiet).await?;
     stage.planned_move(&mut Quiet).await?;
-    println!("{}", stage.timeline.table());
     expect_moves(stage, mark, 4);
+    let mark = stage.cloud.proxy().mark();
+    stage.orders_move(&mut Quiet).await?;
+    // The standby grows once and is given back once; writer and name go and come.
+    for (operation, calls) in [
+        ("UpdateAutoScalingGroup", 2),
+        ("FailoverDBCluster", 2),
+        ("ChangeResourceRecordSets", 2),
+    ] {
+        assert_eq!(
+            effective(stage, mark, operation),
+            calls,
+            "{operation} of the moves of the orders"
+        );
+    }
+    println!("{}", stage.timeline.table());
     forget(stage, "shop").await;
+    forget(stage, "orders").await;
     Ok(())
 }
 

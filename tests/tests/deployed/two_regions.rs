@@ -3,6 +3,9 @@
 //! The emulator's replica is written at once and by the same process: what is shown here is the wiring of the template
 //! (functions, roles, streams, index) to a table that another stack owns, and that observers and executors of two
 //! Regions work on one plan. That two Regions can not both win a conditional write is DynamoDB's promise.
+//!
+//! In foul weather a Region that gets no answer gives the lease back, so that either executor may do the work: then what is
+//! claimed is that it is done, and once.
 
 use super::{CHANGES, NO_GATE, effective, forget, plan_named, put};
 use serde_json::{Value, json};
@@ -10,7 +13,7 @@ use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 use understudy_testkit::proxy::Mark;
 use understudy_tests::local_cloud::{DeployOptions, Deployment, REGION};
-use understudy_tests::story::{Quiet, Stage};
+use understudy_tests::story::{Quiet, Stage, Weather};
 
 /// Where the second controller is.
 const SECOND_REGION: &str = "us-west-2";
@@ -84,15 +87,10 @@ pub async fn two_regions_watch_and_move_one_plan(stage: &Stage, second: &Deploym
         ("failback", "blue", REGION, &stage.deployment),
     ] {
         let mark = stage.cloud.proxy().mark();
-        let ordered = ask(
-            stage,
-            second,
-            json!({"command": command, "plan": PLAN, "to": to, "operator": "test", "reason": "two Regions"}),
-        )
-        .await;
-        assert_eq!(ordered["ok"], true, "{ordered:#}");
+        let word = json!({"command": command, "plan": PLAN, "to": to, "operator": "test", "reason": "two Regions"});
+        let ordered = order(stage, second, word).await;
         let moved = ask_until(stage, second, |status| status["execution"].is_null()).await;
-        assert_eq!(moved["last_execution"]["id"], ordered["execution"], "{moved:#}");
+        assert_eq!(moved["last_execution"]["id"], ordered, "{moved:#}");
         assert_eq!(moved["last_execution"]["status"], "completed", "{moved:#}");
         assert_eq!(moved["active_site"], to, "{moved:#}");
         stage
@@ -102,11 +100,13 @@ pub async fn two_regions_watch_and_move_one_plan(stage: &Stage, second: &Deploym
         let executor = &deployment.function("executor").expect("an executor").role_name;
         for operation in CHANGES {
             assert_eq!(effective(stage, mark, operation), 1, "{operation}");
-            assert_eq!(
-                callers(stage, mark, operation),
-                BTreeSet::from([executor.clone()]),
-                "{operation} of the {command} to {to} is the work of the executor in {region}"
-            );
+            if stage.weather == Weather::Fair {
+                assert_eq!(
+                    callers(stage, mark, operation),
+                    BTreeSet::from([executor.clone()]),
+                    "{operation} of the {command} to {to} is the work of the executor in {region}"
+                );
+            }
         }
         // Both decisions tell the same.
         let first = stage
@@ -123,9 +123,29 @@ pub async fn two_regions_watch_and_move_one_plan(stage: &Stage, second: &Deploym
 // A command to the second Region's decision function.
 async fn ask(stage: &Stage, second: &Deployment, command: Value) -> Value {
     let decision = &second.function("decision").expect("a decision function").arn;
-    let answer = stage.cloud.invoke(decision, &command).await.expect("an answer");
-    assert_eq!(answer.function_error, None, "{command}: {}", answer.payload);
-    answer.payload
+    stage.command_to(decision, command).await.expect("an answer")
+}
+
+// Orders a move there and returns the id of its execution. In foul weather the order is repeated until it stands; that it
+// does, its answer may not have said.
+async fn order(stage: &Stage, second: &Deployment, word: Value) -> Value {
+    let begun = Instant::now();
+    let before = ask(stage, second, json!({"command": "status", "plan": PLAN})).await;
+    loop {
+        let answer = ask(stage, second, word.clone()).await;
+        if answer["ok"] == true {
+            return answer["execution"].clone();
+        }
+        let now = ask(stage, second, json!({"command": "status", "plan": PLAN})).await;
+        for stands in [&now["execution"]["id"], &now["last_execution"]["id"]] {
+            if !stands.is_null() && *stands != before["last_execution"]["id"] {
+                return stands.clone();
+            }
+        }
+        let patient = stage.weather == Weather::Foul && begun.elapsed() < stage.weather.patience();
+        assert!(patient, "{answer:#}");
+        tokio::time::sleep(Duration::from_millis(700)).await;
+    }
 }
 
 // The status as the second Region's decision function tells it, when it is so.

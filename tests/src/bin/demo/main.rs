@@ -46,9 +46,11 @@ async fn main() -> ExitCode {
 async fn tell(terminal: &mut Terminal) -> Result<Stage, CloudError> {
     let mut stage = Stage::set(&StageOptions::default(), terminal).await?;
     stage.everything_is_well(terminal).await?;
+    stage.orders_are_watched(terminal).await?;
     let away = stage.primary_dies(terminal).await?;
     let home = stage.primary_returns(terminal).await?;
     stage.planned_move(terminal).await?;
+    stage.orders_move(terminal).await?;
     terminal.act("What happened, and how long it took");
     terminal.text(&stage.timeline.table());
     terminal.text(&seconds_table(&away, &home));
