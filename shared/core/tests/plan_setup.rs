@@ -261,13 +261,20 @@ fn failover_records_differ_and_stand_alone() {
 }
 
 #[test]
-fn a_long_time_to_live_is_warned_about() {
+fn a_long_time_to_live_is_refused_with_the_reason() {
+    refused(
+        changed_records("/ttl_seconds", json!(300)),
+        "steps[4].ttl_seconds",
+        "must be between 1 and 60; found 300. Clients keep the old answer for so long",
+    );
+}
+
+#[test]
+fn a_time_in_which_records_do_not_propagate_is_warned_about() {
     let warning = |step: Value| {
         let plan = parse(followed(step)).unwrap();
         plan.steps.last().unwrap().as_kind().warning()
     };
-    let long = changed(failover(), "/ttl_seconds", json!(300));
-    assert_eq!(warning(long).unwrap().0, "ttl_seconds");
     assert_eq!(
         warning(changed(failover(), "/timeout_seconds", json!(60))).unwrap().0,
         "timeout_seconds"

@@ -195,6 +195,8 @@ fn message(error: &ValidationError<'_>, rule: &Value, pointer: &str, found: &str
         Kind::Minimum { .. } | Kind::Maximum { .. } => {
             let why = if pointer.contains("/weight") {
                 ". A weight of 0 would leave the active site without work"
+            } else if pointer.contains("/ttl_seconds") && matches!(error.kind(), Kind::Maximum { .. }) {
+                ". Clients keep the old answer for so long, and after a failover they would go on to the site that was left"
             } else {
                 ""
             };
