@@ -281,3 +281,42 @@ fn a_time_in_which_records_do_not_propagate_is_warned_about() {
     );
     assert_eq!(warning(failover()), None);
 }
+
+fn events(field: &str, value: Value) -> Value {
+    let events = json!({"kind": "rds_event_subscription", "name": "events", "subscription_name": "shop-events",
+                        "source_ids": ["shop-blue", "shop-green"]});
+    edited(events, field, value)
+}
+
+#[test]
+fn events_are_such_as_there_are_and_told_to_a_topic_that_can_be_reached() {
+    accepted(events("/categories", json!(["failover", "low_storage"])));
+    accepted(events("/source", json!("db_cluster")));
+    refused(
+        events("/source_ids", json!(["shop-blue", "Shop-Blue"])),
+        "steps[3].source_ids[1]",
+        "there twice",
+    );
+    refused(
+        events("/categories", json!(["failover", "failover"])),
+        "steps[3].categories[1]",
+        "there twice",
+    );
+    let of_cluster = changed(
+        events("/source", json!("db_cluster")),
+        "/steps/3/categories",
+        json!(["low_storage"]),
+    );
+    refused(of_cluster, "steps[3].categories[0]", "they are its instances'");
+    refused(
+        events("/subscription_name", json!("Shop")),
+        "steps[3].subscription_name",
+        "small letter",
+    );
+    let elsewhere = changed(
+        events("/source", json!("db_instance")),
+        "/topic_arn",
+        json!("arn:aws:sns:us-east-1:123456789012:shop"),
+    );
+    refused(elsewhere, "steps[3].subscription_name", "topics of its own Region only");
+}

@@ -9,7 +9,7 @@ use crate::cloud_ports::{conflict, seen_after};
 use async_trait::async_trait;
 use understudy_core::plan::TargetId;
 use understudy_core::state::{HealthCheck, ResourceState, TargetWeight};
-use understudy_engine::ports::{CallError, ForwardTarget, Target, Traffic};
+use understudy_engine::ports::{Balanced, CallError, ForwardTarget, Target, Traffic};
 
 const DRAINING: &str = "draining";
 
@@ -126,6 +126,12 @@ pub(crate) fn arn_of(target: &ForwardTarget) -> &str {
 
 #[async_trait]
 impl Traffic for FakeCloud {
+    async fn balanced(&self, _region: Option<&str>, name: &str) -> Result<Option<Balanced>, CallError> {
+        let reply = self.reach("traffic.balanced").await?;
+        let found = lock(&self.state).balanced.get(name).cloned();
+        reply.give("traffic.balanced", found)
+    }
+
     async fn weights(&self, _region: Option<&str>, target: &ForwardTarget) -> Result<Vec<TargetWeight>, CallError> {
         let reply = self.reach("traffic.weights").await?;
         let mut state = lock(&self.state);

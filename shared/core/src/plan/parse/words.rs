@@ -116,6 +116,10 @@ const PATTERNS: &[(&str, &str)] = &[
         "must be the id of a Route 53 health check, such as 0123abcd-45ef-6789-abcd-0123456789ab; in a record, the name of one \
          that this plan makes belongs into `health_check`",
     ),
+    (
+        r"^[a-z][a-z0-9-]{0,253}$",
+        "must be the name of an event subscription: a small letter, then small letters, digits and hyphens",
+    ),
     (r"^/", "must begin with `/`"),
     (
         r"^(traffic-port|[0-9]{1,5})$",
