@@ -22,7 +22,9 @@ async fn main() -> Result<(), lambda_runtime::Error> {
         alarms: Arc::new(CloudWatchAlarms::new(&config)),
         functions: Arc::new(LambdaFunctions::new(&config, None, Some(settings.executor_function))),
     };
-    let decision = &DecisionMaker::new(ports, settings.fleet_limit).with_fleet_concurrent(settings.fleet_concurrent);
+    let decision = &DecisionMaker::new(ports, settings.fleet_limit)
+        .with_fleet_concurrent(settings.fleet_concurrent)
+        .with_stack(settings.stack);
     runtime::run(telemetry, |event, invocation| async move {
         decision.handle(event, &invocation).await
     })

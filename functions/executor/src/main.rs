@@ -48,7 +48,7 @@ async fn main() -> Result<(), lambda_runtime::Error> {
         shifts: Arc::new(ArcZonalShifts::new(&config)),
         accelerators: Arc::new(GlobalAccelerators::new(&config)),
     };
-    let executor = &Executor::new(ports, settings.region);
+    let executor = &Executor::new(ports, settings.region).with_stack(settings.stack);
     runtime::run(telemetry, |event, invocation| async move {
         executor.handle(event, &invocation).await
     })

@@ -22,7 +22,7 @@ use aws_sdk_elasticloadbalancingv2::types::{
 };
 use understudy_core::plan::TargetId;
 use understudy_core::state::{HealthCheck, TargetWeight};
-use understudy_engine::ports::{CallError, CallErrorKind, ForwardTarget, Target, Traffic};
+use understudy_engine::ports::{Balanced, CallError, CallErrorKind, ForwardTarget, Target, Traffic};
 
 const CODES: Codes = Codes {
     not_found: &[
@@ -251,6 +251,26 @@ impl Traffic for ElbTraffic {
             .await
             .map(drop)
             .map_err(|error| explain(&doing, Effect::Changes, CODES, &error))
+    }
+
+    async fn balanced(&self, region: Option<&str>, name: &str) -> Result<Option<Balanced>, CallError> {
+        let doing = format!("reading which load balancers forward to target group {name}");
+        let answer = self
+            .reading
+            .client(region)
+            .describe_target_groups()
+            .names(name)
+            .send()
+            .await;
+        let found = match answer.map_err(|error| explain(&doing, Effect::Reads, CODES, &error)) {
+            Ok(found) => found.target_groups.unwrap_or_default().pop(),
+            Err(error) if error.kind == CallErrorKind::NotFound => None,
+            Err(error) => return Err(error),
+        };
+        Ok(found.map(|group| Balanced {
+            load_balancer_arns: group.load_balancer_arns().to_vec(),
+            target_group_arn: group.target_group_arn.unwrap_or_default(),
+        }))
     }
 
     async fn health_check(&self, region: Option<&str>, target_group_arn: &str) -> Result<HealthCheck, CallError> {

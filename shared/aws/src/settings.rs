@@ -4,6 +4,7 @@
 
 use std::fmt::Display;
 use std::str::FromStr;
+use understudy_core::plan::Stack;
 
 /// How many automatic failovers all plans together may make in an hour, unless the stack says otherwise.
 const DEFAULT_FLEET_LIMIT: u32 = 5;
@@ -40,6 +41,8 @@ pub struct DecisionSettings {
     pub fleet_limit: u32,
     /// How many automatic executions may go on at once over all plans.
     pub fleet_concurrent: u32,
+    /// What it knows of its stack.
+    pub stack: Stack,
 }
 
 /// What the executor function is told.
@@ -53,6 +56,8 @@ pub struct ExecutorSettings {
     pub region: String,
     /// The ARN of its own role.
     pub role_arn: String,
+    /// What it knows of its stack.
+    pub stack: Stack,
 }
 
 /// The environment is not as the function needs it.
@@ -114,6 +119,7 @@ impl DecisionSettings {
             executor_function: reader.text("UNDERSTUDY_EXECUTOR_FUNCTION"),
             fleet_limit: reader.parsed("UNDERSTUDY_FLEET_LIMIT", DEFAULT_FLEET_LIMIT),
             fleet_concurrent: reader.parsed("UNDERSTUDY_FLEET_CONCURRENT", DEFAULT_FLEET_CONCURRENT),
+            stack: reader.stack(),
         };
         reader.finish(settings)
     }
@@ -139,6 +145,7 @@ impl ExecutorSettings {
             topic_arn: reader.text("UNDERSTUDY_TOPIC_ARN"),
             region: reader.text("AWS_REGION"),
             role_arn: reader.text("UNDERSTUDY_ROLE_ARN"),
+            stack: reader.stack(),
         };
         reader.finish(settings)
     }
@@ -186,6 +193,16 @@ impl<'a> Reader<'a> {
             self.problems.push(format!("{name} is `{text}`: {error}"));
             default
         })
+    }
+
+    // What is not set is not known, and nothing is wrong with that.
+    fn stack(&self) -> Stack {
+        Stack {
+            region: self.get("AWS_REGION"),
+            topic_arn: self.get("UNDERSTUDY_TOPIC_ARN"),
+            alarm_name_prefix: self.get("UNDERSTUDY_ALARM_NAME_PREFIX"),
+            setup_alarm_name_prefix: self.get("UNDERSTUDY_SETUP_ALARM_NAME_PREFIX"),
+        }
     }
 
     fn finish<T>(self, settings: T) -> Result<T, SettingsError> {
@@ -239,6 +256,20 @@ mod tests {
         assert_eq!(ProbeSettings::read(&of(&pairs)).unwrap().observer, "eu-west-1");
         pairs.push(("UNDERSTUDY_OBSERVER", "office"));
         assert_eq!(ProbeSettings::read(&of(&pairs)).unwrap().observer, "office");
+    }
+
+    #[test]
+    fn what_is_not_set_of_the_stack_is_not_known() {
+        let mut pairs = vec![("UNDERSTUDY_TABLE", "t"), ("UNDERSTUDY_EXECUTOR_FUNCTION", "e")];
+        assert_eq!(DecisionSettings::read(&of(&pairs)).unwrap().stack, Stack::default());
+        pairs.extend([("AWS_REGION", "eu-west-1"), ("UNDERSTUDY_ALARM_NAME_PREFIX", "")]);
+        pairs.push(("UNDERSTUDY_SETUP_ALARM_NAME_PREFIX", "understudy-"));
+        let known = Stack {
+            region: Some("eu-west-1".into()),
+            setup_alarm_name_prefix: Some("understudy-".into()),
+            ..Stack::default()
+        };
+        assert_eq!(DecisionSettings::read(&of(&pairs)).unwrap().stack, known);
     }
 
     #[test]

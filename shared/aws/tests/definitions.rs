@@ -80,6 +80,23 @@ async fn an_alarm_is_read_whole() {
 }
 
 #[tokio::test]
+async fn an_alarm_says_by_its_tag_which_plan_made_it() {
+    let tag = |key: &str, value: &str| map(&[("Key", text(key)), ("Value", text(value))]);
+    let tags = map(&[("Tags", list(&[tag("team", "web"), tag("understudy", "shop")]))]);
+    let with_arn = told(&[(
+        "AlarmArn",
+        text("arn:aws:cloudwatch:eu-west-1:000000000000:alarm:shop-unhealthy"),
+    )]);
+    let script = Script::new([described(&[with_arn]), cbor(200, tags)]);
+    let definitions = CloudWatchDefinitions::new(&script.config());
+    let found = definitions.definition(None, NAME).await.unwrap().unwrap();
+    assert_eq!(found.made_by.as_deref(), Some("shop"));
+    let sent = script.sent();
+    assert!(sent[1].uri.ends_with("ListTagsForResource"), "{sent:#?}");
+    assert!(sent[1].body.contains("alarm:shop-unhealthy"));
+}
+
+#[tokio::test]
 async fn what_can_not_be_written_back_is_named() {
     let metrics = list(&[map(&[("Id", text("m1")), ("Expression", text("SUM(METRICS())"))])]);
     for (more, words) in [

@@ -145,3 +145,19 @@ async fn what_the_service_refuses_is_told_and_sent_once() {
         assert_eq!(script.sent().len(), 2);
     }
 }
+
+#[tokio::test]
+async fn what_forwards_to_a_group_is_asked_by_its_name() {
+    let balanced = group("<LoadBalancerArns><member>arn:one</member><member>arn:two</member></LoadBalancerArns>");
+    let gone = says(
+        400,
+        "<ErrorResponse><Error><Code>TargetGroupNotFound</Code><Message>as scripted</Message></Error></ErrorResponse>",
+    );
+    let script = Script::new([balanced, gone]);
+    let traffic = ElbTraffic::new(&script.config());
+    let found = traffic.balanced(None, "blue").await.unwrap().unwrap();
+    assert_eq!(found.target_group_arn, GROUP);
+    assert_eq!(found.load_balancer_arns, ["arn:one", "arn:two"]);
+    assert_eq!(traffic.balanced(None, "blue").await.unwrap(), None);
+    assert_eq!(script.sent()[0].field("Names.member.1").as_deref(), Some("blue"));
+}

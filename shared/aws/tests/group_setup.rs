@@ -37,7 +37,7 @@ fn policies(policy: &str) -> Answer {
 // As the service lists it: the steps in no order.
 fn step_policy() -> Answer {
     policies(
-        "<member><PolicyName>up</PolicyName><PolicyType>StepScaling</PolicyType><AdjustmentType>ChangeInCapacity</AdjustmentType>\
+        "<member><PolicyName>up</PolicyName><PolicyARN>arn:up</PolicyARN><PolicyType>StepScaling</PolicyType><AdjustmentType>ChangeInCapacity</AdjustmentType>\
          <StepAdjustments><member><MetricIntervalLowerBound>0.0</MetricIntervalLowerBound><ScalingAdjustment>2</ScalingAdjustment></member>\
          <member><MetricIntervalUpperBound>0.0</MetricIntervalUpperBound><ScalingAdjustment>1</ScalingAdjustment></member></StepAdjustments>\
          <EstimatedInstanceWarmup>60</EstimatedInstanceWarmup><Enabled>true</Enabled></member>",
@@ -186,4 +186,20 @@ async fn a_policy_that_somebody_changed_is_neither_replaced_nor_deleted() {
     let sent = &script.sent()[1];
     assert_eq!(sent.field("Action").as_deref(), Some("DeletePolicy"));
     assert_eq!(sent.field("PolicyName").as_deref(), Some("up"));
+}
+
+#[tokio::test]
+async fn an_alarm_names_a_policy_by_the_arn_that_it_has() {
+    let script = Script::new([step_policy(), policies("")]);
+    let groups = AutoScalingGroups::new(&script.config());
+    assert_eq!(
+        groups
+            .policy_arn(Some("us-east-1"), "web", "up")
+            .await
+            .unwrap()
+            .as_deref(),
+        Some("arn:up")
+    );
+    assert_eq!(groups.policy_arn(None, "web", "up").await.unwrap(), None);
+    assert!(script.sent()[0].uri.contains("us-east-1"));
 }

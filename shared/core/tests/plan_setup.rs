@@ -261,16 +261,62 @@ fn failover_records_differ_and_stand_alone() {
 }
 
 #[test]
-fn a_long_time_to_live_is_warned_about() {
+fn a_long_time_to_live_is_refused_with_the_reason() {
+    refused(
+        changed_records("/ttl_seconds", json!(300)),
+        "steps[4].ttl_seconds",
+        "must be between 1 and 60; found 300. Clients keep the old answer for so long",
+    );
+}
+
+#[test]
+fn a_time_in_which_records_do_not_propagate_is_warned_about() {
     let warning = |step: Value| {
         let plan = parse(followed(step)).unwrap();
         plan.steps.last().unwrap().as_kind().warning()
     };
-    let long = changed(failover(), "/ttl_seconds", json!(300));
-    assert_eq!(warning(long).unwrap().0, "ttl_seconds");
     assert_eq!(
         warning(changed(failover(), "/timeout_seconds", json!(60))).unwrap().0,
         "timeout_seconds"
     );
     assert_eq!(warning(failover()), None);
+}
+
+fn events(field: &str, value: Value) -> Value {
+    let events = json!({"kind": "rds_event_subscription", "name": "events", "subscription_name": "shop-events",
+                        "source_ids": ["shop-blue", "shop-green"]});
+    edited(events, field, value)
+}
+
+#[test]
+fn events_are_such_as_there_are_and_told_to_a_topic_that_can_be_reached() {
+    accepted(events("/categories", json!(["failover", "low_storage"])));
+    accepted(events("/source", json!("db_cluster")));
+    refused(
+        events("/source_ids", json!(["shop-blue", "Shop-Blue"])),
+        "steps[3].source_ids[1]",
+        "there twice",
+    );
+    refused(
+        events("/categories", json!(["failover", "failover"])),
+        "steps[3].categories[1]",
+        "there twice",
+    );
+    let of_cluster = changed(
+        events("/source", json!("db_cluster")),
+        "/steps/3/categories",
+        json!(["low_storage"]),
+    );
+    refused(of_cluster, "steps[3].categories[0]", "they are its instances'");
+    refused(
+        events("/subscription_name", json!("Shop")),
+        "steps[3].subscription_name",
+        "small letter",
+    );
+    let elsewhere = changed(
+        events("/source", json!("db_instance")),
+        "/topic_arn",
+        json!("arn:aws:sns:us-east-1:123456789012:shop"),
+    );
+    refused(elsewhere, "steps[3].subscription_name", "topics of its own Region only");
 }

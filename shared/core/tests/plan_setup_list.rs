@@ -6,7 +6,7 @@ mod plan_support;
 
 use plan_support::{LISTENER, accepted, changed, group, plan, problems, refused};
 use serde_json::{Value, json};
-use understudy_core::plan::parse;
+use understudy_core::plan::{Stack, parse};
 
 fn check() -> Value {
     json!({"kind": "target_group_health", "name": "check", "target_group_arn": group("blue"), "path": "/health",
@@ -207,4 +207,72 @@ fn a_setup_has_at_most_fifty_items() {
     };
     accepted(setting_up((0..50).map(item).collect()));
     refused(setting_up((0..51).map(item).collect()), "setup", "at most 50");
+}
+
+#[test]
+fn an_alarm_stands_behind_the_policy_that_it_sets_off() {
+    let policy = json!({"kind": "asg_scaling_policy", "name": "more", "auto_scaling_group_name": "web",
+                        "policy_name": "failover", "adjustment": 2});
+    let setting_off = changed(
+        alarm(),
+        "/scaling_policy",
+        json!({"auto_scaling_group_name": "web", "policy_name": "failover"}),
+    );
+    accepted(setting_up(json!([policy, setting_off])));
+    // Somebody else's.
+    accepted(setting_up(json!([setting_off])));
+    refused(
+        setting_up(json!([setting_off, policy])),
+        "setup[0].scaling_policy",
+        "setup[1] makes this policy only after the alarm",
+    );
+    refused(
+        with(alarm(), "/scaling_policy", json!({"policy_name": "failover"})),
+        "setup[0].scaling_policy.auto_scaling_group_name",
+        "is missing",
+    );
+}
+
+#[test]
+fn an_alarm_that_setup_makes_and_nobody_hears_is_warned_about() {
+    let warnings = |plan: &Value, stack: &Stack| -> Vec<(String, String)> {
+        let found = parse(plan.clone()).unwrap().warnings_in(stack).into_iter();
+        found.map(|warning| (warning.path, warning.message)).collect()
+    };
+    let unbound = setting_up(json!([alarm()]));
+    let nothing_known = Stack::default();
+    let found = warnings(&unbound, &nothing_known);
+    assert_eq!(found.len(), 1, "{found:#?}");
+    assert!(
+        found[0].0 == "setup[0].alarm_name" && found[0].1.contains("no entry of `alarms`"),
+        "{found:#?}"
+    );
+
+    let name = alarm()["alarm_name"].clone();
+    let bound = changed(unbound, "/alarms", json!([{"alarm_name": name, "site": "blue"}]));
+    assert_eq!(warnings(&bound, &nothing_known), []);
+    let stack = |region: &str, rule: &str, setup: &str| Stack {
+        region: Some(region.into()),
+        alarm_name_prefix: Some(rule.into()),
+        setup_alarm_name_prefix: Some(setup.into()),
+        ..Stack::default()
+    };
+    assert_eq!(warnings(&bound, &stack("eu-west-1", "", "")), []);
+    for (stack, path, words) in [
+        (
+            stack("eu-central-1", "", ""),
+            "setup[0].region",
+            "hears alarms of eu-central-1 only",
+        ),
+        (stack("eu-west-1", "prod-", ""), "setup[0].alarm_name", "wakes nobody"),
+        (
+            stack("eu-west-1", "", "prod-"),
+            "setup[0].alarm_name",
+            "may not make it",
+        ),
+    ] {
+        let found = warnings(&bound, &stack);
+        assert_eq!(found.len(), 1, "{found:#?}");
+        assert!(found[0].0 == path && found[0].1.contains(words), "{found:#?}");
+    }
 }

@@ -156,6 +156,7 @@ fn a_wanted_check_has_no_id_and_a_found_one_is_itself() {
             id: id.map(str::to_owned),
             settings: wanted_health_check(&check(json!({}))),
             is_tagged,
+            made_by: None,
         }),
     };
     assert!(state(Some("a"), true).same_as(&state(None, true)));

@@ -19,6 +19,7 @@ pub mod executor;
 pub mod intake;
 pub mod ports;
 pub mod probe;
+mod silence;
 mod sites;
 pub mod steps;
 pub mod store;

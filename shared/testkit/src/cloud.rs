@@ -25,9 +25,12 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, OnceLock};
 use understudy_core::control::{Control, Wake};
 use understudy_core::health::{AlarmReading, AlarmState, Health, Sample};
+use understudy_core::plan::Stack;
 use understudy_core::report::Announcement;
 use understudy_core::state::{Association, HealthCheck, RecordSet, ResourceState, TargetWeight};
-use understudy_engine::ports::{Account, AutoScalingGroup, CallError, Clock, DatabaseStatus, InstanceStatus, Target};
+use understudy_engine::ports::{
+    Account, AutoScalingGroup, Balanced, CallError, Clock, DatabaseStatus, InstanceStatus, Target,
+};
 
 type Answer = Pin<Box<dyn Future<Output = Result<Value, CallError>> + Send>>;
 type Asked = Box<dyn Fn(Value) -> Answer + Send + Sync>;
@@ -166,6 +169,7 @@ pub(crate) struct State {
     pub(crate) alarms: BTreeMap<String, AlarmReading>,
     pub(crate) definitions: BTreeMap<String, Lagging<Option<Tagged>>>,
     pub(crate) target_health: BTreeMap<String, Lagging<HealthCheck>>,
+    pub(crate) balanced: BTreeMap<String, Balanced>,
     pub(crate) endpoints: BTreeMap<String, Sample>,
     pub(crate) hanging: Vec<String>,
     pub(crate) published: Vec<Published>,
@@ -173,6 +177,7 @@ pub(crate) struct State {
     pub(crate) nudges_taken: usize,
     pub(crate) changes: Vec<Change>,
     pub(crate) taken: Taken,
+    pub(crate) stack: Stack,
     pub(crate) hooks: BTreeMap<String, Hook>,
 }
 

@@ -5,8 +5,9 @@ use crate::cloud::{FakeCloud, Lagging, not_found};
 use crate::cloud_ports::{conflict, seen_after};
 use async_trait::async_trait;
 use std::collections::BTreeMap;
+use understudy_core::plan::Stack;
 use understudy_core::state::{AlarmDefinition, HealthCheck, Matcher, ResourceState};
-use understudy_engine::ports::{AlarmDefinitions, CallError};
+use understudy_engine::ports::{AlarmDefinitions, Balanced, CallError};
 
 /// An alarm with its tags.
 #[derive(Clone, Debug, PartialEq)]
@@ -16,10 +17,24 @@ pub(crate) struct Tagged {
 }
 
 impl FakeCloud {
+    /// What executor and decision are told of their stack. Without a word: nothing.
+    pub fn put_stack(&self, stack: Stack) {
+        lock(&self.state).stack = stack;
+    }
+
+    pub(crate) fn stack(&self) -> Stack {
+        lock(&self.state).stack.clone()
+    }
+
     /// Puts a target group with this health check there, or changes it as somebody else would.
     pub fn put_target_health(&self, arn: &str, check: HealthCheck) {
         let mut state = lock(&self.state);
         state.target_health.insert(arn.to_owned(), Lagging::new(check));
+    }
+
+    /// These load balancers forward to the target group of this name.
+    pub fn put_balanced(&self, name: &str, balanced: Balanced) {
+        lock(&self.state).balanced.insert(name.to_owned(), balanced);
     }
 
     /// A health check as Elastic Load Balancing makes it where nothing is stated.
@@ -56,6 +71,13 @@ impl FakeCloud {
         lock(&self.state)
             .definitions
             .insert(name.to_owned(), Lagging::new(tagged));
+    }
+
+    /// Takes the tags of an alarm away, as somebody else would.
+    pub fn untag_definition(&self, name: &str) {
+        if let Some((definition, _)) = self.definition_of(name) {
+            self.put_definition(name, Some(definition));
+        }
     }
 
     /// The alarm that really is, with its tags.
@@ -147,7 +169,11 @@ impl AlarmDefinitions for FakeCloud {
         let reply = self.reach("definitions.definition").await?;
         let mut state = lock(&self.state);
         let found = state.definitions.get_mut(name).and_then(Lagging::read);
-        reply.give("definitions.definition", found.map(|found| found.definition))
+        let found = found.map(|found| AlarmDefinition {
+            made_by: found.tags.get("understudy").cloned(),
+            ..found.definition
+        });
+        reply.give("definitions.definition", found)
     }
 
     async fn define(

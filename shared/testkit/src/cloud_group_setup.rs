@@ -38,6 +38,14 @@ impl FakeCloud {
         lock(&self.state).group_setup.policies.insert(key, Lagging::new(policy));
     }
 
+    /// The ARN of a scaling policy. It is the same for one that is made again.
+    pub fn policy_arn_of(group: &str, name: &str) -> String {
+        format!(
+            "arn:aws:autoscaling:eu-west-1:000000000000:scalingPolicy:00000000-0000-0000-0000-000000000000:\
+             autoScalingGroupName/{group}:policyName/{name}"
+        )
+    }
+
     /// The scaling policy that really is.
     pub fn scaling_policy(&self, group: &str, name: &str) -> Option<ScalingPolicy> {
         let state = lock(&self.state);
@@ -142,6 +150,17 @@ impl GroupSetup for FakeCloud {
         let key = (group.to_owned(), name.to_owned());
         let found = state.group_setup.policies.get_mut(&key).and_then(Lagging::read);
         reply.give("group_setup.policy", found)
+    }
+
+    async fn policy_arn(&self, _region: Option<&str>, group: &str, name: &str) -> Result<Option<String>, CallError> {
+        let reply = self.reach("group_setup.policy_arn").await?;
+        let mut state = lock(&self.state);
+        let key = (group.to_owned(), name.to_owned());
+        let found = state.group_setup.policies.get_mut(&key).and_then(Lagging::read);
+        reply.give(
+            "group_setup.policy_arn",
+            found.map(|_| Self::policy_arn_of(group, name)),
+        )
     }
 
     async fn put_policy(

@@ -103,6 +103,7 @@ fn as_state(check: Option<&HealthCheckFound>) -> ResourceState {
             id: Some(check.id.clone()),
             settings: check.settings.clone(),
             is_tagged: !check.tags.is_empty(),
+            made_by: check.tags.get("understudy").cloned(),
         }),
     }
 }

@@ -9,13 +9,14 @@ use crate::cloud_ports::conflict;
 use async_trait::async_trait;
 use std::collections::BTreeMap;
 use understudy_core::plan::ReadReplica;
-use understudy_core::state::{MultiAz, ReplicaMade, ResourceState, same_database};
-use understudy_engine::ports::{CallError, CallErrorKind, DatabaseSetup, InstanceMade};
+use understudy_core::state::{EventSubscription, MultiAz, ReplicaMade, ResourceState, same_database};
+use understudy_engine::ports::{CallError, CallErrorKind, DatabaseSetup, InstanceMade, SubscriptionFound};
 
 /// What set-up has made.
 #[derive(Default)]
 pub(crate) struct Setup {
     databases: BTreeMap<String, Maturing<InstanceMade>>,
+    subscriptions: BTreeMap<String, Maturing<SubscriptionFound>>,
 }
 
 impl FakeCloud {
@@ -28,6 +29,71 @@ impl FakeCloud {
     /// Takes a DB instance away, as somebody else would.
     pub fn drop_instance_made(&self, id: &str) {
         lock(&self.state).setup.databases.remove(id);
+    }
+
+    /// Puts a subscription to events there, or changes it as somebody else would.
+    pub fn put_event_subscription(&self, name: &str, subscription: EventSubscription) {
+        let found = SubscriptionFound {
+            status: "active".into(),
+            subscription,
+        };
+        let mut state = lock(&self.state);
+        state
+            .setup
+            .subscriptions
+            .insert(name.to_owned(), Maturing::arrived(found));
+    }
+
+    /// The subscription as it really is; one that is being deleted is no longer.
+    pub fn event_subscription(&self, name: &str) -> Option<EventSubscription> {
+        let state = lock(&self.state);
+        let found = state.setup.subscriptions.get(name).map(|found| found.now.clone());
+        found
+            .filter(|found| found.status != "deleting")
+            .map(|found| found.subscription)
+    }
+
+    fn change_subscription(
+        &self,
+        operation: &'static str,
+        name: &str,
+        expected: Option<&EventSubscription>,
+        wanted: Option<EventSubscription>,
+    ) -> Result<(), CallError> {
+        let found = lock(&self.state)
+            .setup
+            .subscriptions
+            .get(name)
+            .map(|found| found.now.clone());
+        if let Some(found) = found.as_ref().filter(|found| found.status != "active") {
+            let message = format!("event subscription {name} is {}", found.status);
+            return Err(CallError::new(CallErrorKind::Retryable, message));
+        }
+        let before = found.map(|found| found.subscription);
+        let as_state = |subscription: Option<EventSubscription>| ResourceState::RdsEventSubscription { subscription };
+        let was = as_state(before.clone());
+        let accepted = was.same_as(&as_state(expected.cloned()));
+        self.record(operation, name, was, as_state(wanted.clone()), accepted);
+        if !accepted {
+            return Err(conflict(format!(
+                "event subscription {name} is not as expected; nothing was changed"
+            )));
+        }
+        let status = match (&before, &wanted) {
+            (_, None) => "deleting",
+            (None, Some(_)) => "creating",
+            (Some(_), Some(_)) => "modifying",
+        };
+        let now = SubscriptionFound {
+            status: status.into(),
+            subscription: wanted.or(before).unwrap_or_default(),
+        };
+        let mut state = lock(&self.state);
+        state
+            .setup
+            .subscriptions
+            .insert(name.to_owned(), Maturing::on_its_way(now));
+        Ok(())
     }
 
     /// The instance as it really is; one that is being deleted is no longer.
@@ -163,5 +229,56 @@ impl DatabaseSetup for FakeCloud {
         };
         lock(&self.state).setup.databases.insert(id.to_owned(), after);
         reply.give("database_setup.set_multi_az", ())
+    }
+
+    async fn subscription(&self, _region: Option<&str>, name: &str) -> Result<Option<SubscriptionFound>, CallError> {
+        let reply = self.reach("database_setup.subscription").await?;
+        let mut state = lock(&self.state);
+        let shown = state.setup.subscriptions.get(name).map(|found| found.now.clone());
+        if let Some(found) = state.setup.subscriptions.get_mut(name)
+            && found.arrives()
+        {
+            if found.now.status == "deleting" {
+                state.setup.subscriptions.remove(name);
+            } else {
+                found.now.status = "active".into();
+            }
+        }
+        reply.give("database_setup.subscription", shown)
+    }
+
+    async fn put_subscription(
+        &self,
+        _region: Option<&str>,
+        name: &str,
+        expected: Option<&EventSubscription>,
+        wanted: &EventSubscription,
+        tags: &BTreeMap<String, String>,
+    ) -> Result<(), CallError> {
+        let operation = "database_setup.put_subscription";
+        let reply = self.reach(operation).await?;
+        // One that was there keeps its tags.
+        let made_by = match self.event_subscription(name) {
+            Some(known) => known.made_by,
+            None => tags.get("understudy").cloned(),
+        };
+        let wanted = EventSubscription {
+            made_by,
+            ..wanted.clone()
+        };
+        self.change_subscription(operation, name, expected, Some(wanted))?;
+        reply.give(operation, ())
+    }
+
+    async fn delete_subscription(
+        &self,
+        _region: Option<&str>,
+        name: &str,
+        expected: &EventSubscription,
+    ) -> Result<(), CallError> {
+        let operation = "database_setup.delete_subscription";
+        let reply = self.reach(operation).await?;
+        self.change_subscription(operation, name, Some(expected), None)?;
+        reply.give(operation, ())
     }
 }

@@ -11,7 +11,7 @@ use jiff::SignedDuration;
 use understudy_core::control::later;
 use understudy_core::plan::TargetId;
 use understudy_core::state::{HealthCheck, ResourceState, TargetWeight};
-use understudy_engine::ports::{CallError, Clock, ForwardTarget, Target, Traffic};
+use understudy_engine::ports::{Balanced, CallError, Clock, ForwardTarget, Target, Traffic};
 
 const DRAINING: &str = "draining";
 
@@ -141,6 +141,12 @@ pub(crate) fn arn_of(target: &ForwardTarget) -> &str {
 
 #[async_trait]
 impl Traffic for FakeCloud {
+    async fn balanced(&self, _region: Option<&str>, name: &str) -> Result<Option<Balanced>, CallError> {
+        let reply = self.reach("traffic.balanced").await?;
+        let found = lock(&self.state).balanced.get(name).cloned();
+        reply.give("traffic.balanced", found)
+    }
+
     async fn weights(&self, _region: Option<&str>, target: &ForwardTarget) -> Result<Vec<TargetWeight>, CallError> {
         let reply = self.reach("traffic.weights").await?;
         let mut state = lock(&self.state);

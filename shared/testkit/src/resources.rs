@@ -134,6 +134,10 @@ fn samples() -> Vec<(Value, &'static str)> {
             "scripted answers",
         ),
         (
+            json!({"kind": "rds_event_subscription", "subscription_name": "shop-events", "source_ids": ["shop"]}),
+            "scripted answers",
+        ),
+        (
             json!({"kind": "asg_settings", "auto_scaling_group_name": "shop", "health_check_type": "elb"}),
             "emulator, scripted answers",
         ),

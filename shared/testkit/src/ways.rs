@@ -76,6 +76,7 @@ passed_on! {
             target_group_arn: &str,
             targets: &[TargetId],
         ) -> Result<(), CallError>;
+        async fn balanced(&self, region: Option<&str>, name: &str) -> Result<Option<Balanced>, CallError>;
         async fn health_check(&self, region: Option<&str>, target_group_arn: &str) -> Result<HealthCheck, CallError>;
         async fn set_health_check(
             &self,
@@ -277,6 +278,21 @@ passed_on! {
             wanted: bool,
             immediately: bool,
         ) -> Result<(), CallError>;
+        async fn subscription(&self, region: Option<&str>, name: &str) -> Result<Option<SubscriptionFound>, CallError>;
+        async fn put_subscription(
+            &self,
+            region: Option<&str>,
+            name: &str,
+            expected: Option<&EventSubscription>,
+            wanted: &EventSubscription,
+            tags: &BTreeMap<String, String>,
+        ) -> Result<(), CallError>;
+        async fn delete_subscription(
+            &self,
+            region: Option<&str>,
+            name: &str,
+            expected: &EventSubscription,
+        ) -> Result<(), CallError>;
     }
 
     GroupSetup as "group_setup" {
@@ -289,6 +305,7 @@ passed_on! {
             wanted: &GroupSettings,
         ) -> Result<(), CallError>;
         async fn policy(&self, region: Option<&str>, group: &str, name: &str) -> Result<Option<ScalingPolicy>, CallError>;
+        async fn policy_arn(&self, region: Option<&str>, group: &str, name: &str) -> Result<Option<String>, CallError>;
         async fn put_policy(
             &self,
             region: Option<&str>,

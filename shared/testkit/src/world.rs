@@ -161,7 +161,7 @@ impl World {
             sandbox: sandbox.clone(),
         });
         let ports = executor_ports(table, self.clock.clone(), self.random.clone(), &cloud);
-        let executor = Executor::new(ports, self.executor_region.clone());
+        let executor = Executor::new(ports, self.executor_region.clone()).with_stack(self.cloud.stack());
         self.run(&sandbox, 60, async |invocation: Invocation| {
             executor.handle(payload, &invocation).await
         })
@@ -192,7 +192,7 @@ impl World {
             alarms: cloud.clone(),
             functions: cloud,
         };
-        let decision = DecisionMaker::new(ports, self.fleet_limit);
+        let decision = DecisionMaker::new(ports, self.fleet_limit).with_stack(self.cloud.stack());
         self.run(&sandbox, 75, async |invocation: Invocation| {
             decision.handle(payload, &invocation).await
         })
@@ -448,6 +448,7 @@ pub(crate) fn answer_questions(
             };
             let ports = executor_ports(table, clock, random, &cloud);
             let answer = Executor::new(ports, HOME.to_owned())
+                .with_stack(cloud.stack())
                 .handle(question, &invocation)
                 .await;
             answer.map_err(|error| CallError::new(CallErrorKind::Refused, error.to_string()))

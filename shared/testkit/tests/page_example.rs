@@ -4,6 +4,7 @@
 use serde_json::{Value, json};
 use std::path::Path;
 use understudy_core::execution::{Execution, Status};
+use understudy_core::plan::Stack;
 use understudy_engine::ports::InstanceMade;
 use understudy_testkit::cloud::FakeCloud;
 use understudy_testkit::world::World;
@@ -45,6 +46,11 @@ async fn myapp() -> World {
         ..InstanceMade::default()
     };
     cloud.put_instance_made("myapp-prod-db", database);
+    // The page's plan names no topic of its own.
+    cloud.put_stack(Stack {
+        topic_arn: Some("arn:aws:sns:us-east-1:123456789012:understudy".to_owned()),
+        ..Stack::default()
+    });
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../infra/plans/load-balancer-dns-database.yaml");
     let plan = std::fs::read_to_string(path).unwrap();
     let answer = world
@@ -82,10 +88,15 @@ async fn what_the_page_sets_up_moves_and_takes_home_is_set_up_moved_and_taken_ho
         "elasticloadbalancing:ModifyTargetGroup",
         "cloudwatch:PutMetricAlarm",
         "route53:CreateHealthCheck",
+        "route53:ChangeResourceRecordSets",
         "rds:ModifyDBInstance",
         "rds:CreateDBInstanceReadReplica",
+        "rds:CreateEventSubscription",
     ] {
         assert!(calls.contains(call), "{call}: {dry:#}");
+    }
+    for step in dry["steps"].as_array().unwrap() {
+        assert_eq!(step["error"], Value::Null, "{dry:#}");
     }
     assert!(world.cloud.changes().is_empty(), "a dry run");
 
@@ -104,6 +115,8 @@ async fn what_the_page_sets_up_moves_and_takes_home_is_set_up_moved_and_taken_ho
     assert_eq!(world.cloud.health_checks().len(), 2);
     let replica = world.cloud.instance_made("myapp-prod-db-replica-1").unwrap();
     assert_eq!(replica.replica_of.as_deref(), Some("myapp-prod-db"));
+    let events = world.cloud.event_subscription("understudy-myapp-db").unwrap();
+    assert!(events.categories.contains(&"failover".to_owned()), "{events:?}");
 
     let request = json!({
         "source_resource": PRIMARY, "target_resource": SECONDARY, "resource_type": "ec2",
@@ -131,6 +144,7 @@ async fn what_the_page_sets_up_moves_and_takes_home_is_set_up_moved_and_taken_ho
     assert_eq!(world.cloud.zone(ZONE), []);
     assert!(world.cloud.health_checks().is_empty());
     assert_eq!(world.cloud.instance_made("myapp-prod-db-replica-1"), None);
+    assert_eq!(world.cloud.event_subscription("understudy-myapp-db"), None);
     assert_eq!(
         world.cloud.health_check_of(&group("primary")),
         Some(FakeCloud::default_health_check())

@@ -51,21 +51,13 @@ impl GroupSetup for AutoScalingGroups {
     }
 
     async fn policy(&self, region: Option<&str>, group: &str, name: &str) -> Result<Option<ScalingPolicy>, CallError> {
-        let doing = format!("reading scaling policy {name} of Auto Scaling group {group}");
-        let answer = self
-            .reading
-            .client(region)
-            .describe_policies()
-            .auto_scaling_group_name(group)
-            .policy_names(name)
-            .send()
-            .await
-            .map_err(|error| explain(&doing, Effect::Reads, CODES, &error))?;
-        let found = answer.scaling_policies().iter();
-        Ok(found
-            .filter(|policy| policy.policy_name() == Some(name))
-            .map(read)
-            .next())
+        let found = self.described_policy(region, group, name).await?;
+        Ok(found.as_ref().map(read))
+    }
+
+    async fn policy_arn(&self, region: Option<&str>, group: &str, name: &str) -> Result<Option<String>, CallError> {
+        let found = self.described_policy(region, group, name).await?;
+        Ok(found.and_then(|policy| policy.policy_arn))
     }
 
     async fn put_policy(
@@ -126,6 +118,26 @@ impl GroupSetup for AutoScalingGroups {
 }
 
 impl AutoScalingGroups {
+    async fn described_policy(
+        &self,
+        region: Option<&str>,
+        group: &str,
+        name: &str,
+    ) -> Result<Option<DescribedPolicy>, CallError> {
+        let doing = format!("reading scaling policy {name} of Auto Scaling group {group}");
+        let answer = self
+            .reading
+            .client(region)
+            .describe_policies()
+            .auto_scaling_group_name(group)
+            .policy_names(name)
+            .send()
+            .await
+            .map_err(|error| explain(&doing, Effect::Reads, CODES, &error))?;
+        let mut found = answer.scaling_policies.unwrap_or_default().into_iter();
+        Ok(found.find(|policy| policy.policy_name() == Some(name)))
+    }
+
     async fn expect_policy(
         &self,
         region: Option<&str>,

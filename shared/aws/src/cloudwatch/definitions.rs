@@ -17,6 +17,9 @@ const CODES: Codes = Codes {
     retryable: &[],
 };
 
+/// The tag that says which plan made an alarm.
+const TAG: &str = "understudy";
+
 /// What alarms are.
 pub struct CloudWatchDefinitions {
     reading: Regional<Client>,
@@ -32,7 +35,13 @@ impl CloudWatchDefinitions {
         }
     }
 
-    async fn find(&self, region: Option<&str>, name: &str, doing: &str) -> Result<Option<AlarmDefinition>, CallError> {
+    // The alarm, and its ARN, by which its tags are asked for.
+    async fn find(
+        &self,
+        region: Option<&str>,
+        name: &str,
+        doing: &str,
+    ) -> Result<Option<(AlarmDefinition, Option<String>)>, CallError> {
         let found = self
             .reading
             .client(region)
@@ -51,10 +60,28 @@ impl CloudWatchDefinitions {
             .composite_alarms()
             .iter()
             .any(|alarm| alarm.alarm_name() == Some(name));
-        Ok(metric.map(definition_of).or(composite.then(|| AlarmDefinition {
-            unsupported: Some("a rule over other alarms (it is a composite alarm)".into()),
-            ..AlarmDefinition::default()
+        let metric = metric.map(|alarm| (definition_of(alarm), alarm.alarm_arn().map(str::to_owned)));
+        Ok(metric.or(composite.then(|| {
+            let composite = AlarmDefinition {
+                unsupported: Some("a rule over other alarms (it is a composite alarm)".into()),
+                ..AlarmDefinition::default()
+            };
+            (composite, None)
         })))
+    }
+
+    // The plan that made the alarm of this ARN, as its tag says.
+    async fn made_by(&self, region: Option<&str>, arn: &str, doing: &str) -> Result<Option<String>, CallError> {
+        let answer = self
+            .reading
+            .client(region)
+            .list_tags_for_resource()
+            .resource_arn(arn)
+            .send()
+            .await
+            .map_err(|error| explain(doing, Effect::Reads, CODES, &error))?;
+        let tag = answer.tags().iter().find(|tag| tag.key() == Some(TAG));
+        Ok(tag.and_then(Tag::value).map(str::to_owned))
     }
 
     // Answers the alarm that is there, if it is the one that is expected.
@@ -65,7 +92,7 @@ impl CloudWatchDefinitions {
         expected: Option<&AlarmDefinition>,
         doing: &str,
     ) -> Result<(), CallError> {
-        let found = self.find(region, name, doing).await?;
+        let found = self.find(region, name, doing).await?.map(|(found, _)| found);
         let same = match (&found, expected) {
             (Some(found), Some(expected)) => found.same_as(expected),
             (found, expected) => found.is_none() && expected.is_none(),
@@ -89,7 +116,19 @@ impl CloudWatchDefinitions {
 #[async_trait]
 impl AlarmDefinitions for CloudWatchDefinitions {
     async fn definition(&self, region: Option<&str>, name: &str) -> Result<Option<AlarmDefinition>, CallError> {
-        self.find(region, name, &format!("reading what alarm {name} is")).await
+        let doing = format!("reading what alarm {name} is");
+        let Some((mut found, arn)) = self.find(region, name, &doing).await? else {
+            return Ok(None);
+        };
+        if let Some(arn) = arn {
+            found.made_by = match self.made_by(region, &arn, &doing).await {
+                Ok(made_by) => made_by,
+                // Deleted in between: the next reading says so.
+                Err(error) if error.kind == CallErrorKind::NotFound => None,
+                Err(error) => return Err(error),
+            };
+        }
+        Ok(Some(found))
     }
 
     async fn define(
@@ -195,6 +234,7 @@ fn definition_of(alarm: &MetricAlarm) -> AlarmDefinition {
             .map_or_else(String::new, |operator| operator.as_str().to_owned()),
         treat_missing_data: alarm.treat_missing_data().map(str::to_owned),
         low_sample_count_percentile: alarm.evaluate_low_sample_count_percentile().map(str::to_owned),
+        made_by: None,
         unsupported: unsupported(alarm).map(str::to_owned),
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! RDS keeps identifiers in lower case; a plan may spell them as it likes, and gets its own spelling back.
 
+mod events;
 mod failover;
 mod setup;
 

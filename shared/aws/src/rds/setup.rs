@@ -12,21 +12,21 @@ use aws_sdk_rds::config::Builder;
 use aws_sdk_rds::types::{DbInstance, PendingModifiedValues, Tag};
 use std::collections::BTreeMap;
 use understudy_core::plan::ReadReplica;
-use understudy_core::state::{MultiAz, same_database};
-use understudy_engine::ports::{CallError, CallErrorKind, DatabaseSetup, InstanceMade};
+use understudy_core::state::{EventSubscription, MultiAz, same_database};
+use understudy_engine::ports::{CallError, CallErrorKind, DatabaseSetup, InstanceMade, SubscriptionFound};
 
 const CODES: Codes = Codes {
     not_found: &["DBInstanceNotFound", "DBInstanceNotFoundFault"],
     retryable: &["InvalidDBInstanceState", "InvalidDBInstanceStateFault"],
 };
 
-/// The tag that says which plan made a database.
-const TAG: &str = "understudy";
+/// The tag that says which plan made a database, or a subscription.
+pub(super) const TAG: &str = "understudy";
 
 /// Databases of RDS, for what is made once.
 pub struct RdsSetup {
-    reading: Regional<Client>,
-    changing: Regional<Client>,
+    pub(super) reading: Regional<Client>,
+    pub(super) changing: Regional<Client>,
 }
 
 impl RdsSetup {
@@ -158,6 +158,32 @@ impl DatabaseSetup for RdsSetup {
                 .map_err(|error| explain(&doing, Effect::Changes, CODES, &error))
         })
         .await
+    }
+
+    async fn subscription(&self, region: Option<&str>, name: &str) -> Result<Option<SubscriptionFound>, CallError> {
+        let doing = format!("reading event subscription {name}");
+        self.find_subscription(region, name, &doing).await
+    }
+
+    async fn put_subscription(
+        &self,
+        region: Option<&str>,
+        name: &str,
+        expected: Option<&EventSubscription>,
+        wanted: &EventSubscription,
+        tags: &BTreeMap<String, String>,
+    ) -> Result<(), CallError> {
+        self.make_or_change_subscription(region, name, expected, wanted, tags)
+            .await
+    }
+
+    async fn delete_subscription(
+        &self,
+        region: Option<&str>,
+        name: &str,
+        expected: &EventSubscription,
+    ) -> Result<(), CallError> {
+        self.take_subscription_away(region, name, expected).await
     }
 }
 

@@ -14,6 +14,7 @@ mod parse;
 mod policy;
 mod probe;
 mod schema;
+mod stack;
 mod step;
 mod validate;
 
@@ -29,8 +30,9 @@ pub use probe::{
 };
 pub use probe::{Comparison, DnsHealthCheckProbe, Metric, MetricProbe, MetricSeries, Missing, expression};
 pub use schema::json_schema;
+pub use stack::Stack;
 pub use step::{
-    AcceleratorDial, AlarmComparison, AlarmStatistic, AlarmWhen, CheckProtocol, DialSite, DnsSignal,
+    AcceleratorDial, AlarmComparison, AlarmStatistic, AlarmWhen, AlarmedPolicy, CheckProtocol, DialSite, DnsSignal,
     HEALTH_CHECK_TIMEOUT_SECONDS, MetricAlarm, MissingData, Signal, TargetGroupHealth, ZonalShift,
 };
 pub use step::{
@@ -40,8 +42,9 @@ pub use step::{
 };
 pub use step::{AsgCapacity, AsgZones, Ec2Instance, ElasticIp, ElbTargets, InstanceAction, TargetId};
 pub use step::{
-    AsgScalingPolicy, AsgSettings, AwaitApproval, DnsFailoverRecords, DnsHealthCheck, FailoverRecord, HealthCheckType,
-    Invoke, InvokeUndo, MAX_PAYLOAD_BYTES, RdsMultiAz, RdsReadReplica, ReadReplica, RequestInterval, Wait,
+    AsgScalingPolicy, AsgSettings, AwaitApproval, DnsFailoverRecords, DnsHealthCheck, EventCategory, EventSource,
+    FailoverRecord, HealthCheckType, Invoke, InvokeUndo, MAX_PAYLOAD_BYTES, RdsEventSubscription, RdsMultiAz,
+    RdsReadReplica, ReadReplica, RequestInterval, Wait,
 };
 
 use crate::execution::{Kind, Style};
@@ -215,6 +218,7 @@ impl Plan {
         };
         let mut found = warnings("steps", &self.steps);
         found.extend(warnings("setup", &self.setup));
+        found.extend(self.unbound_alarms());
         found
     }
 

@@ -1,6 +1,7 @@
 //! Alarms on one metric, whole: `PutMetricAlarm` replaces all of an alarm, and keeps nothing that it is not told.
 
-use crate::plan::{MetricAlarm, Plan};
+use super::parameters;
+use crate::plan::MetricAlarm;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::collections::BTreeMap;
@@ -55,6 +56,9 @@ pub struct AlarmDefinition {
     /// What a percentile of few values counts as.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub low_sample_count_percentile: Option<String>,
+    /// The plan that made it, as its tag `understudy` says. Who made it is no part of what it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub made_by: Option<String>,
     /// A property that Understudy does not carry (metric math, anomaly bands, …): such an alarm is never changed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unsupported: Option<String>,
@@ -111,6 +115,41 @@ impl AlarmDefinition {
         )
     }
 
+    /// All that `PutMetricAlarm` is told of it: it replaces an alarm whole.
+    pub fn parameters(&self) -> String {
+        let list = |items: &[String]| (!items.is_empty()).then(|| format!("[{}]", items.join(", ")));
+        let dimensions = self.dimensions.iter().map(|(name, value)| format!("{name}={value}"));
+        parameters([
+            (
+                "AlarmDescription",
+                self.description.as_ref().map(|text| format!("{text:?}")),
+            ),
+            ("ActionsEnabled", Some(self.actions_enabled.to_string())),
+            ("OKActions", list(&self.ok_actions)),
+            ("AlarmActions", list(&self.alarm_actions)),
+            ("InsufficientDataActions", list(&self.insufficient_data_actions)),
+            ("Namespace", Some(self.namespace.clone())),
+            ("MetricName", Some(self.metric_name.clone())),
+            ("Dimensions", list(&dimensions.collect::<Vec<_>>())),
+            ("Statistic", self.statistic.clone()),
+            ("ExtendedStatistic", self.extended_statistic.clone()),
+            ("Period", Some(self.period_seconds.to_string())),
+            ("Unit", self.unit.clone()),
+            ("EvaluationPeriods", Some(self.evaluation_periods.to_string())),
+            (
+                "DatapointsToAlarm",
+                self.datapoints_to_alarm.map(|points| points.to_string()),
+            ),
+            ("Threshold", Some(self.threshold.0.to_string())),
+            ("ComparisonOperator", Some(self.comparison.clone())),
+            ("TreatMissingData", self.treat_missing_data.clone()),
+            (
+                "EvaluateLowSampleCountPercentile",
+                self.low_sample_count_percentile.clone(),
+            ),
+        ])
+    }
+
     /// Whether both describe the same alarm, however the API spells what is not stated, and in whatever order it lists
     /// actions.
     pub fn same_as(&self, other: &Self) -> bool {
@@ -121,8 +160,9 @@ impl AlarmDefinition {
         self.datapoints_to_alarm.unwrap_or(self.evaluation_periods)
     }
 
-    fn plain(&self) -> Self {
+    pub(super) fn plain(&self) -> Self {
         let mut plain = self.clone();
+        plain.made_by = None;
         plain.datapoints_to_alarm = Some(self.points());
         plain.treat_missing_data.get_or_insert_with(|| "missing".into());
         plain.description.take_if(|description| description.is_empty());
@@ -137,13 +177,15 @@ impl AlarmDefinition {
     }
 }
 
-/// The alarm as the step wants it: what it states, and the actions of others as they are.
+/// The alarm as the step wants it: what it states, and the actions of others as they are. `topic` is the one that it may
+/// tell, `policy_arn` that of its scaling policy.
 ///
 /// # Errors
 /// A sentence that says why the alarm of this name can not be made so.
 pub fn wanted_alarm(
     step: &MetricAlarm,
-    plan: &Plan,
+    topic: Option<&str>,
+    policy_arn: Option<&str>,
     current: Option<&AlarmDefinition>,
 ) -> Result<AlarmDefinition, String> {
     if let Some(unsupported) = current.and_then(|current| current.unsupported.as_ref()) {
@@ -157,12 +199,16 @@ pub fn wanted_alarm(
         ..AlarmDefinition::default()
     });
     let mut alarm_actions = old.alarm_actions;
-    if let Some(topic) = plan
-        .topic_arn
-        .as_ref()
-        .filter(|topic| step.notify && !alarm_actions.contains(topic))
-    {
-        alarm_actions.push(topic.clone());
+    if let Some(topic) = topic.filter(|topic| step.notify && !alarm_actions.iter().any(|action| action == topic)) {
+        alarm_actions.push(topic.to_owned());
+    }
+    if let Some((policy, arn)) = step.scaling_policy.as_ref().zip(policy_arn) {
+        // One that was deleted and made again has another ARN, and the old one sets off nothing.
+        let end = policy.arn_end();
+        alarm_actions.retain(|action| action == arn || !action.ends_with(&end));
+        if !alarm_actions.iter().any(|action| action == arn) {
+            alarm_actions.push(arn.to_owned());
+        }
     }
     Ok(AlarmDefinition {
         description: step.description.clone().or(old.description),
@@ -183,6 +229,7 @@ pub fn wanted_alarm(
         comparison: step.comparison.as_str().to_owned(),
         treat_missing_data: Some(step.treat_missing_data.as_str().to_owned()),
         low_sample_count_percentile: None,
+        made_by: old.made_by,
         unsupported: None,
     })
 }
@@ -194,14 +241,6 @@ mod tests {
     use serde_json::json;
 
     const TOPIC: &str = "arn:aws:sns:eu-west-1:000000000000:shop";
-
-    fn plan(topic: Option<&str>) -> Plan {
-        serde_json::from_value(json!({
-            "schema_version": 1, "name": "shop", "topic_arn": topic,
-            "sites": [{"name": "blue", "priority": 1}, {"name": "green", "priority": 2}], "steps": [],
-        }))
-        .unwrap()
-    }
 
     fn step() -> MetricAlarm {
         serde_json::from_value(json!({
@@ -226,12 +265,12 @@ mod tests {
     }
 
     #[test]
-    fn a_new_alarm_tells_the_plans_topic_if_it_has_one_and_the_step_does_not_say_no() {
-        let told = wanted_alarm(&step(), &plan(Some(TOPIC)), None).unwrap();
+    fn a_new_alarm_tells_the_topic_if_there_is_one_and_the_step_does_not_say_no() {
+        let told = wanted_alarm(&step(), Some(TOPIC), None, None).unwrap();
         assert_eq!(told.alarm_actions, [TOPIC]);
         assert!(told.actions_enabled);
         assert!(
-            wanted_alarm(&step(), &plan(None), None)
+            wanted_alarm(&step(), None, None, None)
                 .unwrap()
                 .alarm_actions
                 .is_empty()
@@ -241,7 +280,7 @@ mod tests {
             ..step()
         };
         assert!(
-            wanted_alarm(&quiet, &plan(Some(TOPIC)), None)
+            wanted_alarm(&quiet, Some(TOPIC), None, None)
                 .unwrap()
                 .alarm_actions
                 .is_empty()
@@ -258,7 +297,7 @@ mod tests {
             metric_name: "HealthyHostCount".into(),
             ..AlarmDefinition::default()
         };
-        let wanted = wanted_alarm(&step(), &plan(Some(TOPIC)), Some(&old)).unwrap();
+        let wanted = wanted_alarm(&step(), Some(TOPIC), None, Some(&old)).unwrap();
         assert_eq!(wanted.description, old.description);
         assert_eq!((wanted.actions_enabled, wanted.ok_actions), (false, old.ok_actions));
         assert_eq!(wanted.alarm_actions, ["page-them", TOPIC]);
@@ -266,8 +305,33 @@ mod tests {
     }
 
     #[test]
+    fn an_alarm_sets_off_the_policy_that_there_is_and_no_older_one_of_its_name() {
+        let arn = |id: &str| {
+            format!(
+                "arn:aws:autoscaling:eu-west-1:000000000000:scalingPolicy:{id}:autoScalingGroupName/web:policyName/up"
+            )
+        };
+        let step = MetricAlarm {
+            scaling_policy: serde_json::from_value(json!({"auto_scaling_group_name": "web", "policy_name": "up"}))
+                .unwrap(),
+            ..step()
+        };
+        let new = arn("2");
+        let made = wanted_alarm(&step, Some(TOPIC), Some(&new), None).unwrap();
+        assert_eq!(made.alarm_actions, [TOPIC, &new]);
+        let again = wanted_alarm(&step, Some(TOPIC), Some(&new), Some(&made)).unwrap();
+        assert_eq!(again, made);
+        let old = AlarmDefinition {
+            alarm_actions: vec![arn("1"), "page-them".into()],
+            ..made
+        };
+        let mended = wanted_alarm(&step, None, Some(&new), Some(&old)).unwrap();
+        assert_eq!(mended.alarm_actions, ["page-them", &new]);
+    }
+
+    #[test]
     fn it_is_as_wanted_once_it_is_made() {
-        let made = wanted_alarm(&step(), &plan(Some(TOPIC)), None).unwrap();
+        let made = wanted_alarm(&step(), Some(TOPIC), None, None).unwrap();
         // As the API spells it: all that was not stated.
         let read = AlarmDefinition {
             datapoints_to_alarm: Some(2),
@@ -275,7 +339,7 @@ mod tests {
             ..made.clone()
         };
         assert!(read.same_as(&made));
-        let again = wanted_alarm(&step(), &plan(Some(TOPIC)), Some(&read)).unwrap();
+        let again = wanted_alarm(&step(), Some(TOPIC), None, Some(&read)).unwrap();
         assert!(again.same_as(&read));
         let other = AlarmDefinition {
             threshold: Threshold(0.2),
@@ -290,7 +354,7 @@ mod tests {
             unsupported: Some("metric math".into()),
             ..AlarmDefinition::default()
         };
-        let why = wanted_alarm(&step(), &plan(None), Some(&old)).unwrap_err();
+        let why = wanted_alarm(&step(), None, None, Some(&old)).unwrap_err();
         assert!(why.contains("metric math") && why.contains("another name"), "{why}");
     }
 }

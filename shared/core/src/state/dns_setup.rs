@@ -14,6 +14,9 @@ pub struct HealthCheckMade {
     pub settings: HealthCheckSettings,
     /// Whether it carries the tags that say whose it is. It is made first and tagged then.
     pub is_tagged: bool,
+    /// The plan that its tag `understudy` names, if it has one. Whose it is said to be is no part of what it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub made_by: Option<String>,
 }
 
 /// How a health check asks.

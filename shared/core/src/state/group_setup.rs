@@ -1,5 +1,6 @@
 //! How Auto Scaling groups are set up: their settings and their scaling policies.
 
+use super::parameters;
 use crate::plan::{AsgScalingPolicy, AsgSettings, HealthCheckType};
 use serde::{Deserialize, Serialize};
 
@@ -117,6 +118,26 @@ impl ScalingPolicy {
         let how = self.adjustment_type.as_deref().unwrap_or("no adjustment");
         let enabled = if self.is_enabled { "" } else { ", not in force" };
         format!("{} {how} {}{enabled}", self.policy_type, changes.join(", "))
+    }
+
+    /// All that `PutScalingPolicy` is told of it: it replaces a policy whole.
+    pub fn parameters(&self) -> String {
+        let number = |number: Option<i32>| number.map(|number| number.to_string());
+        let steps: Vec<String> = self.steps.iter().map(ScalingStep::sentence).collect();
+        parameters([
+            ("PolicyType", Some(self.policy_type.clone())),
+            ("AdjustmentType", self.adjustment_type.clone()),
+            ("MinAdjustmentMagnitude", number(self.min_adjustment_magnitude)),
+            ("ScalingAdjustment", number(self.scaling_adjustment)),
+            ("Cooldown", number(self.cooldown_seconds)),
+            (
+                "StepAdjustments",
+                (!steps.is_empty()).then(|| format!("[{}]", steps.join(", "))),
+            ),
+            ("MetricAggregationType", self.metric_aggregation_type.clone()),
+            ("EstimatedInstanceWarmup", number(self.warmup_seconds)),
+            ("Enabled", Some(self.is_enabled.to_string())),
+        ])
     }
 }
 

@@ -6,7 +6,9 @@
 mod alarm;
 mod compute;
 mod database;
+mod difference;
 mod dns_setup;
+mod events;
 mod group_setup;
 mod steering;
 mod target_health;
@@ -19,6 +21,7 @@ pub use compute::{
 };
 pub use database::{MultiAz, ReplicaMade, fenced_groups, open_groups, same_database};
 pub use dns_setup::{HealthCheckMade, HealthCheckSettings, wanted_failover_records, wanted_health_check};
+pub use events::{EventSubscription, wanted_events};
 pub use group_setup::{GroupSettings, ScalingPolicy, ScalingStep, wanted_policy, wanted_settings};
 pub use steering::{
     Dial, Dials, Percent, Shift, is_on_the_way, next_dial, signalled, wanted_dials, wanted_shift, wanted_signals,
@@ -75,6 +78,11 @@ pub enum ResourceState {
     },
     /// The standby of a DB instance.
     DbMultiAz(MultiAz),
+    /// A subscription to events of databases.
+    RdsEventSubscription {
+        /// None if there is none of its name.
+        subscription: Option<EventSubscription>,
+    },
     /// Who is let into a database.
     DbAccess {
         /// Its security groups, in order.
@@ -192,6 +200,10 @@ impl ResourceState {
             Self::DbReadReplica { replica: None } => "no such instance".into(),
             Self::DbReadReplica { replica: Some(replica) } => replica.sentence(),
             Self::DbMultiAz(multi_az) => multi_az.sentence(),
+            Self::RdsEventSubscription { subscription: None } => "no such subscription".into(),
+            Self::RdsEventSubscription {
+                subscription: Some(subscription),
+            } => subscription.sentence(),
             Self::DbAccess {
                 security_groups,
                 connections_cut,
@@ -276,10 +288,24 @@ impl ResourceState {
                 left.same_as(right)
             }
             (Self::DbMultiAz(left), Self::DbMultiAz(right)) => left.same_as(*right),
+            (
+                Self::RdsEventSubscription {
+                    subscription: Some(left),
+                },
+                Self::RdsEventSubscription {
+                    subscription: Some(right),
+                },
+            ) => left.same_as(right),
             (Self::MetricAlarm { alarm: Some(left) }, Self::MetricAlarm { alarm: Some(right) }) => left.same_as(right),
             (left, right) => left == right,
         }
     }
+}
+
+// What a call sends, by the names of its API.
+fn parameters<'a>(stated: impl IntoIterator<Item = (&'a str, Option<String>)>) -> String {
+    let stated = stated.into_iter();
+    joined(stated.filter_map(|(name, value)| Some(format!("{name}={}", value?))))
 }
 
 fn joined(words: impl Iterator<Item = String>) -> String {

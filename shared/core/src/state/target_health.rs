@@ -1,5 +1,6 @@
 //! The health check of a target group.
 
+use super::parameters;
 use crate::plan::{CheckProtocol, TargetGroupHealth};
 use serde::{Deserialize, Serialize};
 
@@ -67,6 +68,49 @@ impl HealthCheck {
             self.healthy_threshold,
             self.unhealthy_threshold
         )
+    }
+}
+
+impl HealthCheck {
+    /// What `ModifyTargetGroup` is told to turn `self` into `wanted`: what differs. It leaves the rest.
+    pub fn parameters_to(&self, wanted: &Self) -> String {
+        let number = |new: u32, old: u32| (new != old).then(|| new.to_string());
+        let matcher = wanted.matcher.as_ref().filter(|_| wanted.matcher != self.matcher);
+        let enabled = (wanted.enabled != self.enabled).then(|| wanted.enabled.to_string());
+        parameters([
+            ("HealthCheckEnabled", enabled),
+            (
+                "HealthCheckProtocol",
+                Some(&wanted.protocol)
+                    .filter(|protocol| **protocol != self.protocol)
+                    .cloned(),
+            ),
+            (
+                "HealthCheckPort",
+                Some(&wanted.port).filter(|port| **port != self.port).cloned(),
+            ),
+            (
+                "HealthCheckPath",
+                wanted.path.clone().filter(|_| wanted.path != self.path),
+            ),
+            (
+                "HealthCheckIntervalSeconds",
+                number(wanted.interval_seconds, self.interval_seconds),
+            ),
+            (
+                "HealthCheckTimeoutSeconds",
+                number(wanted.answer_seconds, self.answer_seconds),
+            ),
+            (
+                "HealthyThresholdCount",
+                number(wanted.healthy_threshold, self.healthy_threshold),
+            ),
+            (
+                "UnhealthyThresholdCount",
+                number(wanted.unhealthy_threshold, self.unhealthy_threshold),
+            ),
+            ("Matcher", matcher.map(|matcher| matcher.codes().to_owned())),
+        ])
     }
 }
 

@@ -65,6 +65,28 @@ impl RecordSet {
         (&self.name, &self.record_type, self.set_identifier.as_deref())
     }
 
+    /// The set with all that a change batch is told of it.
+    pub fn whole(&self) -> String {
+        let text = |name: &str, value: Option<&String>| value.map(|value| format!("{name}={value}"));
+        let alias = self.alias.as_ref().map(|alias| {
+            let zone = alias.hosted_zone_id.as_str();
+            format!("in zone {zone}, EvaluateTargetHealth={}", alias.evaluate_target_health)
+        });
+        let parts = [
+            text("Failover", self.failover.as_ref()),
+            text("Region", self.latency_region.as_ref()),
+            self.multi_value_answer
+                .map(|answer| format!("MultiValueAnswer={answer}")),
+            self.ttl_seconds.map(|seconds| format!("TTL={seconds}")),
+            text("HealthCheckId", self.health_check_id.as_ref()),
+            alias,
+        ];
+        let parts: Vec<String> = std::iter::once(self.sentence())
+            .chain(parts.into_iter().flatten())
+            .collect();
+        parts.join(", ")
+    }
+
     pub(super) fn sentence(&self) -> String {
         let identifier = self
             .set_identifier

@@ -24,6 +24,7 @@ use understudy_core::decide::Trigger;
 use understudy_core::event::AlarmEvent;
 use understudy_core::fleet::FleetLimits;
 use understudy_core::health::Observation;
+use understudy_core::plan::Stack;
 
 /// The ways out of the decision function.
 #[derive(Clone)]
@@ -45,6 +46,7 @@ pub struct DecisionMaker {
     ports: DecisionPorts,
     store: Store,
     fleet: FleetLimits,
+    stack: Stack,
 }
 
 /// How many automatic executions go on at once over all plans, unless the stack says otherwise.
@@ -62,7 +64,14 @@ impl DecisionMaker {
                 failovers_per_hour: fleet_limit,
                 concurrent: DEFAULT_FLEET_CONCURRENT,
             },
+            stack: Stack::default(),
         }
+    }
+
+    /// The same, which knows this of its stack.
+    pub fn with_stack(mut self, stack: Stack) -> Self {
+        self.stack = stack;
+        self
     }
 
     /// The same, with at most so many automatic executions at once over all plans.

@@ -108,7 +108,7 @@ impl DecisionMaker {
         }
         Ok(json!({
             "ok": true, "plan": plan.name, "revision": revision + 1, "active_site": active, "differences": changes,
-            "warnings": plan.warnings(),
+            "warnings": plan.warnings_in(&self.stack),
             "summary": format!("revision {} of plan {} is stored; it counts from the next execution on", revision + 1, plan.name),
         }))
     }
@@ -226,7 +226,7 @@ impl DecisionMaker {
         };
         Ok(json!({
             "ok": problems.is_empty(), "plan": plan.name, "changed": "nothing", "summary": summary,
-            "problems": problems, "warnings": plan.warnings(),
+            "problems": problems, "warnings": plan.warnings_in(&self.stack),
         }))
     }
 

@@ -28,6 +28,7 @@ use jiff::SignedDuration;
 use serde_json::{Value, json};
 use std::sync::Arc;
 use understudy_core::execution::Execution;
+use understudy_core::plan::Stack;
 
 /// The longest that a mutating call may take, its connection included. `shared/aws` sets its clients to it.
 pub const CALL_TIMEOUT: SignedDuration = SignedDuration::from_secs(8);
@@ -107,6 +108,7 @@ impl ExecutorPorts {
             database_setup: self.database_setup.clone(),
             clock: self.clock.clone(),
             store: store.clone(),
+            topic_arn: None,
         }
     }
 }
@@ -128,6 +130,7 @@ pub struct Executor {
     store: Store,
     steps: StepPorts,
     region: String,
+    stack: Stack,
 }
 
 impl Executor {
@@ -140,7 +143,15 @@ impl Executor {
             store,
             steps,
             region,
+            stack: Stack::default(),
         }
+    }
+
+    /// The same, which knows this of its stack.
+    pub fn with_stack(mut self, stack: Stack) -> Self {
+        self.steps.topic_arn = stack.topic_arn.clone();
+        self.stack = stack;
+        self
     }
 
     /// Handles one invocation.

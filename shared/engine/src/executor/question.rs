@@ -7,7 +7,7 @@ mod probes;
 
 use super::Executor;
 use crate::ports::{CallError, CallErrorKind};
-use crate::steps::{Goal, Plane, driver};
+use crate::steps::{Goal, Plane, Reading, driver};
 use futures_util::future::join_all;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -72,14 +72,14 @@ impl Executor {
                 json!({"ok": true, "steps": self.dry_teardown(&plan, &at(&site), &record).await})
             }
             Ok(Question::Validate { plan }) => {
-                json!({"ok": true, "problems": self.missing(&plan).await, "warnings": plan.warnings()})
+                json!({"ok": true, "problems": self.missing(&plan).await, "warnings": plan.warnings_in(&self.stack)})
             }
             Err(error) => super::refuse(&format!("the question can not be read: {error}")),
         }
     }
 
     async fn dry_run(&self, plan: &Plan, goal: &Goal) -> Vec<Value> {
-        join_all(plan.steps.iter().map(|step| async move {
+        join_all(plan.steps.iter().enumerate().map(|(index, step)| async move {
             let driver = driver(&self.steps, plan, step, goal);
             let facts = driver.facts();
             let mut head = json!({
@@ -92,8 +92,22 @@ impl Executor {
             if !step.common().when.includes(goal.style) {
                 return merge(head, json!({"would": format!("nothing: this move is {}", goal.style), "calls": []}));
             }
-            let found = match driver.read(goal).await {
-                Ok(reading) if reading.blocked.is_some() => {
+            // What earlier steps make counts as made.
+            let made = |name: &String| plan.steps.iter().take(index).any(|step| step.name() == name);
+            let is_made = |reading: &Reading| !reading.rests_on.is_empty() && reading.rests_on.iter().all(made);
+            let read = driver.read(goal).await;
+            // What setup makes is looked at by nobody but who asks: moves have their preflight.
+            if let Some(reading) = read.as_ref().ok().filter(|_| step.as_kind().is_setup()) {
+                let warnings = match driver.rehearse(goal, reading).await {
+                    Ok(found) => found.into_iter().map(|finding| finding.message).collect(),
+                    Err(error) => vec![error.message],
+                };
+                if !warnings.is_empty() {
+                    head["warnings"] = json!(warnings);
+                }
+            }
+            let found = match read {
+                Ok(reading) if reading.blocked.is_some() && !is_made(&reading) => {
                     json!({"current": reading.note, "error": reading.blocked, "would": "fail here"})
                 }
                 Ok(reading) if reading.is_satisfied() => {
@@ -104,6 +118,7 @@ impl Executor {
                 }
                 Ok(reading) => json!({
                     "current": reading.current.sentence(), "wanted": reading.wanted.sentence(),
+                    "differences": reading.current.differences(&reading.wanted),
                     "calls": driver.calls(&reading.current, &reading.wanted),
                 }),
                 Err(error) => json!({"error": error.message, "would": "fail here"}),
@@ -133,8 +148,13 @@ impl Executor {
                         || driver.is_between(&pre_state, &reading.current, &item.wanted);
                     let would = if reading.current.same_as(&pre_state) {
                         json!({"would": "nothing: it is as before the setup", "calls": []})
+                    } else if let Some(why) = driver.not_ours(&reading.current, &pre_state).filter(|_| ours) {
+                        json!({"would": format!("leave it alone: {why}"), "calls": []})
                     } else if ours {
-                        json!({"calls": driver.calls(&reading.current, &pre_state)})
+                        json!({
+                            "differences": reading.current.differences(&pre_state),
+                            "calls": driver.calls(&reading.current, &pre_state),
+                        })
                     } else {
                         json!({"would": "leave it alone: somebody else has changed it since the setup", "calls": []})
                     };

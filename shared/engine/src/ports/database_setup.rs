@@ -1,10 +1,10 @@
-//! RDS, as what is made once: replicas and standbys.
+//! RDS, as what is made once: replicas, standbys, and subscriptions to events.
 
 use super::CallError;
 use async_trait::async_trait;
 use std::collections::BTreeMap;
 use understudy_core::plan::ReadReplica;
-use understudy_core::state::MultiAz;
+use understudy_core::state::{EventSubscription, MultiAz};
 
 /// A DB instance, as far as the set-up of a plan makes or adjusts it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -19,6 +19,15 @@ pub struct InstanceMade {
     pub multi_az: MultiAz,
     /// Whether anything else waits for its maintenance window: a call that applies a change at once applies that too.
     pub has_other_changes: bool,
+}
+
+/// A subscription to events of RDS.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SubscriptionFound {
+    /// `creating`, `active`, `modifying`, `deleting`, `no-permission`, `topic-not-exist`.
+    pub status: String,
+    /// What it tells whom.
+    pub subscription: EventSubscription,
 }
 
 /// RDS, as set-up reads and changes it. A state that forbids a change for now is `Retryable`; a change whose resource is
@@ -51,5 +60,24 @@ pub trait DatabaseSetup: Send + Sync {
         expected: MultiAz,
         wanted: bool,
         immediately: bool,
+    ) -> Result<(), CallError>;
+    /// The subscription of this name, if there is one.
+    async fn subscription(&self, region: Option<&str>, name: &str) -> Result<Option<SubscriptionFound>, CallError>;
+    /// Makes a subscription with these tags, if `expected` is none and there is none; else changes it, if it is still
+    /// `expected`: all but its sources, which must be the same.
+    async fn put_subscription(
+        &self,
+        region: Option<&str>,
+        name: &str,
+        expected: Option<&EventSubscription>,
+        wanted: &EventSubscription,
+        tags: &BTreeMap<String, String>,
+    ) -> Result<(), CallError>;
+    /// Deletes a subscription, if it is still `expected`.
+    async fn delete_subscription(
+        &self,
+        region: Option<&str>,
+        name: &str,
+        expected: &EventSubscription,
     ) -> Result<(), CallError>;
 }

@@ -31,6 +31,8 @@ pub trait GroupSetup: Send + Sync {
     ) -> Result<(), CallError>;
     /// A scaling policy of a group, if there is one of this name.
     async fn policy(&self, region: Option<&str>, group: &str, name: &str) -> Result<Option<ScalingPolicy>, CallError>;
+    /// The ARN of a scaling policy of a group, if there is one of this name: what an alarm names it by.
+    async fn policy_arn(&self, region: Option<&str>, group: &str, name: &str) -> Result<Option<String>, CallError>;
     /// Makes or replaces a scaling policy, if it is still `expected`.
     async fn put_policy(
         &self,

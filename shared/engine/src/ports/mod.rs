@@ -21,14 +21,14 @@ pub use database::{
     Database, DatabaseCluster, DatabaseClusterStatus, DatabaseFailover, DatabaseInstance, DatabaseStatus,
     GlobalDatabase,
 };
-pub use database_setup::{DatabaseSetup, InstanceMade};
+pub use database_setup::{DatabaseSetup, InstanceMade, SubscriptionFound};
 pub use group_setup::{GroupSetUp, GroupSetup};
 pub use groups::{AutoScalingGroup, Groups};
 pub use health_checks::{HealthCheckFound, HealthChecks};
 pub use hooks::{HookAnswer, HookFunction, Hooks};
 pub use permissions::{Account, Permission, Permissions, Refused};
 pub use steering::{Accelerators, ActiveShift, EndpointGroup, ShiftedResource, SignalMetric, Signals, ZonalShifts};
-pub use traffic::{Dns, ForwardTarget, Target, Traffic};
+pub use traffic::{Balanced, Dns, ForwardTarget, Target, Traffic};
 pub use understudy_core::judge::Datapoint;
 
 use async_trait::async_trait;

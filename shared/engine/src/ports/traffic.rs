@@ -27,6 +27,15 @@ pub struct Target {
     pub reason: String,
 }
 
+/// A target group and the load balancers that forward to it, by ARN.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Balanced {
+    /// Its own.
+    pub target_group_arn: String,
+    /// Theirs.
+    pub load_balancer_arns: Vec<String>,
+}
+
 /// Elastic Load Balancing.
 #[async_trait]
 pub trait Traffic: Send + Sync {
@@ -61,6 +70,8 @@ pub trait Traffic: Send + Sync {
         target_group_arn: &str,
         targets: &[TargetId],
     ) -> Result<(), CallError>;
+    /// The target group of this name, and what forwards to it, if there is one.
+    async fn balanced(&self, region: Option<&str>, name: &str) -> Result<Option<Balanced>, CallError>;
     /// The health check of a target group.
     async fn health_check(&self, region: Option<&str>, target_group_arn: &str) -> Result<HealthCheck, CallError>;
     /// Changes it, if it is still `expected`.

@@ -89,7 +89,7 @@ impl Driver for AsgScalingPolicyDriver {
     fn calls(&self, from: &ResourceState, into: &ResourceState) -> Vec<String> {
         match policies(from, into) {
             Some((_, Some(into))) => {
-                let what = into.sentence();
+                let what = into.parameters();
                 vec![format!("autoscaling:PutScalingPolicy {}: {what}", self.name())]
             }
             _ => vec![format!("autoscaling:DeletePolicy {}", self.name())],

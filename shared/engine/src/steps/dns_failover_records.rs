@@ -34,20 +34,23 @@ impl DnsFailoverRecordsDriver {
         }
     }
 
-    // The id of the record's health check, and why there is none where the plan names one.
+    // The id of the record's health check (in words, if there is none yet), and the step of the plan that has not made it.
     async fn check_of(&self, record: &FailoverRecord) -> Result<(Option<String>, Option<String>), CallError> {
         let Some(name) = &record.health_check else {
             return Ok((record.health_check_id.clone(), None));
         };
         let found = self.checks.find(&reference_prefix(&self.plan, name)).await?;
-        let missing = found.is_none().then(|| {
-            format!(
-                "health check {name} of this plan does not exist yet, and without it the record of {} would count as \
-                 healthy for ever; nothing was changed. Set it up first",
-                self.step.record_name
-            )
-        });
-        Ok((found.map(|found| found.id), missing))
+        let missing = found.is_none().then(|| name.clone());
+        let not_yet = || format!("the id of {name}");
+        Ok((Some(found.map_or_else(not_yet, |found| found.id)), missing))
+    }
+
+    fn refusal(&self, missing: &str) -> String {
+        format!(
+            "health check {missing} of this plan does not exist yet, and without it the record of {} would count as healthy \
+             for ever; nothing was changed. Set it up first",
+            self.step.record_name
+        )
     }
 }
 
@@ -80,7 +83,9 @@ impl Driver for DnsFailoverRecordsDriver {
             ResourceState::DnsRecords { records: current },
             ResourceState::DnsRecords { records: wanted },
         );
-        Ok(reading.blocked_by(no_primary.or(no_secondary)))
+        let missing: Vec<String> = no_primary.into_iter().chain(no_secondary).collect();
+        let blocked = missing.first().map(|name| self.refusal(name));
+        Ok(reading.blocked_by(blocked).resting_on(missing))
     }
 
     async fn change(

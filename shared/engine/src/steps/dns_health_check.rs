@@ -7,9 +7,9 @@
 //!
 //! Making takes two calls: the check, and its tags. Protocol, interval and whether there is an address can not be changed
 //! afterwards; then the step says so and changes nothing. Undo deletes only what was found by that reference, and nothing
-//! that somebody has changed meanwhile.
+//! that somebody has changed meanwhile. A teardown leaves one alone, too, whose tag names another plan by then.
 
-use super::{Driver, Facts, Goal, Plane, Reading, StepPorts, foreign_state};
+use super::{Driver, Facts, Goal, PLAN_TAG, Plane, Reading, StepPorts, foreign_state, setup_tags, tagged_as_others};
 use crate::ports::{CallError, HealthCheckFound, HealthChecks};
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -63,12 +63,8 @@ impl DnsHealthCheckDriver {
 
     fn tags(&self) -> BTreeMap<String, String> {
         let name = &self.step.common.name;
-        let tags = [
-            ("understudy", self.plan.clone()),
-            ("understudy-step", name.clone()),
-            ("Name", format!("{} {name}", self.plan)),
-        ];
-        tags.map(|(key, value)| (key.to_owned(), value)).into()
+        let shown = ("Name".to_owned(), format!("{} {name}", self.plan));
+        setup_tags(&self.plan, name).into_iter().chain([shown]).collect()
     }
 
     fn made(&self, found: HealthCheckFound) -> HealthCheckMade {
@@ -77,6 +73,7 @@ impl DnsHealthCheckDriver {
             id: Some(found.id),
             settings: found.settings,
             is_tagged: tags.iter().all(|(key, value)| found.tags.get(key) == Some(value)),
+            made_by: found.tags.get(PLAN_TAG).cloned(),
         }
     }
 }
@@ -130,6 +127,7 @@ impl Driver for DnsHealthCheckDriver {
             id: None,
             settings,
             is_tagged: true,
+            made_by: None,
         };
         let check = found.map(|found| self.made(found));
         Ok(Reading::of_change(
@@ -184,6 +182,15 @@ impl Driver for DnsHealthCheckDriver {
         }
     }
 
+    // One without the tag was made and never tagged: the reference says whose it is.
+    fn not_ours(&self, current: &ResourceState, into: &ResourceState) -> Option<String> {
+        let (Some(found), None) = checks(current, into)? else {
+            return None;
+        };
+        let named = found.made_by.as_deref()?;
+        tagged_as_others("the health check", &self.plan, Some(named))
+    }
+
     fn calls(&self, from: &ResourceState, into: &ResourceState) -> Vec<String> {
         let Some(pair) = checks(from, into) else {
             return Vec::new();
@@ -191,7 +198,11 @@ impl Driver for DnsHealthCheckDriver {
         let tags = |id: &str| format!("route53:ChangeTagsForResource of health check {id}: {:?}", self.tags());
         match pair {
             (None, Some(into)) => vec![
-                format!("route53:CreateHealthCheck {}", into.settings.sentence()),
+                format!(
+                    "route53:CreateHealthCheck {}, with a CallerReference that begins with {}",
+                    into.settings.sentence(),
+                    self.prefix()
+                ),
                 tags("as made"),
             ],
             (Some(from), Some(into)) => {

@@ -87,6 +87,9 @@ pub struct Reading {
     pub note: String,
     /// Why the step must not begin, if it must not. Asked before the intent only: what has begun is verified.
     pub blocked: Option<String>,
+    /// If it is blocked by nothing but what other steps of the plan have not made yet: their names. `wanted` is then as
+    /// it will be, with what only their calls will tell in words.
+    pub rests_on: Vec<String>,
     /// Why the resource takes no call now, if it does not: see [`Driver::holds`].
     pub hold: Option<String>,
     /// Before this time nothing comes of looking again, unless a person says something.
@@ -156,6 +159,7 @@ impl Reading {
             wanted,
             open: true,
             blocked: None,
+            rests_on: Vec::new(),
             hold: None,
             until: None,
         }
@@ -169,6 +173,7 @@ impl Reading {
             open,
             note,
             blocked: None,
+            rests_on: Vec::new(),
             hold: None,
             until: None,
         }
@@ -187,6 +192,14 @@ impl Reading {
     /// The same, which must not begin for this reason.
     pub fn blocked_by(self, why: Option<String>) -> Self {
         Self { blocked: why, ..self }
+    }
+
+    /// The same, which is blocked by nothing but that these steps of the plan have not made what it needs.
+    pub fn resting_on(self, steps: Vec<String>) -> Self {
+        Self {
+            rests_on: steps,
+            ..self
+        }
     }
 
     /// The same, which is not in effect yet, or does not take a call now, for this reason.
@@ -245,6 +258,12 @@ pub trait Driver: Send + Sync {
     /// as before, until it is taken to have had no effect. `None`: a repeat of the call from `from` does no harm.
     fn repeat_after(&self, from: &ResourceState, into: &ResourceState) -> Option<SignedDuration> {
         let _ = (from, into);
+        None
+    }
+    /// Why a teardown leaves alone what it would delete, though it is what setup made: its tags say that it is somebody
+    /// else's by now. What is not deleted is restored, whatever its tags are.
+    fn not_ours(&self, current: &ResourceState, into: &ResourceState) -> Option<String> {
+        let _ = (current, into);
         None
     }
     /// How long a read may lag behind a call: a resource that still reads as before after that was not changed.
@@ -309,6 +328,8 @@ pub struct StepPorts {
     pub clock: Arc<dyn Clock>,
     /// Observations.
     pub store: Store,
+    /// The stack's own topic, for plans that name none.
+    pub topic_arn: Option<String>,
 }
 
 /// The driver of a step of a move.
@@ -361,6 +382,7 @@ pub fn driver(ports: &StepPorts, plan: &Plan, step: &Step, goal: &Goal) -> Box<d
             Box::new(database::PromoteDriver::new(ports, plan, step.clone(), goal, region))
         }
         Step::RdsReadReplica(step) => Box::new(database::ReplicaDriver::new(ports, plan, step, goal, region)),
+        Step::RdsEventSubscription(step) => Box::new(database::EventsDriver::new(ports, plan, step.clone(), region)),
         Step::RdsMultiAz(step) => Box::new(database::MultiAzDriver::new(ports, step.clone(), region)),
         Step::TargetGroupHealth(step) => Box::new(target_group_health::TargetGroupHealthDriver::new(
             ports,
@@ -390,12 +412,33 @@ fn group_permission(account: &Account, region: Option<&str>, name: &str) -> Perm
     )
 }
 
-// What is made by setup says so: of which plan, and which item of its setup.
-fn setup_tags(plan: &Plan, item: &StepCommon) -> Vec<(String, String)> {
-    vec![
-        ("understudy".to_owned(), plan.name.clone()),
-        ("understudy-setup".to_owned(), item.name.clone()),
-    ]
+// The topic that is told by what is made: the plan's, or else the stack's own, if what is in this Region can reach it. AWS
+// lets alarms and events go to topics of their own Region only.
+fn own_topic(ports: &StepPorts, plan: &Plan, region: Option<&str>) -> Option<String> {
+    let reaches = |topic: &&String| region.is_none_or(|region| topic.split(':').nth(3) == Some(region));
+    let of_stack = || ports.topic_arn.as_ref().filter(reaches).cloned();
+    plan.topic_arn.clone().or_else(of_stack)
+}
+
+/// The tag that says which plan made something.
+const PLAN_TAG: &str = "understudy";
+
+// What is made says so: of which plan, and which item of its setup (or step of its moves).
+fn setup_tags(plan: &str, item: &str) -> Vec<(String, String)> {
+    let tags = [(PLAN_TAG, plan), ("understudy-setup", item)];
+    tags.map(|(key, value)| (key.to_owned(), value.to_owned())).into()
+}
+
+// What a teardown would delete, and whose tag names another plan or none.
+fn tagged_as_others(what: &str, plan: &str, made_by: Option<&str>) -> Option<String> {
+    let says = match made_by {
+        Some(found) if found == plan => return None,
+        Some(other) => format!("is \"{other}\""),
+        None => "is gone".to_owned(),
+    };
+    Some(format!(
+        "the tag {PLAN_TAG} of {what} {says}, where setup made it \"{plan}\""
+    ))
 }
 
 fn not_found(what: &str, name: &str) -> CallError {

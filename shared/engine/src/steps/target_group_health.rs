@@ -68,11 +68,16 @@ impl Driver for TargetGroupHealthDriver {
         Ok(None)
     }
 
-    fn calls(&self, _from: &ResourceState, into: &ResourceState) -> Vec<String> {
+    fn calls(&self, from: &ResourceState, into: &ResourceState) -> Vec<String> {
+        let (ResourceState::TargetGroupHealth { check: from }, ResourceState::TargetGroupHealth { check: into }) =
+            (from, into)
+        else {
+            return Vec::new();
+        };
+        let arn = &self.step.target_group_arn;
         vec![format!(
-            "elasticloadbalancing:ModifyTargetGroup {} to {}",
-            self.step.target_group_arn,
-            into.sentence()
+            "elasticloadbalancing:ModifyTargetGroup {arn}: {}",
+            from.parameters_to(into)
         )]
     }
 }

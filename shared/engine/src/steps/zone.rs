@@ -51,22 +51,17 @@ impl Zone {
     }
 
     pub(super) fn calls(&self, from: &ResourceState, into: &ResourceState) -> Vec<String> {
-        let sentence = |record: &Option<RecordSet>| {
-            record.as_ref().map_or_else(
-                || "nothing".to_owned(),
-                |record| {
-                    let records = vec![record.clone()];
-                    ResourceState::DnsRecords { records }.sentence()
-                },
-            )
+        let whole = |record: &Option<RecordSet>| {
+            let record = record.as_ref();
+            record.map_or_else(|| "nothing".to_owned(), |record| format!("({})", record.whole()))
         };
         let changes = batch(from, into).unwrap_or_default();
         let call = |change: &RecordChange| {
             format!(
                 "route53:ChangeResourceRecordSets {} DELETE {} CREATE {}",
                 self.id,
-                sentence(&change.old),
-                sentence(&change.new)
+                whole(&change.old),
+                whole(&change.new)
             )
         };
         changes.iter().map(call).collect()

@@ -151,3 +151,28 @@ async fn a_large_pre_state_is_kept_for_as_long_as_it_may_be_restored() {
     assert_eq!(done(&world, "teardown").await.status, Status::Completed);
     assert_eq!(world.cloud.definition_of(OLD).unwrap().0, large);
 }
+
+#[tokio::test]
+async fn what_setup_made_and_its_tag_no_longer_says_so_is_not_deleted() {
+    let world = shop(92).await;
+    done(&world, "setup").await;
+    world.cloud.untag_definition(NEW);
+    let dry = json!({"command": "teardown", "plan": "shop", "operator": "mia", "reason": "r", "dry_run": true});
+    let answer = world.command(dry).await;
+    let would = answer["steps"][1]["would"].as_str().unwrap();
+    assert!(
+        would.contains("leave it alone: the tag understudy of the alarm is gone"),
+        "{answer:#}"
+    );
+    let execution = done(&world, "teardown").await;
+    assert_eq!(execution.status, Status::Completed);
+    assert!(world.cloud.definition_of(NEW).is_some());
+    let left = execution.steps.iter().find(|run| run.name == "unhealthy").unwrap();
+    assert!(
+        left.detail.contains("is gone") && left.detail.contains("DeleteAlarms"),
+        "{}",
+        left.detail
+    );
+    // What was there before carries no tag of ours, and is restored.
+    assert_eq!(world.cloud.definition_of(OLD).unwrap().0, old_alarm());
+}

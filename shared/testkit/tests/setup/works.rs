@@ -3,10 +3,13 @@
 use crate::shop::{NEW, OLD, ask, done, ended, is_set_up, is_untouched, made, old_alarm, plan, record, shop, shop_of};
 use serde_json::{Value, json};
 use understudy_core::execution::{Kind, Status, StepState};
+use understudy_core::plan::Stack;
 use understudy_core::report::EventKind;
 use understudy_core::state::{ResourceState, Threshold};
+use understudy_engine::ports::Balanced;
+use understudy_testkit::cloud::FakeCloud;
 use understudy_testkit::world_oracle::violations;
-use understudy_testkit::world_plan::{GREEN_GROUP, failover};
+use understudy_testkit::world_plan::{BLUE_GROUP, GREEN_GROUP, TOPIC, failover};
 
 #[tokio::test]
 async fn a_setup_makes_what_the_plan_states_and_moves_nothing() {
@@ -235,4 +238,125 @@ async fn a_setup_leaves_the_answer_to_a_proposal_as_it_was() {
     let before = world.control("shop").proposal;
     assert_eq!(done(&world, "setup").await.status, Status::Completed);
     assert_eq!(world.control("shop").proposal, before);
+}
+
+#[tokio::test]
+async fn without_a_topic_of_the_plan_an_alarm_tells_that_of_the_stack_if_it_can_reach_it() {
+    for (region, told) in [("eu-west-1", vec![TOPIC.to_owned()]), ("us-east-1", vec![])] {
+        let mut plan = plan();
+        plan["topic_arn"] = Value::Null;
+        plan["setup"][1]["region"] = json!(region);
+        let world = shop_of(89, plan).await;
+        world.cloud.put_stack(Stack {
+            topic_arn: Some(TOPIC.to_owned()),
+            ..Stack::default()
+        });
+        assert_eq!(done(&world, "setup").await.status, Status::Completed);
+        assert_eq!(
+            world.cloud.definition_of(NEW).unwrap().0.alarm_actions,
+            told,
+            "{region}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn what_an_earlier_item_makes_counts_as_made_in_a_dry_run_and_nowhere_else() {
+    let policy = json!({"kind": "asg_scaling_policy", "name": "more", "auto_scaling_group_name": "web",
+                        "policy_name": "failover", "adjustment": 2});
+    let mut scaling = plan();
+    scaling["setup"][1]["scaling_policy"] = json!({"auto_scaling_group_name": "web", "policy_name": "failover"});
+    let mut made_before = scaling.clone();
+    made_before["setup"].as_array_mut().unwrap().insert(0, policy);
+    for (plan, is_made) in [(made_before, true), (scaling, false)] {
+        let world = shop_of(90, plan).await;
+        let dry = json!({"command": "setup", "plan": "shop", "operator": "mia", "reason": "r", "dry_run": true});
+        let answer = world.command(dry).await;
+        let steps = answer["steps"].as_array().unwrap();
+        let alarm = steps.iter().find(|step| step["name"] == "unhealthy").unwrap();
+        if is_made {
+            let call = alarm["calls"][0].as_str().unwrap();
+            assert!(call.contains("the ARN of policy failover of web"), "{answer:#}");
+            let execution = done(&world, "setup").await;
+            assert_eq!(execution.status, Status::Completed, "{execution:#?}");
+            let actions = world.cloud.definition_of(NEW).unwrap().0.alarm_actions;
+            assert_eq!(actions, [TOPIC.to_owned(), FakeCloud::policy_arn_of("web", "failover")]);
+        } else {
+            assert_eq!(alarm["would"], "fail here", "{answer:#}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_dry_run_shows_field_by_field_what_no_sentence_says() {
+    let mut quiet = plan();
+    quiet["setup"][1]["description"] = json!("before");
+    let world = shop_of(91, quiet.clone()).await;
+    done(&world, "setup").await;
+    quiet["setup"][1]["description"] = json!("after");
+    quiet["setup"][1]["treat_missing_data"] = json!("breaching");
+    world.put_plan(quiet).await;
+    let dry = json!({"command": "setup", "plan": "shop", "operator": "mia", "reason": "r", "dry_run": true});
+    let answer = world.command(dry).await;
+    assert_eq!(
+        answer["steps"][1]["differences"],
+        json!([
+            "description: before → after",
+            "treat_missing_data: missing → breaching",
+            "all else stays as it is"
+        ]),
+        "{answer:#}"
+    );
+    let call = answer["steps"][1]["calls"][0].as_str().unwrap();
+    for sent in [
+        "AlarmDescription=\"after\"",
+        "TreatMissingData=breaching",
+        TOPIC,
+        "LoadBalancer=app/shop",
+    ] {
+        assert!(call.contains(sent), "{sent}: {call}");
+    }
+}
+
+#[tokio::test]
+async fn a_dry_run_warns_of_an_alarm_that_could_not_fire() {
+    let world = shop_of(93, plan()).await;
+    let dry = json!({"command": "setup", "plan": "shop", "operator": "mia", "reason": "r", "dry_run": true});
+    let warnings = async |item: usize| {
+        let answer = world.command(dry.clone()).await;
+        let warnings = answer["steps"][item]["warnings"].clone();
+        if warnings.is_null() {
+            String::new()
+        } else {
+            warnings.to_string()
+        }
+    };
+    let found = warnings(1).await;
+    assert!(found.contains("has had no value in two weeks"), "{found}");
+    assert!(
+        found.contains("there is no target group targetgroup/blue/0123456789abcdef"),
+        "{found}"
+    );
+
+    let balanced = |balancer: &str| Balanced {
+        target_group_arn: BLUE_GROUP.to_owned(),
+        load_balancer_arns: vec![format!(
+            "arn:aws:elasticloadbalancing:eu-west-1:000000000000:loadbalancer/{balancer}"
+        )],
+    };
+    world.cloud.put_balanced("blue", balanced("app/other/0123456789abcdef"));
+    let dimensions = [
+        ("TargetGroup", "targetgroup/blue/0123456789abcdef"),
+        ("LoadBalancer", "app/shop/0123456789abcdef"),
+    ];
+    world.cloud.put_metric("UnHealthyHostCount", &dimensions, 0.0);
+    let found = warnings(1).await;
+    assert!(!found.contains("no value"), "{found}");
+    assert!(found.contains("app/other/0123456789abcdef does"), "{found}");
+
+    world.cloud.put_balanced("blue", balanced("app/shop/0123456789abcdef"));
+    assert_eq!(warnings(1).await, "");
+    // It has one dimension, and no target group to belong to.
+    let found = warnings(2).await;
+    assert!(found.contains("no value") && !found.contains("target group"), "{found}");
 }

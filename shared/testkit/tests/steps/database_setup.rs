@@ -3,10 +3,11 @@
 use super::assert_none;
 use serde_json::{Value, json};
 use understudy_core::execution::{Status, Style};
-use understudy_core::state::MultiAz;
+use understudy_core::state::{EventSubscription, MultiAz};
 use understudy_engine::ports::InstanceMade;
 use understudy_testkit::cloud::FakeCloud;
 use understudy_testkit::step_proof::Proof;
+use understudy_testkit::world_plan::TOPIC;
 
 const REPLICA: &str = "shop-copy";
 
@@ -226,5 +227,92 @@ async fn other_changes_that_wait_are_not_applied_with_it() {
     let (world, execution) = proof.run_once().await;
     let why = execution.unwrap().failure.unwrap();
     assert!(why.contains("would be applied at once"), "{why}");
+    assert!(world.cloud.changes().is_empty());
+}
+
+const EVENTS: &str = "shop-events";
+
+fn theirs() -> EventSubscription {
+    EventSubscription {
+        topic_arn: "arn:aws:sns:eu-west-1:000000000000:pager".into(),
+        source_type: Some("db-instance".into()),
+        source_ids: vec!["shop-blue".into()],
+        categories: vec!["backup".into()],
+        is_enabled: false,
+        made_by: None,
+    }
+}
+
+fn rds_event_subscription() -> Proof {
+    Proof {
+        step: json!({
+            "kind": "rds_event_subscription", "name": "events", "subscription_name": EVENTS, "source_ids": ["Shop-blue"],
+            "categories": ["low_storage", "failover"],
+        }),
+        style: Style::Planned,
+        furnish: |_| {},
+        snapshot: |cloud| json!(cloud.event_subscription(EVENTS)),
+        moved: |cloud| {
+            let wanted = EventSubscription {
+                topic_arn: TOPIC.into(),
+                categories: vec!["failover".into(), "low storage".into()],
+                is_enabled: true,
+                ..theirs()
+            };
+            cloud
+                .event_subscription(EVENTS)
+                .is_some_and(|found| found.same_as(&wanted))
+        },
+        reads: &["database_setup.subscription"],
+        calls: &["database_setup.put_subscription"],
+        undo_calls: &["database_setup.delete_subscription"],
+        disturb: |cloud| {
+            let other = EventSubscription {
+                categories: vec!["recovery".into()],
+                ..theirs()
+            };
+            cloud.put_event_subscription(EVENTS, other);
+        },
+        is_disturbed: |cloud| {
+            let found = cloud.event_subscription(EVENTS);
+            found.is_some_and(|found| found.categories == ["recovery"])
+        },
+    }
+}
+
+#[tokio::test]
+async fn rds_event_subscription_stands_the_proof_making_one() {
+    assert_none(&rds_event_subscription().violations().await);
+    assert_none(&rds_event_subscription().bears_deaths().await);
+}
+
+#[tokio::test]
+async fn rds_event_subscription_stands_the_proof_adjusting_one() {
+    let adjusting = Proof {
+        furnish: |cloud| cloud.put_event_subscription(EVENTS, theirs()),
+        undo_calls: &["database_setup.put_subscription"],
+        ..rds_event_subscription()
+    };
+    assert_none(&adjusting.violations().await);
+}
+
+#[tokio::test]
+async fn a_subscription_to_other_databases_is_left_alone() {
+    let proof = Proof {
+        furnish: |cloud| {
+            let other = EventSubscription {
+                source_ids: vec!["billing".into()],
+                ..theirs()
+            };
+            cloud.put_event_subscription(EVENTS, other);
+        },
+        ..rds_event_subscription()
+    };
+    let (world, execution) = proof.run_once().await;
+    let why = execution.unwrap().failure.unwrap();
+    assert!(
+        why.contains("other source_ids") && why.contains("another name"),
+        "{why}"
+    );
     assert!(world.cloud.changes().is_empty());
 }

@@ -50,7 +50,7 @@ fn dns_health_check() -> Proof {
             let is_ours = |check: &HealthCheckFound| {
                 check.settings == settings()
                     && check.tags.get("understudy").map(String::as_str) == Some("shop")
-                    && check.tags.get("understudy-step").map(String::as_str) == Some("blue-check")
+                    && check.tags.get("understudy-setup").map(String::as_str) == Some("blue-check")
             };
             found.len() == 1 && found.iter().all(is_ours)
         },
@@ -92,7 +92,7 @@ fn earlier(cloud: &FakeCloud, change: fn(&mut HealthCheckSettings), tags: &[(&st
 
 const TAGS: [(&str, &str); 3] = [
     ("understudy", "shop"),
-    ("understudy-step", "blue-check"),
+    ("understudy-setup", "blue-check"),
     ("Name", "shop blue-check"),
 ];
 

@@ -3,7 +3,7 @@
 use super::assert_none;
 use serde_json::json;
 use understudy_core::execution::{Status, Style};
-use understudy_core::state::{AlarmDefinition, HealthCheck, Threshold};
+use understudy_core::state::{AlarmDefinition, HealthCheck, ScalingPolicy, Threshold};
 use understudy_testkit::cloud::FakeCloud;
 use understudy_testkit::step_proof::Proof;
 use understudy_testkit::world_plan::BLUE_GROUP;
@@ -103,6 +103,41 @@ fn adjusting() -> Proof {
         undo_calls: &["definitions.define"],
         ..metric_alarm()
     }
+}
+
+/// An alarm that sets off a scaling policy.
+fn scaling() -> Proof {
+    let mut step = metric_alarm().step;
+    step["scaling_policy"] = json!({"auto_scaling_group_name": "web", "policy_name": "failover"});
+    Proof {
+        step,
+        furnish: |cloud| cloud.put_scaling_policy("web", "failover", Some(ScalingPolicy::default())),
+        moved: |cloud| {
+            cloud.definition_of(ALARM).is_some_and(|(alarm, _)| {
+                alarm.alarm_actions.last() == Some(&FakeCloud::policy_arn_of("web", "failover"))
+            })
+        },
+        reads: &["definitions.definition", "group_setup.policy_arn"],
+        ..metric_alarm()
+    }
+}
+
+#[tokio::test]
+async fn metric_alarm_stands_the_proof_setting_off_a_policy() {
+    assert_none(&scaling().violations().await);
+    assert_none(&scaling().bears_deaths().await);
+}
+
+#[tokio::test]
+async fn an_alarm_without_the_policy_that_it_shall_set_off_is_not_made() {
+    let proof = Proof {
+        furnish: |_| {},
+        ..scaling()
+    };
+    let (world, execution) = proof.run_once().await;
+    let why = execution.unwrap().failure.unwrap();
+    assert!(why.contains("has no scaling policy failover"), "{why}");
+    assert!(world.cloud.changes().is_empty());
 }
 
 #[tokio::test]

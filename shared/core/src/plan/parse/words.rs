@@ -116,6 +116,10 @@ const PATTERNS: &[(&str, &str)] = &[
         "must be the id of a Route 53 health check, such as 0123abcd-45ef-6789-abcd-0123456789ab; in a record, the name of one \
          that this plan makes belongs into `health_check`",
     ),
+    (
+        r"^[a-z][a-z0-9-]{0,253}$",
+        "must be the name of an event subscription: a small letter, then small letters, digits and hyphens",
+    ),
     (r"^/", "must begin with `/`"),
     (
         r"^(traffic-port|[0-9]{1,5})$",
@@ -195,6 +199,8 @@ fn message(error: &ValidationError<'_>, rule: &Value, pointer: &str, found: &str
         Kind::Minimum { .. } | Kind::Maximum { .. } => {
             let why = if pointer.contains("/weight") {
                 ". A weight of 0 would leave the active site without work"
+            } else if pointer.contains("/ttl_seconds") && matches!(error.kind(), Kind::Maximum { .. }) {
+                ". Clients keep the old answer for so long, and after a failover they would go on to the site that was left"
             } else {
                 ""
             };

@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 
 /// A CloudWatch alarm on one metric.
 ///
-/// What the plan states of it is made so; what it does not state (the actions of others) stays. While it is in ALARM it
-/// tells the plan's own topic, and Understudy hears it in any case, by EventBridge, if `alarms` of the plan binds it.
+/// What the plan states of it is made so; what it does not state (the actions of others) stays. When it goes to ALARM it
+/// tells the plan's topic, and Understudy hears it in any case, by EventBridge, if `alarms` of the plan binds it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
 pub struct MetricAlarm {
@@ -53,9 +53,26 @@ pub struct MetricAlarm {
     /// What a period without data counts as.
     #[serde(default)]
     pub treat_missing_data: MissingData,
-    /// Whether it tells the plan's topic (`topic_arn`), if the plan has one.
+    /// Whether it tells the plan's topic: `topic_arn`, or else that of Understudy's own stack, if the alarm is in its
+    /// Region.
     #[serde(default = "yes")]
     pub notify: bool,
+    /// The scaling policy that it sets off while it is in ALARM. An `asg_scaling_policy` that makes it stands before the
+    /// alarm.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scaling_policy: Option<AlarmedPolicy>,
+}
+
+/// A scaling policy that an alarm sets off, in the alarm's own Region: CloudWatch reaches no other.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub struct AlarmedPolicy {
+    /// The Auto Scaling group's name.
+    #[schemars(length(min = 1, max = 255))]
+    pub auto_scaling_group_name: String,
+    /// The policy's name in its group. Its ARN is looked up when the alarm is made.
+    #[schemars(length(min = 1, max = 255))]
+    pub policy_name: String,
 }
 
 macro_rules! spelled {
@@ -116,6 +133,16 @@ spelled! {
         Breaching => "breaching",
         /// The alarm stays as it is.
         Ignore => "ignore",
+    }
+}
+
+impl AlarmedPolicy {
+    /// What its ARN ends with, whatever id Auto Scaling gave it.
+    pub fn arn_end(&self) -> String {
+        format!(
+            ":autoScalingGroupName/{}:policyName/{}",
+            self.auto_scaling_group_name, self.policy_name
+        )
     }
 }
 

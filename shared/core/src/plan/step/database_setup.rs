@@ -1,6 +1,6 @@
-//! Steps that make databases ready to be moved: a read replica, a standby in another zone.
+//! Steps that make databases ready to be moved: a read replica, a standby in another zone, and word of what happens to them.
 //!
-//! Both stand in the set-up of a plan. A replica also stands in a move: after a promotion the new primary has nobody to
+//! All stand in the set-up of a plan. A replica also stands in a move: after a promotion the new primary has nobody to
 //! fail over to, until a replica of it protects it again.
 
 use super::{Reversibility, StepCommon, StepKind};
@@ -79,7 +79,7 @@ pub struct ReadReplica {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 2048))]
     pub kms_key_id: Option<String>,
-    /// Further tags, beside `understudy` (the plan) and `understudy-step` (the step).
+    /// Further tags, beside `understudy` (the plan) and `understudy-setup` (the step).
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(extend("maxProperties" = 40, "additionalProperties" = {"type": "string", "maxLength": 256}))]
     pub tags: BTreeMap<String, String>,
@@ -99,6 +99,139 @@ pub struct RdsMultiAz {
     /// soon as RDS has it on its list.
     #[serde(default)]
     pub apply_immediately: bool,
+}
+
+/// Has RDS tell the plan's topic (`topic_arn`, or else that of Understudy's own stack, if it is in the step's Region) what
+/// happens to databases: that one fails over, fails, or runs out of storage. No metric says so.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub struct RdsEventSubscription {
+    /// What every step has.
+    #[serde(flatten)]
+    pub common: StepCommon,
+    /// The subscription's name, unique in its Region.
+    #[schemars(regex(pattern = r"^[a-z][a-z0-9-]{0,253}$"))]
+    pub subscription_name: String,
+    /// What the databases are.
+    #[serde(default)]
+    pub source: EventSource,
+    /// Their identifiers. They can not be changed afterwards.
+    #[schemars(length(min = 1, max = 50), inner(regex(pattern = r"^[a-zA-Z][a-zA-Z0-9-]{0,62}$")))]
+    pub source_ids: Vec<String>,
+    /// The events that are told. Without it: what bears on failing over.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 11))]
+    pub categories: Vec<EventCategory>,
+}
+
+/// What the databases are that events are told of.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum EventSource {
+    /// DB instances.
+    #[default]
+    DbInstance,
+    /// DB clusters: Aurora's, and Multi-AZ ones.
+    DbCluster,
+}
+
+/// A category of events, as RDS has it (Amazon RDS User Guide, "Amazon RDS event categories and event messages").
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum EventCategory {
+    /// It shuts down, restarts, can not start.
+    Availability,
+    /// Settings are changed.
+    ConfigurationChange,
+    /// It is made.
+    Creation,
+    /// It is deleted.
+    Deletion,
+    /// It fails over, or a failover does not come about.
+    Failover,
+    /// It has failed.
+    Failure,
+    /// Its storage runs out.
+    LowStorage,
+    /// Maintenance begins and ends.
+    Maintenance,
+    /// What RDS wants to be known.
+    Notification,
+    /// Replication ends, breaks, goes on.
+    ReadReplica,
+    /// It is recovered.
+    Recovery,
+}
+
+impl EventSource {
+    /// As RDS spells it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::DbInstance => "db-instance",
+            Self::DbCluster => "db-cluster",
+        }
+    }
+
+    /// Whether there are such events of such databases.
+    pub fn has(self, category: EventCategory) -> bool {
+        use EventCategory::{Availability, LowStorage, ReadReplica, Recovery};
+        match self {
+            Self::DbInstance => true,
+            Self::DbCluster => !matches!(category, Availability | LowStorage | ReadReplica | Recovery),
+        }
+    }
+}
+
+impl EventCategory {
+    /// As RDS spells it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Availability => "availability",
+            Self::ConfigurationChange => "configuration change",
+            Self::Creation => "creation",
+            Self::Deletion => "deletion",
+            Self::Failover => "failover",
+            Self::Failure => "failure",
+            Self::LowStorage => "low storage",
+            Self::Maintenance => "maintenance",
+            Self::Notification => "notification",
+            Self::ReadReplica => "read replica",
+            Self::Recovery => "recovery",
+        }
+    }
+}
+
+impl RdsEventSubscription {
+    /// The events that are told.
+    pub fn told(&self) -> Vec<EventCategory> {
+        use EventCategory::{Availability, Deletion, Failover, Failure, LowStorage, ReadReplica, Recovery};
+        if !self.categories.is_empty() {
+            return self.categories.clone();
+        }
+        let matter = [
+            Availability,
+            Deletion,
+            Failover,
+            Failure,
+            LowStorage,
+            ReadReplica,
+            Recovery,
+        ];
+        matter
+            .into_iter()
+            .filter(|category| self.source.has(*category))
+            .collect()
+    }
+}
+
+impl StepKind for RdsEventSubscription {
+    fn is_setup(&self) -> bool {
+        true
+    }
+
+    fn shared_resources(&self) -> Vec<&str> {
+        vec![&self.subscription_name]
+    }
 }
 
 impl RdsReadReplica {

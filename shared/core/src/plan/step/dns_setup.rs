@@ -8,9 +8,6 @@ use crate::plan::Protocol;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// The longest time to live with which a failover is seen in good time, in seconds.
-const SEEN_IN_TIME_SECONDS: u32 = 60;
-
 /// Makes a health check of Route 53, or adjusts the one that this step made before.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
@@ -75,9 +72,9 @@ pub struct DnsFailoverRecords {
     /// The type.
     #[serde(rename = "type")]
     pub record_type: RecordType,
-    /// How long resolvers may keep the answer. Not for aliases. More than 60, and a failover is seen late.
+    /// How long resolvers may keep the answer. Not for aliases. At most 60, or a failover is seen late.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(range(min = 1, max = 86400))]
+    #[schemars(range(min = 1, max = 60))]
     pub ttl_seconds: Option<u32>,
     /// The record that answers while it is healthy.
     pub primary: FailoverRecord,
@@ -165,13 +162,6 @@ impl StepKind for DnsHealthCheck {
 
 impl StepKind for DnsFailoverRecords {
     fn warning(&self) -> Option<(&'static str, String)> {
-        if let Some(seconds) = self.ttl_seconds.filter(|seconds| *seconds > SEEN_IN_TIME_SECONDS) {
-            let message = format!(
-                "resolvers keep the primary's answer for {seconds} seconds, and clients go on to it for so long after a \
-                 failover; at most {SEEN_IN_TIME_SECONDS} is better"
-            );
-            return Some(("ttl_seconds", message));
-        }
         super::dns::too_short_to_propagate(&self.common)
     }
 

@@ -17,13 +17,13 @@ mod group_setup;
 mod hook;
 mod steering;
 
-pub use alarm::{AlarmComparison, AlarmStatistic, MetricAlarm, MissingData};
+pub use alarm::{AlarmComparison, AlarmStatistic, AlarmedPolicy, MetricAlarm, MissingData};
 pub use compute::{AsgCapacity, AsgZones, Ec2Instance, ElasticIp, InstanceAction};
 pub use database::{
     DbInstanceRef, FenceBy, FenceSource, FencedDatabase, OpenDestination, RdsClusterFailover, RdsGlobal,
     RdsPromoteReplica, RdsRebootFailover,
 };
-pub use database_setup::{RdsMultiAz, RdsReadReplica, ReadReplica};
+pub use database_setup::{EventCategory, EventSource, RdsEventSubscription, RdsMultiAz, RdsReadReplica, ReadReplica};
 pub use dns::{Alias, DNS_PROPAGATION_SECONDS, DNS_SAFE_TIMEOUT_SECONDS, DnsRecord, DnsRecords, DnsSite, RecordType};
 pub use dns_setup::{DnsFailoverRecords, DnsHealthCheck, FailoverRecord, RequestInterval};
 pub use elb::{CheckProtocol, ElbTargets, ElbWeights, TargetGroupHealth, TargetId};
@@ -237,6 +237,8 @@ kinds! {
     RdsReadReplica => "rds_read_replica",
     /// A DB instance gets a standby in another zone.
     RdsMultiAz => "rds_multi_az",
+    /// RDS tells a topic what happens to databases.
+    RdsEventSubscription => "rds_event_subscription",
     /// The size of the destination's Auto Scaling group.
     AsgCapacity => "asg_capacity",
     /// The zones of an Auto Scaling group.

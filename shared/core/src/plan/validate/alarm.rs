@@ -1,4 +1,5 @@
-//! Rules of `metric_alarm`: an alarm that CloudWatch takes, on a metric that exists, telling a topic that it can reach.
+//! Rules of `metric_alarm`: an alarm that CloudWatch takes, on a metric that exists, telling a topic that it can reach and
+//! setting off a policy that is there by then.
 
 use super::super::parse::{Path, Problems};
 use super::super::{MetricAlarm, Step};
@@ -26,6 +27,7 @@ pub(super) fn check(draft: &Draft<'_>, problems: &mut Problems) {
                 by_one_step(&mut changed, [named], &path, problems);
             }
             one(draft, step, &path, problems);
+            made_later(draft, list, step, &path, problems);
         }
     }
 }
@@ -37,6 +39,15 @@ fn one(draft: &Draft<'_>, step: &MetricAlarm, path: &Path, problems: &mut Proble
         ("namespace", Some(&step.namespace)),
         ("metric_name", Some(&step.metric_name)),
     ];
+    let policy = step.scaling_policy.iter();
+    for (field, stated) in policy.flat_map(|policy| {
+        [
+            ("auto_scaling_group_name", &policy.auto_scaling_group_name),
+            ("policy_name", &policy.policy_name),
+        ]
+    }) {
+        text::no_control(stated, path.key("scaling_policy").key(field), problems);
+    }
     for (field, stated) in texts.into_iter().filter_map(|(field, stated)| Some((field, stated?))) {
         text::no_control(stated, path.key(field), problems);
     }
@@ -129,5 +140,31 @@ fn topic(draft: &Draft<'_>, step: &MetricAlarm, path: &Path, problems: &mut Prob
              false, and bind the alarm in `alarms`: Understudy tells the topic then"
         );
         problems.add(path.key("notify"), message);
+    }
+}
+
+// An alarm names a policy by its ARN, which a policy has once it is made.
+fn made_later(draft: &Draft<'_>, list: &str, step: &MetricAlarm, path: &Path, problems: &mut Problems) {
+    let Some(policy) = &step.scaling_policy else { return };
+    let region = draft.region_of(step.common.region.as_deref());
+    let (mut seen, mut later) = (false, None);
+    for (_, steps) in sound_everywhere(draft).into_iter().filter(|(name, _)| *name == list) {
+        for (place, other) in steps {
+            match other {
+                Step::MetricAlarm(other) if other.common.name == step.common.name => seen = true,
+                Step::AsgScalingPolicy(other)
+                    if other.auto_scaling_group_name == policy.auto_scaling_group_name
+                        && other.policy_name == policy.policy_name
+                        && draft.region_of(other.common.region.as_deref()) == region =>
+                {
+                    later = seen.then_some(place);
+                }
+                _ => {}
+            }
+        }
+    }
+    if let Some(place) = later {
+        let message = format!("{place} makes this policy only after the alarm, which then finds none; put it before");
+        problems.add(path.key("scaling_policy"), message);
     }
 }

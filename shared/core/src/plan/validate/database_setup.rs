@@ -1,8 +1,10 @@
-//! Rules of the steps that make databases ready: a replica of somebody else, where AWS can make one.
+//! Rules of the steps that make databases ready: a replica of somebody else, where AWS can make one, and events that there
+//! are, told to a topic that RDS can reach.
 
 use super::super::parse::{Path, Problems};
-use super::super::{RdsReadReplica, ReadReplica, Step};
+use super::super::{RdsEventSubscription, RdsReadReplica, ReadReplica, Step};
 use super::{Draft, by_one_step, known_site, sound_everywhere, text};
+use serde_json::Value;
 use std::collections::BTreeMap;
 
 /// Adds the problems of all steps of these kinds, those of `setup` by themselves.
@@ -15,6 +17,7 @@ pub(super) fn check(draft: &Draft<'_>, problems: &mut Problems) {
 fn check_list(draft: &Draft<'_>, steps: Vec<(Path, &Step)>, problems: &mut Problems) {
     let mut standbys = BTreeMap::new();
     let mut made = BTreeMap::new();
+    let mut subscriptions = BTreeMap::new();
     for (path, step) in steps {
         let region = draft.region_of(step.common().region.as_deref());
         match step {
@@ -27,6 +30,12 @@ fn check_list(draft: &Draft<'_>, steps: Vec<(Path, &Step)>, problems: &mut Probl
                 let name = format!("{}/{id}", region.unwrap_or_default());
                 let field = path.key("db_instance_identifier");
                 by_one_step(&mut standbys, [(name, field)], &path, problems);
+            }
+            Step::RdsEventSubscription(step) => {
+                let name = format!("{}/{}", region.unwrap_or_default(), step.subscription_name);
+                let field = path.key("subscription_name");
+                by_one_step(&mut subscriptions, [(name, field)], &path, problems);
+                events(draft, step, region, &path, problems);
             }
             _ => {}
         }
@@ -128,5 +137,36 @@ fn one(replica: &ReadReplica, region: Option<&str>, path: &Path, problems: &mut 
         if let Some(value) = value {
             text::no_control(value, path.key(field), problems);
         }
+    }
+}
+
+fn events(draft: &Draft<'_>, step: &RdsEventSubscription, region: Option<&str>, path: &Path, problems: &mut Problems) {
+    for (index, id) in step.source_ids.iter().enumerate() {
+        let before = &step.source_ids[..index];
+        if before.iter().any(|other| other.eq_ignore_ascii_case(id)) {
+            problems.add(path.key("source_ids").at(index), "is there twice");
+        }
+    }
+    for (index, category) in step.categories.iter().enumerate() {
+        let field = path.key("categories").at(index);
+        if step.categories[..index].contains(category) {
+            problems.add(field, "is there twice");
+        } else if !step.source.has(*category) {
+            let message = format!(
+                "there are no events of \"{}\" of a cluster: they are its instances'",
+                category.as_str()
+            );
+            problems.add(field, message);
+        }
+    }
+    let topic = draft.raw.get("topic_arn").and_then(Value::as_str);
+    if let (Some(found), Some(region)) = (topic.and_then(|topic| text::arn_part(topic, 3)), region)
+        && found != region
+    {
+        let message = format!(
+            "the plan's topic is in {found}, and RDS in {region} tells topics of its own Region only; leave this out, or name a \
+             topic there"
+        );
+        problems.add(path.key("subscription_name"), message);
     }
 }

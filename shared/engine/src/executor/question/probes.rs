@@ -1,17 +1,11 @@
 //! Whether what the probes of a plan ask about is there.
 //!
-//! Nobody can ask whether a metric exists: one that counts failures has no value for as long as there are none. So a metric
-//! is looked for over two weeks, and one without any value is only a problem where silence is not called healthy.
+//! A metric without any value (see [`crate::silence`]) is only a problem where silence is not called healthy.
 
 use super::super::Executor;
-use crate::ports::{CallError, CallErrorKind, MetricQuery};
-use understudy_core::judge::Window;
+use crate::ports::{CallError, CallErrorKind};
+use crate::silence::has_spoken;
 use understudy_core::plan::{MetricSeries, Missing, Plan, Probe, Step};
-
-/// For how many hours a metric is looked for.
-const HOURS: u32 = 14 * 24;
-/// The period that is looked at: few values, however long the time.
-const HOUR_SECONDS: u32 = 3600;
 
 impl Executor {
     pub(super) async fn probe_resource(&self, plan: &Plan, probe: &Probe) -> Result<(), CallError> {
@@ -86,16 +80,11 @@ impl Executor {
         may_be_silent: bool,
     ) -> Result<(), CallError> {
         let name = series.to_string();
-        let window = Window::of(self.ports.clock.now(), HOUR_SECONDS, HOURS);
-        let query = MetricQuery {
-            series,
-            period_seconds: HOUR_SECONDS,
-        };
-        let found = self.ports.metrics.newest(region, &[query], window.since, None).await?;
-        match found.into_iter().next().transpose()?.flatten() {
-            Some(_) => Ok(()),
-            None if may_be_silent => Ok(()),
-            None => Err(CallError::new(
+        let now = self.ports.clock.now();
+        match has_spoken(self.ports.metrics.as_ref(), now, region, series).await? {
+            true => Ok(()),
+            false if may_be_silent => Ok(()),
+            false => Err(CallError::new(
                 CallErrorKind::NotFound,
                 format!(
                     "the metric {name} has had no value in two weeks, in this account and Region; look at its namespace, \

@@ -79,6 +79,17 @@ impl Turn<'_> {
         let called = run.attempts > run.undo_attempts;
         let between = called && driver.is_between(&pre_state, &reading.current, &wanted);
         let ours = between || reading.current.same_as(&wanted);
+        let not_ours = driver
+            .not_ours(&reading.current, &pre_state)
+            .filter(|_| teardown && ours && run.undo_attempts == 0);
+        if let Some(why) = not_ours {
+            let detail = format!(
+                "left as it is: {}, but {why}. If nobody needs it, make this call by hand: {}",
+                reading.current.sentence(),
+                driver.calls(&reading.current, &pre_state).join(", then ")
+            );
+            return self.leave(control, index, &detail).await;
+        }
         if !ours {
             if run.attempts == run.undo_attempts {
                 let detail = format!(

@@ -57,7 +57,13 @@ impl Turn<'_> {
             self.commit_execution(|execution, now| execution.satisfied(index, now, &reading.note))
                 .await?
         } else {
-            let detail = format!("{} → {}", reading.current.sentence(), reading.wanted.sentence());
+            let (current, wanted) = (reading.current.sentence(), reading.wanted.sentence());
+            // Sentences leave things out.
+            let detail = if current == wanted {
+                format!("{current}: {}", reading.current.differences(&reading.wanted).join("; "))
+            } else {
+                format!("{current} → {wanted}")
+            };
             let detail = if reading.current == ResourceState::Gate {
                 reading.note.clone()
             } else {

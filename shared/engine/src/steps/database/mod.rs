@@ -5,6 +5,7 @@
 
 mod access;
 mod cluster;
+mod events;
 mod global;
 mod multi_az;
 mod power;
@@ -14,6 +15,7 @@ mod replica;
 
 pub(super) use access::AccessDriver;
 pub(super) use cluster::ClusterDriver;
+pub(super) use events::EventsDriver;
 pub(super) use global::GlobalDriver;
 pub(super) use multi_az::MultiAzDriver;
 pub(super) use power::PowerDriver;

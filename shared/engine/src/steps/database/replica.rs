@@ -7,7 +7,7 @@
 //! Undo deletes it without a final snapshot, as it holds nothing that its source does not. Only what carries the plan's
 //! tag and still replicates that source is deleted: a replica that was promoted meanwhile is somebody's database.
 
-use super::super::{Driver, Facts, Goal, Plane, Reading, StepPorts, foreign_state};
+use super::super::{Driver, Facts, Goal, Plane, Reading, StepPorts, foreign_state, setup_tags, tagged_as_others};
 use super::not_available;
 use crate::ports::{CallError, DatabaseSetup, InstanceMade};
 use async_trait::async_trait;
@@ -49,8 +49,7 @@ impl ReplicaDriver {
 
     // How the replica is known again, by people and by undo.
     fn tags(&self) -> BTreeMap<String, String> {
-        let tags = [("understudy", &self.plan), ("understudy-step", &self.step)];
-        tags.map(|(key, value)| (key.to_owned(), value.clone())).into()
+        setup_tags(&self.plan, &self.step).into_iter().collect()
     }
 
     fn wanted(&self, replica: &ReadReplica) -> ResourceState {
@@ -154,6 +153,16 @@ impl Driver for ReplicaDriver {
         Ok(None)
     }
 
+    fn not_ours(&self, current: &ResourceState, into: &ResourceState) -> Option<String> {
+        match (current, into) {
+            (
+                ResourceState::DbReadReplica { replica: Some(replica) },
+                ResourceState::DbReadReplica { replica: None },
+            ) => tagged_as_others("the replica", &self.plan, replica.made_by.as_deref()),
+            _ => None,
+        }
+    }
+
     fn calls(&self, _from: &ResourceState, into: &ResourceState) -> Vec<String> {
         let Some(replica) = &self.replica else {
             return Vec::new();
@@ -162,21 +171,32 @@ impl Driver for ReplicaDriver {
         if matches!(into, ResourceState::DbReadReplica { replica: None }) {
             return vec![format!("rds:DeleteDBInstance {id} without a final snapshot")];
         }
-        let or = |value: &Option<String>, other: &str| value.clone().unwrap_or_else(|| other.to_owned());
+        let stated = [
+            ("DBInstanceClass", replica.db_instance_class.clone()),
+            ("AvailabilityZone", replica.availability_zone.clone()),
+            ("MultiAZ", Some(replica.multi_az.to_string())),
+            (
+                "AutoMinorVersionUpgrade",
+                Some(replica.auto_minor_version_upgrade.to_string()),
+            ),
+            ("PubliclyAccessible", Some(false.to_string())),
+            ("DBSubnetGroupName", replica.db_subnet_group_name.clone()),
+            (
+                "VpcSecurityGroupIds",
+                (!replica.security_groups.is_empty()).then(|| format!("[{}]", replica.security_groups.join(", "))),
+            ),
+            ("KmsKeyId", replica.kms_key_id.clone()),
+        ];
+        let stated = stated
+            .into_iter()
+            .filter_map(|(name, value)| Some(format!("{name}={}", value?)));
+        let tags: BTreeMap<&String, &String> = replica.tags.iter().collect();
+        let own = self.tags();
+        let tags: BTreeMap<&String, &String> = tags.into_iter().chain(&own).collect();
         vec![format!(
-            "rds:CreateDBInstanceReadReplica {id} of {}: {}, {}, not public{}",
+            "rds:CreateDBInstanceReadReplica {id} of {}: {}, Tags={tags:?}",
             replica.source,
-            or(&replica.db_instance_class, "of its source's class"),
-            if replica.multi_az {
-                "Multi-AZ".to_owned()
-            } else {
-                format!("in {}", or(&replica.availability_zone, "a zone that RDS chooses"))
-            },
-            if replica.kms_key_id.is_some() {
-                ", encrypted with its own key"
-            } else {
-                ""
-            },
+            stated.collect::<Vec<_>>().join(", ")
         )]
     }
 }
