@@ -75,13 +75,14 @@ test: $(stamps) ## every test, the end-to-end story on really deployed functions
 
 # ---------------------------------------------------------------------------------------------------- the gate
 
-check: tools ## formatting, lints, documentation, dependencies, template: what CI runs before the tests
+check: tools ## formatting, lints, documentation, dependencies, template and its grants: what CI runs before the tests
 	cargo fmt --all --check
 	cfn-lint template.yaml infra/demo/traffic.yaml infra/demo/dns-and-messages.yaml
 	sam validate --lint --template-file template.yaml
 	cargo deny check bans licenses sources
 	cargo clippy --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --quiet
+	cargo test --quiet -p understudy-testkit --test template --test resources
 	@echo "check: all clean"
 
 # ---------------------------------------------------------------------------------------------------- more

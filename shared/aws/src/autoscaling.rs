@@ -12,12 +12,13 @@ use aws_sdk_autoscaling::Client;
 use aws_sdk_autoscaling::operation::update_auto_scaling_group::builders::UpdateAutoScalingGroupFluentBuilder;
 use aws_sdk_autoscaling::types::{AutoScalingGroup as Described, LifecycleState};
 use understudy_core::state::GroupSize;
+use understudy_engine::actions::repeated;
 use understudy_engine::ports::{AutoScalingGroup, CallError, CallErrorKind, Groups};
 
 /// A scaling activity under way, or another update at the same moment: both pass.
 const CODES: Codes = Codes {
     not_found: &[],
-    retryable: &["ScalingActivityInProgress", "ResourceContention"],
+    retryable: repeated::AUTO_SCALING,
 };
 
 /// EC2 Auto Scaling.

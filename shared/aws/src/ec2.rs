@@ -12,6 +12,7 @@ use aws_sdk_ec2::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_ec2::types::{Address, InstanceStatusSummary};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use understudy_core::state::Association;
+use understudy_engine::actions::repeated;
 use understudy_engine::ports::{CallError, CallErrorKind, Compute, InstanceStatus, Rehearsal};
 
 const CODES: Codes = Codes {
@@ -21,8 +22,7 @@ const CODES: Codes = Codes {
         "InvalidAllocationID.NotFound",
         "InvalidNetworkInterfaceID.NotFound",
     ],
-    // An instance that still stops can not be started yet.
-    retryable: &["Unavailable", "IncorrectInstanceState", "InsufficientInstanceCapacity"],
+    retryable: repeated::EC2,
 };
 
 /// What the service answers where somebody else was quicker.

@@ -10,11 +10,12 @@ use async_trait::async_trait;
 use aws_sdk_iam::Client;
 use aws_sdk_iam::types::{EvaluationResult, PolicyEvaluationDecisionType};
 use std::collections::BTreeMap;
+use understudy_engine::actions::repeated;
 use understudy_engine::ports::{Account, CallError, CallErrorKind, Permission, Permissions, Refused};
 
 const CODES: Codes = Codes {
     not_found: &["NoSuchEntity"],
-    retryable: &["ServiceFailure", "PolicyEvaluation"],
+    retryable: repeated::IAM,
 };
 
 /// The policy simulator, asked about one role.

@@ -1,4 +1,7 @@
 //! The demo's story, silently.
+//!
+//! Tries steps: elb_weights, dns_records, wait_healthy.
+//! Tries probes: endpoint.
 
 use super::{CHANGES, effective, forget};
 use understudy_testkit::proxy::Mark;

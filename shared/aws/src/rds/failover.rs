@@ -10,6 +10,7 @@ use crate::failure::{Codes, Effect, explain, within_one_call};
 use async_trait::async_trait;
 use aws_sdk_rds::Client;
 use aws_sdk_rds::config::Builder;
+use understudy_engine::actions::repeated;
 use understudy_engine::ports::{
     CallError, CallErrorKind, DatabaseCluster, DatabaseFailover, DatabaseInstance, GlobalDatabase,
 };
@@ -21,12 +22,7 @@ const CODES: Codes = Codes {
         "DBClusterNotFoundFault",
         "GlobalClusterNotFoundFault",
     ],
-    retryable: &[
-        "InvalidDBInstanceState",
-        "InvalidDBInstanceStateFault",
-        "InvalidDBClusterStateFault",
-        "InvalidGlobalClusterStateFault",
-    ],
+    retryable: repeated::RDS,
 };
 
 /// Databases of RDS and Aurora, for steps.
