@@ -11,6 +11,7 @@ use async_trait::async_trait;
 use aws_sdk_autoscaling::Client;
 use aws_sdk_autoscaling::operation::update_auto_scaling_group::builders::UpdateAutoScalingGroupFluentBuilder;
 use aws_sdk_autoscaling::types::{AutoScalingGroup as Described, LifecycleState};
+use std::collections::BTreeMap;
 use understudy_core::state::GroupSize;
 use understudy_engine::actions::repeated;
 use understudy_engine::ports::{AutoScalingGroup, CallError, CallErrorKind, Groups};
@@ -100,6 +101,25 @@ impl Groups for AutoScalingGroups {
         let doing = format!("reading Auto Scaling group(s) {}", names.join(", "));
         let found = self.described(region, names, &doing).await?;
         Ok(found.iter().map(group).collect())
+    }
+
+    async fn tags(&self, region: Option<&str>, name: &str) -> Result<BTreeMap<String, String>, CallError> {
+        let doing = format!("reading the tags of Auto Scaling group {name}");
+        let found = self
+            .described(region, &[name.to_owned()], &doing)
+            .await?
+            .into_iter()
+            .next();
+        let found = found.ok_or_else(|| {
+            let message = format!("{doing}: there is no such group in this account and Region");
+            CallError::new(CallErrorKind::NotFound, message)
+        })?;
+        let text = |text: Option<&str>| text.unwrap_or_default().to_owned();
+        Ok(found
+            .tags()
+            .iter()
+            .map(|tag| (text(tag.key()), text(tag.value())))
+            .collect())
     }
 
     async fn resize(

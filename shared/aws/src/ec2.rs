@@ -169,6 +169,20 @@ impl Compute for Ec2Compute {
                     tried.send().await,
                 )
             }
+            Rehearsal::Disassociate(allocation_id, expected) => {
+                let doing = format!("rehearsing the disassociation of {allocation_id}");
+                let address = self.address(region, allocation_id, &doing).await?;
+                let found = association_of(&address).filter(|found| found.same_as(expected));
+                let (Some(_), Some(association_id)) = (found, address.association_id()) else {
+                    // Somebody is moving it just now: there is nothing to rehearse any more.
+                    return Ok(());
+                };
+                let tried = client
+                    .disassociate_address()
+                    .association_id(association_id)
+                    .dry_run(true);
+                rehearsed(&doing, tried.send().await)
+            }
             Rehearsal::Associate(allocation_id, wanted) => {
                 let tried = client
                     .associate_address()

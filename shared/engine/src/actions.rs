@@ -102,6 +102,7 @@ pub fn scope_of(action: &str) -> Option<Scope> {
         "ec2:StartInstances" | "ec2:StopInstances" => tagged(&[INSTANCE], TAG),
         "elasticloadbalancing:DescribeListeners"
         | "elasticloadbalancing:DescribeRules"
+        | "elasticloadbalancing:DescribeTags"
         | "elasticloadbalancing:DescribeTargetGroups"
         | "elasticloadbalancing:DescribeTargetHealth" => everywhere(NO_RESOURCE),
         "elasticloadbalancing:ModifyListener" => {

@@ -7,6 +7,7 @@ use crate::clock::lock;
 use crate::cloud::{FakeCloud, Lagging, Maturing, not_found};
 use crate::cloud_ports::{conflict, seen_after};
 use async_trait::async_trait;
+use std::collections::BTreeMap;
 use understudy_core::plan::TargetId;
 use understudy_core::state::{HealthCheck, ResourceState, TargetWeight};
 use understudy_engine::ports::{CallError, ForwardTarget, Target, Traffic};
@@ -183,6 +184,11 @@ impl Traffic for FakeCloud {
             !gone
         });
         reply.give("traffic.targets", found)
+    }
+
+    async fn tags(&self, _region: Option<&str>, arn: &str) -> Result<BTreeMap<String, String>, CallError> {
+        let reply = self.reach("traffic.tags").await?;
+        reply.give("traffic.tags", self.tags_of(arn))
     }
 
     async fn register(

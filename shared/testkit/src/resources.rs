@@ -20,6 +20,7 @@ use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use understudy_core::execution::Style;
 use understudy_core::plan::{Plan, Reversibility, Step, json_schema, parse};
+use understudy_engine::ports::{Permission, Permissions};
 use understudy_engine::probe::facts::{ProbeFacts, facts};
 use understudy_engine::steps::{Facts, Goal, driver};
 
@@ -35,6 +36,8 @@ pub struct Resource {
     pub lossy: bool,
     /// Whether it may stand in a plan's `setup`.
     pub is_setup: bool,
+    /// What preflight asks the policy simulator about, for a planned and for an unplanned move.
+    pub asked: Vec<Permission>,
 }
 
 /// One kind of probe.
@@ -90,16 +93,18 @@ pub fn resources() -> Result<Vec<Resource>, String> {
     let plan = plan()?;
     let world = World::new(1);
     let ports = world.step_ports();
-    let goal = Goal {
+    let goals = [Style::Unplanned, Style::Planned].map(|style| Goal {
         from: "blue".into(),
         to: "green".into(),
-        style: Style::Unplanned,
+        style,
         started_at: None,
         doing: None,
-    };
+    });
+    let asked = |step: &Step, goal: &Goal| driver(&ports, &plan, step, goal).permissions(goal, world.cloud.account());
     let resource = |step: &Step| Resource {
         kind: step.kind(),
-        facts: driver(&ports, &plan, step, &goal).facts(),
+        facts: driver(&ports, &plan, step, &goals[0]).facts(),
+        asked: goals.iter().flat_map(|goal| asked(step, goal)).collect(),
         reversibility: step.as_kind().reversibility(),
         lossy: step.is_lossy(Style::Unplanned),
         is_setup: step.as_kind().is_setup(),
@@ -126,4 +131,14 @@ pub fn probes() -> Result<Vec<ProbeResource>, String> {
     }
     complete("Probe", &found.iter().map(|probe| probe.kind).collect())?;
     Ok(found)
+}
+
+/// Whether a pattern with stars is true of a text.
+pub fn matches(pattern: &str, text: &str) -> bool {
+    match pattern.split_once('*') {
+        None => pattern == text,
+        Some((start, rest)) => text
+            .strip_prefix(start)
+            .is_some_and(|text| (0..=text.len()).any(|at| text.is_char_boundary(at) && matches(rest, &text[at..]))),
+    }
 }

@@ -62,6 +62,7 @@ passed_on! {
             wanted: &[TargetWeight],
         ) -> Result<(), CallError>;
         async fn targets(&self, region: Option<&str>, target_group_arn: &str) -> Result<Vec<Target>, CallError>;
+        async fn tags(&self, region: Option<&str>, arn: &str) -> Result<BTreeMap<String, String>, CallError>;
         async fn register(
             &self,
             region: Option<&str>,
@@ -112,6 +113,7 @@ passed_on! {
 
     Groups as "groups" {
         async fn groups(&self, region: Option<&str>, names: &[String]) -> Result<Vec<AutoScalingGroup>, CallError>;
+        async fn tags(&self, region: Option<&str>, name: &str) -> Result<BTreeMap<String, String>, CallError>;
         async fn resize(
             &self,
             region: Option<&str>,

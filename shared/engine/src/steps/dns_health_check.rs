@@ -10,7 +10,7 @@
 //! that somebody has changed meanwhile.
 
 use super::{Driver, Facts, Goal, Plane, Reading, StepPorts, foreign_state};
-use crate::ports::{CallError, HealthCheckFound, HealthChecks};
+use crate::ports::{Account, CallError, HealthCheckFound, HealthChecks, Permission};
 use async_trait::async_trait;
 use jiff::Timestamp;
 use sha2::{Digest, Sha256};
@@ -182,6 +182,17 @@ impl Driver for DnsHealthCheckDriver {
             Some((Some(from), Some(into))) => from.settings == into.settings || from.is_tagged == into.is_tagged,
             _ => true,
         }
+    }
+
+    // Its id is known once it is made, and nothing that a policy could know: any will do.
+    fn permissions(&self, _goal: &Goal, account: &Account) -> Vec<Permission> {
+        let unique = "00000000-0000-0000-0000-000000000000";
+        let arn = account.global_arn("route53", &format!("healthcheck/{unique}"));
+        let ask = |action: &'static &'static str| match *action {
+            "route53:CreateHealthCheck" => Permission::new(action, "*"),
+            action => Permission::new(action, &arn),
+        };
+        self.facts().changes.iter().map(ask).collect()
     }
 
     fn calls(&self, from: &ResourceState, into: &ResourceState) -> Vec<String> {

@@ -5,7 +5,7 @@
 //! deletes the other. An alarm that is there and has what can not be put back (metric math, anomaly bands) is left alone.
 
 use super::{Driver, Facts, Goal, Plane, Reading, StepPorts, foreign_state, setup_tags};
-use crate::ports::{AlarmDefinitions, CallError};
+use crate::ports::{Account, AlarmDefinitions, CallError, Permission};
 use async_trait::async_trait;
 use std::sync::Arc;
 use understudy_core::plan::{MetricAlarm, Plan};
@@ -81,6 +81,16 @@ impl Driver for MetricAlarmDriver {
             (None, None) => {}
         }
         Ok(None)
+    }
+
+    fn permissions(&self, _goal: &Goal, account: &Account) -> Vec<Permission> {
+        let arn = account.arn(
+            "cloudwatch",
+            self.region.as_deref(),
+            &format!("alarm:{}", self.step.alarm_name),
+        );
+        let changes = self.facts().changes.iter();
+        changes.map(|action| Permission::new(action, &arn)).collect()
     }
 
     fn calls(&self, _from: &ResourceState, into: &ResourceState) -> Vec<String> {

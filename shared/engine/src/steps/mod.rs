@@ -34,7 +34,7 @@ mod zonal_shift;
 mod zone;
 use crate::ports::{
     Accelerators, Account, AlarmDefinitions, Alarms, CallError, Clock, Compute, DatabaseFailover, DatabaseSetup, Dns,
-    GroupSetup, Groups, HealthChecks, Hooks, Metrics, Permission, Signals, Traffic, ZonalShifts,
+    GroupSetup, Groups, HealthChecks, Hooks, Metrics, Permission, Signals, TagsOf, Traffic, ZonalShifts,
 };
 use crate::store::Store;
 use async_trait::async_trait;
@@ -255,8 +255,8 @@ pub trait Driver: Send + Sync {
         let _ = (goal, reading);
         Ok(Vec::new())
     }
-    /// The changing calls that such a move makes, as the executor's role must allow them: for the policy simulator, so none
-    /// that [`Driver::rehearse`] has tried.
+    /// The changing calls that such a move makes, and those that undo it, as the executor's role must allow them: for the
+    /// policy simulator, so none that [`Driver::rehearse`] has tried.
     fn permissions(&self, goal: &Goal, account: &Account) -> Vec<Permission> {
         let _ = (goal, account);
         Vec::new()
@@ -367,14 +367,18 @@ fn region_of_site<'a>(regions: &'a BTreeMap<String, String>, site: &str, step: O
     regions.get(site).or(step).map(String::as_str)
 }
 
-// To change an Auto Scaling group. The unique part of its ARN is nothing that a policy could know, so any will do.
-fn group_permission(account: &Account, region: Option<&str>, name: &str) -> Permission {
+// To do this to an Auto Scaling group. The unique part of its ARN is nothing that a policy could know, so any will do.
+fn group_permission(account: &Account, action: &'static str, region: Option<&str>, name: &str) -> Permission {
     let unique = "00000000-0000-0000-0000-000000000000";
     let resource = format!("autoScalingGroup:{unique}:autoScalingGroupName/{name}");
-    Permission::new(
-        "autoscaling:UpdateAutoScalingGroup",
-        account.arn("autoscaling", region, &resource),
-    )
+    let tags_of = TagsOf::Group(region.map(str::to_owned), name.to_owned());
+    Permission::new(action, account.arn("autoscaling", region, &resource)).tagged(tags_of)
+}
+
+// To do this to a load balancer or a target group.
+fn balancing_permission(action: &'static str, region: Option<&str>, arn: &str) -> Permission {
+    let tags_of = TagsOf::Balancing(region.map(str::to_owned), arn.to_owned());
+    Permission::new(action, arn).tagged(tags_of)
 }
 
 // What is made by setup says so: of which plan, and which item of its setup.

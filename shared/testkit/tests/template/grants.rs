@@ -9,7 +9,7 @@ use serde_json::Value;
 use std::collections::BTreeSet;
 use std::path::Path;
 use understudy_engine::actions::scope_of;
-use understudy_testkit::resources::{Function, OWN, probes, resources, tried};
+use understudy_testkit::resources::{Function, OWN, matches, probes, resources, tried};
 
 /// What a function calls: for what is in plans, and for itself.
 fn called_by(function: Function) -> BTreeSet<String> {
@@ -167,16 +167,6 @@ fn spelled(resource: &str) -> String {
         spelled = format!("{before}*{after}");
     }
     spelled
-}
-
-/// Whether a pattern with stars is true of a text.
-fn matches(pattern: &str, text: &str) -> bool {
-    match pattern.split_once('*') {
-        None => pattern == text,
-        Some((start, rest)) => text
-            .strip_prefix(start)
-            .is_some_and(|text| (0..=text.len()).any(|at| text.is_char_boundary(at) && matches(rest, &text[at..]))),
-    }
 }
 
 #[test]
