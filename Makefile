@@ -75,7 +75,7 @@ test: $(stamps) ## every test, the end-to-end story on really deployed functions
 
 # ---------------------------------------------------------------------------------------------------- the gate
 
-check: ## formatting, lints, documentation, dependencies, template: what CI runs before the tests
+check: ## formatting, lints, documentation, dependencies, template and its grants: what CI runs before the tests
 	@$(MAKE) --no-print-directory --jobs 2 check-code check-rest
 	@echo "check: all clean"
 
@@ -84,6 +84,7 @@ check-code:
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --quiet
+	cargo test --quiet -p understudy-testkit --test template --test resources
 
 check-rest: tools
 	cfn-lint template.yaml infra/demo/traffic.yaml infra/demo/dns-and-messages.yaml infra/demo/orders.yaml

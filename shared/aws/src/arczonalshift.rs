@@ -14,11 +14,12 @@ use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use jiff::Timestamp;
 use std::error::Error;
+use understudy_engine::actions::repeated;
 use understudy_engine::ports::{ActiveShift, CallError, CallErrorKind, ShiftedResource, ZonalShifts};
 
 const CODES: Codes = Codes {
     not_found: &["ResourceNotFoundException"],
-    retryable: &["InternalServerException"],
+    retryable: repeated::ZONAL_SHIFT,
 };
 
 /// How long a comment may be.

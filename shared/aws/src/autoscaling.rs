@@ -11,13 +11,15 @@ use async_trait::async_trait;
 use aws_sdk_autoscaling::Client;
 use aws_sdk_autoscaling::operation::update_auto_scaling_group::builders::UpdateAutoScalingGroupFluentBuilder;
 use aws_sdk_autoscaling::types::{AutoScalingGroup as Described, Instance, LifecycleState};
+use std::collections::BTreeMap;
 use understudy_core::state::GroupSize;
+use understudy_engine::actions::repeated;
 use understudy_engine::ports::{AutoScalingGroup, CallError, CallErrorKind, Groups};
 
 /// A scaling activity under way, or another update at the same moment: both pass.
 const CODES: Codes = Codes {
     not_found: &[],
-    retryable: &["ScalingActivityInProgress", "ResourceContention"],
+    retryable: repeated::AUTO_SCALING,
 };
 
 /// EC2 Auto Scaling.
@@ -99,6 +101,25 @@ impl Groups for AutoScalingGroups {
         let doing = format!("reading Auto Scaling group(s) {}", names.join(", "));
         let found = self.described(region, names, &doing).await?;
         Ok(found.iter().map(group).collect())
+    }
+
+    async fn tags(&self, region: Option<&str>, name: &str) -> Result<BTreeMap<String, String>, CallError> {
+        let doing = format!("reading the tags of Auto Scaling group {name}");
+        let found = self
+            .described(region, &[name.to_owned()], &doing)
+            .await?
+            .into_iter()
+            .next();
+        let found = found.ok_or_else(|| {
+            let message = format!("{doing}: there is no such group in this account and Region");
+            CallError::new(CallErrorKind::NotFound, message)
+        })?;
+        let text = |text: Option<&str>| text.unwrap_or_default().to_owned();
+        Ok(found
+            .tags()
+            .iter()
+            .map(|tag| (text(tag.key()), text(tag.value())))
+            .collect())
     }
 
     async fn resize(

@@ -26,6 +26,7 @@ use jiff::Timestamp;
 use std::collections::HashMap;
 use understudy_core::SCHEMA_VERSION;
 use understudy_core::control::Wake;
+use understudy_engine::actions::repeated;
 use understudy_engine::ports::{CallError, CallErrorKind, Due, Item, Key, Put, Table};
 
 /// The name of the sparse index.
@@ -37,12 +38,7 @@ const PAGE: usize = 1000;
 
 const CODES: Codes = Codes {
     not_found: &["ResourceNotFoundException"],
-    retryable: &[
-        "InternalServerError",
-        "ReplicatedWriteConflictException",
-        "TransactionConflictException",
-        "TransactionInProgressException",
-    ],
+    retryable: repeated::DYNAMODB,
 };
 
 /// DynamoDB's own form of an item.

@@ -13,6 +13,7 @@ use aws_sdk_ec2::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_ec2::types::{Address, Filter, InstanceStatusSummary};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use understudy_core::state::Association;
+use understudy_engine::actions::repeated;
 use understudy_engine::ports::{CallError, CallErrorKind, Compute, InstanceStatus, Rehearsal};
 
 const CODES: Codes = Codes {
@@ -22,8 +23,7 @@ const CODES: Codes = Codes {
         "InvalidAllocationID.NotFound",
         "InvalidNetworkInterfaceID.NotFound",
     ],
-    // An instance that still stops can not be started yet.
-    retryable: &["Unavailable", "IncorrectInstanceState", "InsufficientInstanceCapacity"],
+    retryable: repeated::EC2,
 };
 
 /// What the service answers where somebody else was quicker.
@@ -176,6 +176,20 @@ impl Compute for Ec2Compute {
                     &format!("rehearsing the stop of {}", ids.join(", ")),
                     tried.send().await,
                 )
+            }
+            Rehearsal::Disassociate(allocation_id, expected) => {
+                let doing = format!("rehearsing the disassociation of {allocation_id}");
+                let address = self.address(region, allocation_id, &doing).await?;
+                let found = association_of(&address).filter(|found| found.same_as(expected));
+                let (Some(_), Some(association_id)) = (found, address.association_id()) else {
+                    // Somebody is moving it just now: there is nothing to rehearse any more.
+                    return Ok(());
+                };
+                let tried = client
+                    .disassociate_address()
+                    .association_id(association_id)
+                    .dry_run(true);
+                rehearsed(&doing, tried.send().await)
             }
             Rehearsal::Associate(allocation_id, wanted) => {
                 let tried = client

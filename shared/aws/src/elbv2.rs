@@ -20,6 +20,7 @@ use aws_sdk_elasticloadbalancingv2::config::Builder;
 use aws_sdk_elasticloadbalancingv2::types::{
     Action, ActionTypeEnum, ForwardActionConfig, TargetDescription, TargetGroupTuple,
 };
+use std::collections::BTreeMap;
 use understudy_core::plan::TargetId;
 use understudy_core::state::{HealthCheck, TargetWeight};
 use understudy_engine::ports::{Balanced, CallError, CallErrorKind, ForwardTarget, Target, Traffic};
@@ -215,6 +216,30 @@ impl Traffic for ElbTraffic {
                 CallError::new(CallErrorKind::Refused, message)
             })
         })
+    }
+
+    async fn tags(&self, region: Option<&str>, arn: &str) -> Result<BTreeMap<String, String>, CallError> {
+        let doing = format!("reading the tags of {arn}");
+        let answer = self
+            .reading
+            .client(region)
+            .describe_tags()
+            .resource_arns(arn)
+            .send()
+            .await
+            .map_err(|error| explain(&doing, Effect::Reads, CODES, &error))?;
+        let found = answer.tag_descriptions().iter();
+        let tags = found
+            .filter(|found| found.resource_arn() == Some(arn))
+            .flat_map(|found| found.tags());
+        Ok(tags
+            .map(|tag| {
+                (
+                    tag.key().unwrap_or_default().to_owned(),
+                    tag.value().unwrap_or_default().to_owned(),
+                )
+            })
+            .collect())
     }
 
     async fn register(

@@ -14,23 +14,9 @@ use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use std::error::Error;
+use understudy_engine::actions::THROTTLED;
 use understudy_engine::ports::{CallError, CallErrorKind};
 
-/// Codes that every service may throttle with.
-const THROTTLED: &[&str] = &[
-    "EC2ThrottledException",
-    "PriorRequestNotComplete",
-    "ProvisionedThroughputExceededException",
-    "RequestLimitExceeded",
-    "RequestThrottled",
-    "RequestThrottledException",
-    "SlowDown",
-    "ThrottledException",
-    "Throttled",
-    "Throttling",
-    "ThrottlingException",
-    "TooManyRequestsException",
-];
 /// Codes that say that this role may not.
 const DENIED: &[&str] = &[
     "AccessDenied",
@@ -71,7 +57,7 @@ where
             let message = answer.err().message().unwrap_or("no message");
             let request = answer.err().meta().extra("aws_request_id").unwrap_or("unknown");
             let denied = if DENIED.contains(&code) {
-                "; this function's role lacks a permission"
+                "; this function's role lacks a permission, or what is named is in another account, where it never has one"
             } else {
                 ""
             };

@@ -13,11 +13,12 @@ use aws_sdk_globalaccelerator::config::Builder;
 use aws_sdk_globalaccelerator::types::EndpointGroup as Described;
 use aws_sdk_globalaccelerator::types::{AcceleratorStatus, EndpointConfiguration, EndpointDescription};
 use understudy_core::state::{Dial, Percent};
+use understudy_engine::actions::repeated;
 use understudy_engine::ports::{Accelerators, CallError, CallErrorKind, EndpointGroup};
 
 const CODES: Codes = Codes {
     not_found: &["EndpointGroupNotFoundException", "AcceleratorNotFoundException"],
-    retryable: &["InternalServiceErrorException", "TransactionInProgressException"],
+    retryable: repeated::GLOBAL_ACCELERATOR,
 };
 
 /// Where the API is, for accelerators and endpoint groups in all Regions.

@@ -1,20 +1,21 @@
 //! IAM's policy simulator: what the executor's own role would be refused.
 //!
-//! It evaluates policies without making the call. A grant that hangs on a tag of the resource can not be evaluated, since
-//! the simulator does not look at resources: it names the missing keys, and that is passed on (IAM API Reference,
+//! It evaluates policies without making the call, and does not look at resources: what conditions ask about (tags, a
+//! namespace) it has to be told. What it was not told it names as missing keys, and that is passed on (IAM API Reference,
 //! "SimulatePrincipalPolicy").
 
 use crate::config::{AwsConfig, Regional, Usage};
 use crate::failure::{Codes, Effect, explain};
 use async_trait::async_trait;
 use aws_sdk_iam::Client;
-use aws_sdk_iam::types::{EvaluationResult, PolicyEvaluationDecisionType};
+use aws_sdk_iam::types::{ContextEntry, ContextKeyTypeEnum, EvaluationResult, PolicyEvaluationDecisionType};
 use std::collections::BTreeMap;
+use understudy_engine::actions::repeated;
 use understudy_engine::ports::{Account, CallError, CallErrorKind, Permission, Permissions, Refused};
 
 const CODES: Codes = Codes {
     not_found: &["NoSuchEntity"],
-    retryable: &["ServiceFailure", "PolicyEvaluation"],
+    retryable: repeated::IAM,
 };
 
 /// The policy simulator, asked about one role.
@@ -49,16 +50,29 @@ impl PolicySimulator {
         })
     }
 
-    // All actions of one resource: what the answer says of an action is then about that resource alone.
-    async fn ask(&self, resource: &str, actions: Vec<&'static str>) -> Result<Vec<Refused>, CallError> {
+    // All actions of one resource, of which the same is known: what the answer says of an action is then about that alone.
+    async fn ask(&self, calls: &[&Permission]) -> Result<Vec<Refused>, CallError> {
+        let Some(first) = calls.first() else {
+            return Ok(Vec::new());
+        };
+        let resource = &first.resource;
+        let entries = first.context.iter().map(|(key, value)| {
+            ContextEntry::builder()
+                .context_key_name(key)
+                .context_key_type(ContextKeyTypeEnum::String)
+                .context_key_values(value)
+                .build()
+        });
+        let entries: Vec<ContextEntry> = entries.collect();
         let doing = format!("asking what {} may do to {resource}", self.role_arn);
         let answer = self
             .clients
             .client(None)
             .simulate_principal_policy()
             .policy_source_arn(&self.role_arn)
-            .set_action_names(Some(actions.iter().map(|action| (*action).to_owned()).collect()))
+            .set_action_names(Some(calls.iter().map(|call| call.action.to_owned()).collect()))
             .resource_arns(resource)
+            .set_context_entries((!entries.is_empty()).then_some(entries))
             .send()
             .await
             .map_err(|error| explain(&doing, Effect::Reads, CODES, &error))?;
@@ -67,11 +81,11 @@ impl PolicySimulator {
             return Err(CallError::new(CallErrorKind::Retryable, message));
         }
         let results = answer.evaluation_results();
-        let judged = actions.into_iter().filter_map(|action| {
-            let result = results.iter().find(|result| result.eval_action_name() == action);
+        let judged = calls.iter().filter_map(|call| {
+            let result = results.iter().find(|result| result.eval_action_name() == call.action);
             let depends_on = refusal(result?)?;
             Some(Refused {
-                permission: Permission::new(action, resource),
+                permission: (*call).clone(),
                 depends_on,
             })
         });
@@ -99,14 +113,17 @@ impl Permissions for PolicySimulator {
     }
 
     async fn refused(&self, calls: &[Permission]) -> Result<Vec<Refused>, CallError> {
-        let mut by_resource: BTreeMap<&str, Vec<&'static str>> = BTreeMap::new();
+        let mut by_resource: BTreeMap<_, Vec<&Permission>> = BTreeMap::new();
         for call in calls {
-            by_resource.entry(&call.resource).or_default().push(call.action);
+            by_resource
+                .entry((&call.resource, &call.context))
+                .or_default()
+                .push(call);
         }
         let mut refused = Vec::new();
         // One after another: IAM allows few calls a second, and nobody waits for this.
-        for (resource, actions) in by_resource {
-            refused.extend(self.ask(resource, actions).await?);
+        for calls in by_resource.values() {
+            refused.extend(self.ask(calls).await?);
         }
         Ok(refused)
     }

@@ -12,11 +12,12 @@ use aws_sdk_lambda::primitives::Blob;
 use aws_sdk_lambda::types::InvocationType;
 use serde_json::{Value, json};
 use understudy_core::control::Wake;
+use understudy_engine::actions::repeated;
 use understudy_engine::ports::{CallError, CallErrorKind, Functions};
 
 const CODES: Codes = Codes {
     not_found: &["ResourceNotFoundException"],
-    retryable: &["ResourceConflictException", "ResourceNotReadyException"],
+    retryable: repeated::LAMBDA,
 };
 
 /// How much of a function's error is repeated.

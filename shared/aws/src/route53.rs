@@ -27,7 +27,7 @@ use understudy_engine::ports::{CallError, CallErrorKind, Dns};
 
 const CODES: Codes = Codes {
     not_found: &["NoSuchHostedZone", "NoSuchChange"],
-    retryable: &["PriorRequestNotComplete", "Throttling"],
+    retryable: &[],
 };
 
 /// How long the comment of a batch may be.

@@ -11,16 +11,12 @@ use aws_sdk_sns::error::BuildError;
 use aws_sdk_sns::types::MessageAttributeValue;
 use serde_json::{Value, json};
 use understudy_core::report::Announcement;
+use understudy_engine::actions::repeated;
 use understudy_engine::ports::{CallError, CallErrorKind, Notifier};
 
 const CODES: Codes = Codes {
     not_found: &["NotFound", "NotFoundException"],
-    retryable: &[
-        "KMSThrottling",
-        "KMSThrottlingException",
-        "InternalError",
-        "InternalErrorException",
-    ],
+    retryable: repeated::SNS,
 };
 
 /// Topics.

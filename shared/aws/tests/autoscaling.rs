@@ -1,4 +1,7 @@
 //! Groups are read whole, and changed only where they are as expected.
+//!
+//! Tries steps: asg_capacity, asg_zones.
+//! Tries probes: auto_scaling_group.
 
 #![cfg(feature = "autoscaling")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]

@@ -1,4 +1,6 @@
 //! What set-up asks of RDS about subscriptions to events: what is read, compared and called.
+//!
+//! Tries steps: rds_event_subscription.
 
 #![cfg(feature = "rds")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]

@@ -1,4 +1,6 @@
 //! What set-up asks of RDS: what is read, what is compared before a call, and what is called.
+//!
+//! Tries steps: rds_read_replica, rds_multi_az.
 
 #![cfg(feature = "rds")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]

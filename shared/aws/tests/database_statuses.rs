@@ -1,4 +1,6 @@
 //! What RDS says about instances and clusters, and what it does not know.
+//!
+//! Tries probes: rds_instance, rds_cluster.
 
 #![cfg(feature = "rds")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]

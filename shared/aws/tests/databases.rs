@@ -1,4 +1,6 @@
 //! What steps ask of RDS and Aurora: what is read, what is compared before a call, and what is called.
+//!
+//! Tries steps: fence_source, open_destination, rds_reboot_failover, rds_cluster_failover, rds_global, rds_promote_replica.
 
 #![cfg(feature = "rds")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]

@@ -1,4 +1,6 @@
 //! What alarms are: read whole, replaced whole, and never written over what somebody else has made of them.
+//!
+//! Tries steps: metric_alarm.
 
 #![cfg(feature = "cloudwatch")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]

@@ -1,4 +1,6 @@
 //! Instances are started and stopped, addresses move, and nothing is taken from anybody.
+//!
+//! Tries steps: ec2_instance, elastic_ip.
 
 #![cfg(feature = "ec2")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]

@@ -1,4 +1,7 @@
 //! Weights are changed, and everything beside them stays.
+//!
+//! Tries steps: elb_weights.
+//! Tries probes: target_group.
 
 #![cfg(feature = "elbv2")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]

@@ -1,4 +1,6 @@
 //! Health checks are read whole and written where they differ.
+//!
+//! Tries steps: target_group_health.
 
 #![cfg(feature = "elbv2")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]

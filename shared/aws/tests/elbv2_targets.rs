@@ -1,4 +1,6 @@
 //! Targets come and go, each with its port.
+//!
+//! Tries steps: elb_targets.
 
 #![cfg(feature = "elbv2")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]

@@ -1,5 +1,7 @@
 //! What steps and set-up change at CloudWatch, Route 53 and Lambda, at an emulator that keeps what is written: what was
 //! set is what is read, what is not as expected is left alone, and what was there is restored.
+//!
+//! Tries steps: dns_signal, metric_alarm, dns_records, dns_failover_records, invoke.
 
 #![cfg(all(feature = "cloudwatch", feature = "route53", feature = "lambda"))]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]

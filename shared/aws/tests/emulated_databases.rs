@@ -3,6 +3,8 @@
 //!
 //! Not here, because no emulator has it: a reboot that changes the zone, a replica that forgets its source when it is
 //! promoted, a switchover that takes time. The scripted tests beside this one have these, and the fake has their meaning.
+//!
+//! Tries steps: fence_source, open_destination, rds_global, rds_promote_replica, rds_read_replica, rds_multi_az.
 
 #![cfg(feature = "rds")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]

@@ -1,6 +1,9 @@
 //! What the probe reads, at emulators that keep what is written: metrics as they were sent, clusters as they were made.
 //!
 //! It needs the pinned tools (`make tools`). What the emulators have not, the scripted tests beside this one have.
+//!
+//! Tries steps: rds_cluster_failover.
+//! Tries probes: rds_instance, rds_cluster, metric, dns_health_check.
 
 #![cfg(all(feature = "cloudwatch", feature = "rds"))]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]

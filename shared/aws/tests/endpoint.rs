@@ -1,4 +1,6 @@
 //! Real connections to servers of this very test.
+//!
+//! Tries probes: endpoint.
 
 #![cfg(feature = "endpoint")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]

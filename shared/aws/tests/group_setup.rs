@@ -1,4 +1,6 @@
 //! What set-up asks of EC2 Auto Scaling: only what is named is compared and sent, and policies are put back whole.
+//!
+//! Tries steps: asg_settings, asg_scaling_policy.
 
 #![cfg(feature = "autoscaling")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]

@@ -1,4 +1,6 @@
 //! Health checks of Route 53: found by their reference, made once, and changed only where they are as expected.
+//!
+//! Tries steps: dns_health_check.
 
 #![cfg(feature = "route53")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]

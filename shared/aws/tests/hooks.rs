@@ -1,4 +1,6 @@
 //! Users' functions: what they are sent, and what is made of each answer.
+//!
+//! Tries steps: invoke.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 

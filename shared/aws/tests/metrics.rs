@@ -1,4 +1,6 @@
 //! What CloudWatch is asked about metrics, and what each of its answers means.
+//!
+//! Tries probes: metric, dns_health_check.
 
 #![cfg(feature = "cloudwatch")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]

@@ -1,6 +1,9 @@
 //! The rooms of machines and targets at an emulator that keeps what is written: what was set is what is read.
 //!
 //! It needs the pinned tools (`make tools`). What the emulator has not, the scripted tests beside this one have.
+//!
+//! Tries steps: asg_capacity, asg_zones, asg_settings, asg_scaling_policy, ec2_instance, elastic_ip, elb_targets, dns_health_check.
+//! Tries probes: ec2, target_group, auto_scaling_group.
 
 #![cfg(all(feature = "autoscaling", feature = "ec2", feature = "elbv2", feature = "route53"))]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]

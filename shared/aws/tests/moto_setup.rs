@@ -1,6 +1,8 @@
 //! The health checks that setup adjusts, at an emulator that keeps what is written: what was set is what is read.
 //!
 //! Alarms are not here: CloudWatch speaks CBOR with this SDK, and the emulator does not.
+//!
+//! Tries steps: target_group_health.
 
 #![cfg(feature = "elbv2")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]

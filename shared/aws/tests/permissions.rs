@@ -22,6 +22,47 @@ fn ec2(status: u16, code: &str) -> Answer {
     says(status, body)
 }
 
+#[tokio::test]
+async fn the_end_of_an_association_is_rehearsed_by_its_id_and_never_of_another() {
+    let address = r"<DescribeAddressesResponse><addressesSet><item><allocationId>eipalloc-1</allocationId>
+        <associationId>eipassoc-1</associationId><instanceId>i-1</instanceId></item></addressesSet></DescribeAddressesResponse>";
+    let script = Script::new([says(200, address), ec2(412, "DryRunOperation"), says(200, address)]);
+    let compute = Ec2Compute::new(&script.config());
+    let rehearse = async |at: &str| {
+        let call = Rehearsal::Disassociate("eipalloc-1".into(), Association::with(at));
+        compute.rehearse(None, &call).await
+    };
+    rehearse("i-1").await.unwrap();
+    rehearse("i-2").await.unwrap();
+    let sent = script.sent();
+    let actions: Vec<Option<String>> = sent.iter().map(|sent| sent.field("Action")).collect();
+    let expected = ["DescribeAddresses", "DisassociateAddress", "DescribeAddresses"];
+    assert_eq!(actions, expected.map(|action| Some(action.to_owned())));
+    assert_eq!(sent[1].field("AssociationId").as_deref(), Some("eipassoc-1"));
+    assert_eq!(sent[1].field("DryRun").as_deref(), Some("true"));
+}
+
+#[tokio::test]
+async fn what_is_known_of_a_call_is_told_to_the_simulator() {
+    let put = "cloudwatch:PutMetricData";
+    let script = Script::new([
+        simulated(&[(put, "implicitDeny", "")]),
+        simulated(&[(put, "allowed", "")]),
+    ]);
+    let call = |namespace: &str| Permission::new(put, "*").with("cloudwatch:namespace", namespace);
+    let refused = simulator(&script)
+        .refused(&[call("Other"), call("Understudy/shop")])
+        .await
+        .unwrap();
+    assert_eq!(refused.len(), 1);
+    assert_eq!(refused[0].permission, call("Other"));
+    let sent = &script.sent()[0];
+    let entry = |field: &str| sent.field(&format!("ContextEntries.member.1.{field}"));
+    assert_eq!(entry("ContextKeyName").as_deref(), Some("cloudwatch:namespace"));
+    assert_eq!(entry("ContextKeyType").as_deref(), Some("string"));
+    assert_eq!(entry("ContextKeyValues.member.1").as_deref(), Some("Other"));
+}
+
 fn rehearsals() -> [(Rehearsal, &'static str); 3] {
     let ids = || vec!["i-1".to_owned(), "i-2".to_owned()];
     [

@@ -1,4 +1,6 @@
 //! Record sets are read whole and changed by compare-and-set.
+//!
+//! Tries steps: dns_records, dns_failover_records.
 
 #![cfg(feature = "route53")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]

@@ -1,4 +1,7 @@
 //! What EC2 and CloudWatch's alarms say, and what they do not know.
+//!
+//! Tries steps: wait_healthy.
+//! Tries probes: ec2, alarm.
 
 #![cfg(all(feature = "ec2", feature = "cloudwatch"))]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]

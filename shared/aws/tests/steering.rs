@@ -1,4 +1,6 @@
 //! What steers traffic: signals, zonal shifts, dials. What is sent, and what is made of each answer.
+//!
+//! Tries steps: dns_signal, zonal_shift, accelerator_dial.
 
 #![cfg(all(feature = "arczonalshift", feature = "cloudwatch", feature = "globalaccelerator"))]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]

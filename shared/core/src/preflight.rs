@@ -37,11 +37,12 @@ pub enum Weight {
 pub struct Concern {
     /// How much it weighs.
     pub weight: Weight,
-    /// The site towards which it counts.
+    /// The site towards which it counts; empty where it counts whatever the site.
+    #[serde(default)]
     pub to: String,
-    /// The step's path in the plan: `steps[2]`.
+    /// Its path in the plan: `steps[2]`, `probes[0]`.
     pub path: String,
-    /// The step's name.
+    /// The name of the step, probe or alarm.
     pub step: String,
     /// What was found, of what, and what to do.
     pub message: String,
@@ -50,7 +51,11 @@ pub struct Concern {
 impl Concern {
     /// One line for people.
     pub fn sentence(&self) -> String {
-        format!("{} ({}) towards {}: {}", self.path, self.step, self.to, self.message)
+        let towards = match self.to.as_str() {
+            "" => String::new(),
+            site => format!(" towards {site}"),
+        };
+        format!("{} ({}){towards}: {}", self.path, self.step, self.message)
     }
 }
 
@@ -91,7 +96,8 @@ impl Preflight {
 
     /// What would make a move to `to` fail.
     pub fn blocking<'a>(&'a self, to: &'a str) -> impl Iterator<Item = &'a Concern> {
-        let towards = move |concern: &&Concern| concern.weight == Weight::Blocks && concern.to == to;
+        let counts = move |concern: &Concern| concern.to.is_empty() || concern.to == to;
+        let towards = move |concern: &&Concern| concern.weight == Weight::Blocks && counts(concern);
         self.concerns.iter().filter(towards)
     }
 

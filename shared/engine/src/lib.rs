@@ -12,8 +12,10 @@
 //! - [`store`] reads and writes typed items by compare-and-set and recognises its own lost replies.
 //! - `sites` judges what is seen of a plan's sites, for decision and for gates.
 //! - [`probe`], [`decision`] and [`executor`] are what the functions run. The very same bodies run in tests.
+//! - [`actions`] is what is known of the IAM actions that they call: ARNs, conditions, codes that are tried again.
 //! - [`steps`] has one module for each kind of step: how it is read, applied and restored.
 
+pub mod actions;
 pub mod decision;
 pub mod executor;
 pub mod intake;

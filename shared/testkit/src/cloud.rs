@@ -20,7 +20,7 @@ use crate::faults::Faults;
 use crate::memory::MemoryTable;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, OnceLock};
 use understudy_core::control::{Control, Wake};
@@ -178,6 +178,7 @@ pub(crate) struct State {
     pub(crate) changes: Vec<Change>,
     pub(crate) taken: Taken,
     pub(crate) stack: Stack,
+    pub(crate) untagged: BTreeSet<String>,
     pub(crate) hooks: BTreeMap<String, Hook>,
 }
 

@@ -166,6 +166,7 @@ impl Compute for FakeCloud {
             Rehearsal::Start(_) => "ec2:StartInstances",
             Rehearsal::Stop(_) => "ec2:StopInstances",
             Rehearsal::Associate(..) => "ec2:AssociateAddress",
+            Rehearsal::Disassociate(..) => "ec2:DisassociateAddress",
         };
         if lock(&self.state).taken.contains_key(action) {
             let message = format!("{action}: UnauthorizedOperation; nothing was changed");
@@ -328,6 +329,11 @@ impl Groups for FakeCloud {
             }
         }
         reply.give("groups.groups", found)
+    }
+
+    async fn tags(&self, _region: Option<&str>, name: &str) -> Result<BTreeMap<String, String>, CallError> {
+        let reply = self.reach("groups.tags").await?;
+        reply.give("groups.tags", self.tags_of(name))
     }
 
     async fn resize(

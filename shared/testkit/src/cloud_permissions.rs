@@ -4,6 +4,7 @@ use crate::clock::lock;
 use crate::cloud::FakeCloud;
 use async_trait::async_trait;
 use std::collections::BTreeMap;
+use understudy_engine::actions::TAG;
 use understudy_engine::ports::{Account, CallError, Permission, Permissions, Refused};
 
 /// What is taken away: by action, with the condition keys that it hangs on.
@@ -24,6 +25,17 @@ impl FakeCloud {
         lock(&self.state).taken.insert(action.to_owned(), keys);
     }
 
+    /// The owner of this resource takes its tags off; every other carries the tag `understudy`.
+    pub fn untag(&self, resource: &str) {
+        lock(&self.state).untagged.insert(resource.to_owned());
+    }
+
+    pub(crate) fn tags_of(&self, resource: &str) -> BTreeMap<String, String> {
+        let tagged = !lock(&self.state).untagged.contains(resource);
+        let tag = || (TAG.to_owned(), "anything".to_owned());
+        tagged.then(tag).into_iter().collect()
+    }
+
     /// It has all of them again.
     pub fn give_permissions_back(&self) {
         lock(&self.state).taken.clear();
@@ -41,7 +53,13 @@ impl Permissions for FakeCloud {
         let refused = {
             let state = lock(&self.state);
             let judge = |call: &Permission| {
-                let depends_on = state.taken.get(call.action)?.clone();
+                let taken = state.taken.get(call.action)?;
+                // A condition on what is known holds.
+                let unknown = taken.iter().filter(|key| !call.context.contains_key(*key));
+                let depends_on: Vec<String> = unknown.cloned().collect();
+                if depends_on.is_empty() && !taken.is_empty() {
+                    return None;
+                }
                 let permission = call.clone();
                 Some(Refused { permission, depends_on })
             };

@@ -8,6 +8,7 @@ use crate::cloud::{FakeCloud, Lagging, Maturing, not_found};
 use crate::cloud_ports::{conflict, seen_after};
 use async_trait::async_trait;
 use jiff::SignedDuration;
+use std::collections::BTreeMap;
 use understudy_core::control::later;
 use understudy_core::plan::TargetId;
 use understudy_core::state::{HealthCheck, ResourceState, TargetWeight};
@@ -223,6 +224,11 @@ impl Traffic for FakeCloud {
         let delays = lock(&self.state).deregistration_delays.clone();
         let seconds = delays.get(target_group_arn).copied().unwrap_or(DRAINS_SECONDS);
         reply.give("traffic.deregistration_delay", seconds)
+    }
+
+    async fn tags(&self, _region: Option<&str>, arn: &str) -> Result<BTreeMap<String, String>, CallError> {
+        let reply = self.reach("traffic.tags").await?;
+        reply.give("traffic.tags", self.tags_of(arn))
     }
 
     async fn register(

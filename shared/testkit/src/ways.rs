@@ -64,6 +64,7 @@ passed_on! {
         ) -> Result<(), CallError>;
         async fn deregistration_delay(&self, region: Option<&str>, target_group_arn: &str) -> Result<u32, CallError>;
         async fn targets(&self, region: Option<&str>, target_group_arn: &str) -> Result<Vec<Target>, CallError>;
+        async fn tags(&self, region: Option<&str>, arn: &str) -> Result<BTreeMap<String, String>, CallError>;
         async fn register(
             &self,
             region: Option<&str>,
@@ -121,6 +122,7 @@ passed_on! {
 
     Groups as "groups" {
         async fn groups(&self, region: Option<&str>, names: &[String]) -> Result<Vec<AutoScalingGroup>, CallError>;
+        async fn tags(&self, region: Option<&str>, name: &str) -> Result<BTreeMap<String, String>, CallError>;
         async fn resize(
             &self,
             region: Option<&str>,

@@ -10,10 +10,13 @@ use understudy_core::health::Health;
 use understudy_core::preflight::{Preflight, Weight};
 use understudy_core::report::EventKind;
 use understudy_engine::ports::{CallErrorKind, Clock};
+use understudy_testkit::cloud::FakeCloud;
 use understudy_testkit::faults::Fault;
 use understudy_testkit::world::World;
 use understudy_testkit::world_oracle::violations;
-use understudy_testkit::world_plan::{BLUE_HOST, GREEN_GROUP, failover, furnish, really_at, sample_plan, shop};
+use understudy_testkit::world_plan::{
+    BLUE_HOST, GREEN_GROUP, OTHER_GROUP, failover, furnish, really_at, sample_plan, shop,
+};
 
 fn found(world: &World) -> Option<Preflight> {
     let item = world.table.peek_all("shop", "preflight").pop()?;
@@ -205,5 +208,96 @@ async fn a_plan_of_which_something_is_missing_says_so_by_its_path() {
     assert!(
         text.contains("preflight") && text.contains("steps[3] (address)"),
         "{status:#}"
+    );
+}
+
+#[tokio::test]
+async fn a_tag_that_is_there_is_looked_at_and_one_that_is_not_is_found() {
+    let mut plan = sample_plan("shop");
+    plan["steps"].as_array_mut().unwrap().push(
+        json!({"kind": "elb_targets", "name": "targets", "target_group_arn": OTHER_GROUP, "timeout_seconds": 60,
+               "targets": {"blue": [{"id": "i-0123456789abcdef0", "port": 80}], "green": [{"id": "i-0123456789abcdef1", "port": 80}]}}),
+    );
+    let world = World::new(69);
+    furnish(&world.cloud);
+    world
+        .cloud
+        .take_permission("elasticloadbalancing:RegisterTargets", &["aws:ResourceTag/understudy"]);
+    assert_eq!(world.put_plan(plan).await["ok"], true);
+    world.run_rounds(2).await;
+    assert_eq!(found(&world).unwrap().concerns, [], "it carries the tag");
+
+    world.cloud.untag(OTHER_GROUP);
+    assert_eq!(preflight(&world).await["ok"], false);
+    let blocking = blocking(&world);
+    assert_eq!(blocking.len(), 1, "{blocking:#?}");
+    for part in ["steps[3] (targets) towards green", OTHER_GROUP, "the tag understudy"] {
+        assert!(blocking[0].contains(part), "{part}: {blocking:#?}");
+    }
+}
+
+#[tokio::test]
+async fn what_a_plan_names_beside_its_steps_is_looked_at_and_holds_nothing_back() {
+    let world = shop(70).await;
+    world
+        .cloud
+        .put_target_health(GREEN_GROUP, FakeCloud::default_health_check());
+    let mut plan = sample_plan("shop");
+    plan["probes"]
+        .as_array_mut()
+        .unwrap()
+        .push(json!({"kind": "ec2", "name": "green-machine", "site": "green", "instance_id": "i-0123456789abcdef0"}));
+    plan["alarms"] = json!([{"alarm_name": "nobody-made-this", "site": "blue"}]);
+    plan["setup"] =
+        json!([{"kind": "target_group_health", "name": "check", "target_group_arn": GREEN_GROUP, "path": "/other"}]);
+    world
+        .cloud
+        .take_permission("elasticloadbalancing:ModifyTargetGroup", &[]);
+    let answer = world.put_plan(plan).await;
+    assert_eq!(answer["ok"], true, "{answer:#}");
+    world.deliver().await;
+    let made = found(&world).unwrap();
+    assert_eq!(blocking(&world), Vec::<String>::new());
+    let concerns: Vec<String> = made.concerns.iter().map(|concern| concern.sentence()).collect();
+    for part in [
+        "probes[2] (green-machine): ",
+        "alarms[0].alarm_name (nobody-made-this): ",
+        "setup[0] (check): it is not set up",
+        "setup[0] (check): the executor's role may not call elasticloadbalancing:ModifyTargetGroup",
+    ] {
+        assert!(
+            concerns.iter().any(|concern| concern.contains(part)),
+            "{part}: {concerns:#?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn what_is_in_another_account_is_told_by_its_path() {
+    let world = World::new(80);
+    furnish(&world.cloud);
+    let mut plan = sample_plan("shop");
+    let elsewhere = GREEN_GROUP.replace("000000000000", "111111111111");
+    world.cloud.put_targets(&elsewhere, &["healthy"]);
+    plan["probes"]
+        .as_array_mut()
+        .unwrap()
+        .push(json!({"kind": "target_group", "name": "green-targets", "site": "green", "target_group_arn": elsewhere}));
+    let answer = world.command(json!({"command": "validate", "plan": plan})).await;
+    assert_eq!(answer["ok"], false, "{answer:#}");
+    let problem = &answer["problems"][0];
+    assert_eq!(problem["path"], "probes[2].target_group_arn", "{answer:#}");
+    assert!(
+        problem["message"].as_str().unwrap().contains("account 111111111111"),
+        "{answer:#}"
+    );
+    world.put_plan(plan).await;
+    world.run_rounds(2).await;
+    let concerns = found(&world).unwrap().concerns;
+    assert!(
+        concerns
+            .iter()
+            .any(|concern| concern.path == "probes[2].target_group_arn"),
+        "{concerns:#?}"
     );
 }

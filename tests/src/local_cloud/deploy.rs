@@ -3,6 +3,8 @@
 //! What is up to date is not built again: `sam build` asks cargo, and cargo's fingerprints
 //! decide. Both commands run with the pinned tools first in `PATH`, root credentials of the
 //! emulator, and no configuration of the person who runs them.
+//!
+//! One thing is deployed otherwise than to AWS: [`WIDENED`].
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -30,6 +32,17 @@ exec 3<&0
 { cat <&3; kill -9 -$$; } > /dev/null 2>&1 &
 "$@" < /dev/null 3<&-
 "#;
+
+/// What the roles name and the emulator does not know: it looks for no resource in these calls and compares `*` with the
+/// role, which no ARN matches. Deployed here, they are granted on `*`; that the template scopes them is asserted on the
+/// template (`shared/testkit/tests/template`).
+const WIDENED: &[&str] = &[
+    "arn:${AWS::Partition}:route53:::change/*",
+    "arn:${AWS::Partition}:iam::${AWS::AccountId}:role/*-ExecutorRole-*",
+];
+/// What `sam build` has built, and the same as it is deployed here. Beside each other: paths in them are relative.
+const BUILT: &str = ".aws-sam/build/template.yaml";
+const DEPLOYED: &str = ".aws-sam/build/local-cloud.yaml";
 
 /// What is deployed, under which name.
 #[derive(Clone, Debug)]
@@ -153,10 +166,11 @@ impl LocalCloud {
         if options.build {
             self.sam("build", &[], progress).await?;
         }
+        widen()?;
         let mut arguments = vec![
             // Named, because `sam` would quietly pack the whole checkout if nothing were built.
             "--template-file".to_owned(),
-            ".aws-sam/build/template.yaml".to_owned(),
+            DEPLOYED.to_owned(),
             "--resolve-s3".to_owned(),
             "--no-confirm-changeset".to_owned(),
             "--no-fail-on-empty-changeset".to_owned(),
@@ -317,6 +331,34 @@ impl LocalCloud {
     }
 }
 
+/// Writes what was built as it is deployed here.
+fn widen() -> Result<(), CloudError> {
+    let (built, deployed) = (checkout().join(BUILT), checkout().join(DEPLOYED));
+    let reading = CloudError::system(format!("reading what was built, {}", built.display()));
+    let text = std::fs::read_to_string(&built).map_err(reading)?;
+    let widened = widened(text)?;
+    // Two stacks may be deployed at once: nobody must read half a file.
+    let own = deployed.with_extension(format!("{}.yaml", std::process::id()));
+    let writing = || CloudError::system(format!("writing what is deployed, {}", deployed.display()));
+    std::fs::write(&own, widened).map_err(writing())?;
+    std::fs::rename(&own, &deployed).map_err(writing())
+}
+
+fn widened(template: String) -> Result<String, CloudError> {
+    WIDENED.iter().try_fold(template, |text, arn| {
+        if !text.contains(arn) {
+            return Err(CloudError::missing(
+                format!("the built {BUILT}"),
+                format!("no resource {arn} in it"),
+            ));
+        }
+        let bare = text
+            .replace(&format!("'{arn}'"), arn)
+            .replace(&format!("\"{arn}\""), arn);
+        Ok(bare.replace(arn, "'*'"))
+    })
+}
+
 fn forward_lines(stream: Option<impl AsyncRead + Send + Unpin + 'static>, sender: tokio::sync::mpsc::Sender<String>) {
     let Some(stream) = stream else { return };
     tokio::spawn(async move {
@@ -328,4 +370,24 @@ fn forward_lines(stream: Option<impl AsyncRead + Send + Unpin + 'static>, sender
             }
         }
     });
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn only_what_the_emulator_does_not_know_is_widened_quoted_or_not() {
+        let built = format!(
+            "- Fn::Sub: {}\n- Fn::Sub: '{}'\n- Fn::Sub: arn:${{AWS::Partition}}:route53:::hostedzone/*\n",
+            WIDENED[0], WIDENED[1]
+        );
+        let expected = "- Fn::Sub: '*'\n- Fn::Sub: '*'\n- Fn::Sub: arn:${AWS::Partition}:route53:::hostedzone/*\n";
+        assert_eq!(widened(built).unwrap(), expected);
+        assert!(
+            widened("Resources: {}".to_owned()).is_err(),
+            "a list that is out of date is told"
+        );
+    }
 }

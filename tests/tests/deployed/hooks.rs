@@ -1,4 +1,6 @@
 //! A step that is a function of the user's: what it says counts.
+//!
+//! Tries steps: invoke.
 
 use super::{NO_GATE, forget, go_home, plan_named, put};
 use serde_json::{Value, json};

@@ -1,4 +1,6 @@
 //! What a plan's moves rest on is made by command, and taken back: on a stack that allows it.
+//!
+//! Tries steps: target_group_health, metric_alarm, dns_health_check, dns_failover_records, asg_settings.
 
 use super::{NO_GATE, effective, forget, plan_named, put};
 use aws_sdk_elasticloadbalancingv2::types::Tag;

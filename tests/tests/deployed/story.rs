@@ -1,4 +1,7 @@
 //! The demo's story, silently.
+//!
+//! Tries steps: elb_weights, dns_records, wait_healthy, asg_capacity, rds_cluster_failover.
+//! Tries probes: endpoint, auto_scaling_group, rds_instance.
 
 use super::{CHANGES, effective, forget};
 use understudy_testkit::proxy::Mark;

@@ -8,11 +8,12 @@ use crate::failure::{Codes, Effect, explain, within_one_call};
 use aws_sdk_rds::types::{EventSubscription as Described, Tag};
 use std::collections::BTreeMap;
 use understudy_core::state::EventSubscription;
+use understudy_engine::actions::repeated;
 use understudy_engine::ports::{CallError, CallErrorKind, SubscriptionFound};
 
 const CODES: Codes = Codes {
     not_found: &["SubscriptionNotFound", "SubscriptionNotFoundFault"],
-    retryable: &["InvalidEventSubscriptionState", "InvalidEventSubscriptionStateFault"],
+    retryable: repeated::RDS,
 };
 
 impl RdsSetup {

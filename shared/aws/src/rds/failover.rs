@@ -13,6 +13,7 @@ use aws_sdk_rds::config::Builder;
 use aws_sdk_rds::primitives::DateTime;
 use aws_sdk_rds::types::SourceType;
 use jiff::Timestamp;
+use understudy_engine::actions::repeated;
 use understudy_engine::ports::{
     CallError, CallErrorKind, DatabaseCluster, DatabaseFailover, DatabaseInstance, GlobalDatabase,
 };
@@ -24,12 +25,7 @@ const CODES: Codes = Codes {
         "DBClusterNotFoundFault",
         "GlobalClusterNotFoundFault",
     ],
-    retryable: &[
-        "InvalidDBInstanceState",
-        "InvalidDBInstanceStateFault",
-        "InvalidDBClusterStateFault",
-        "InvalidGlobalClusterStateFault",
-    ],
+    retryable: repeated::RDS,
 };
 
 /// Databases of RDS and Aurora, for steps.

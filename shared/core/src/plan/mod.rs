@@ -7,6 +7,7 @@
 //! Defaults are chosen to be slow rather than wrong: a site must be unhealthy by all of its probes, for
 //! half a minute, before anything moves by itself.
 
+mod account;
 mod fence;
 mod hours;
 mod lag;
@@ -18,6 +19,7 @@ mod stack;
 mod step;
 mod validate;
 
+pub use account::ForeignArn;
 pub use hours::{Hours, Weekday};
 pub use lag::LagSource;
 pub use parse::{PlanError, Problem, parse, parse_text};

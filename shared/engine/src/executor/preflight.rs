@@ -4,10 +4,16 @@
 //!    anything ([`may_look`])?
 //! 2. Each step is read as a move would read it: what is missing, refused or in a state that the step does not accept
 //!    blocks. An error that may pass is a warning, and has all be looked at again soon.
-//! 3. Each driver rehearses what reading does not tell; the rest of the calls goes to the policy simulator.
-//! 4. What was found is written to an item of its own. If what blocks has changed, people are told.
+//! 3. Each driver rehearses what reading does not tell; the rest of the calls goes to the policy simulator: those of a
+//!    planned move, of an unplanned one, and of their undo ([`permitted`]).
+//! 4. What no move changes is looked at, too: the resources of probes, alarms, and what setup makes ([`named`]). That is
+//!    never more than a warning.
+//! 5. What was found is written to an item of its own. If what blocks has changed, people are told.
 //!
 //! It takes no lease and writes nothing that the epoch protects but the announcement.
+
+mod named;
+mod permitted;
 
 use super::Executor;
 use crate::ports::{CallError, CallErrorKind, Permission};
@@ -15,7 +21,6 @@ use crate::sites;
 use crate::steps::{Finding, Goal, Reading, driver};
 use crate::store::ChangeError;
 use futures_util::stream::{self, StreamExt};
-use std::collections::BTreeSet;
 use std::convert::Infallible;
 use understudy_core::control::{Control, Wake};
 use understudy_core::decide::{Accepted, consequences};
@@ -36,12 +41,26 @@ struct Looked {
     permissions: Vec<Permission>,
     /// Whether everything could be read.
     complete: bool,
+    /// How much it may weigh at most: what no move does never blocks one.
+    at_most: Weight,
 }
 
 impl Looked {
+    // What could not be read: for good, or for now, which warns and has all be looked at again soon.
+    fn failed(&mut self, error: CallError) {
+        let passes = match error.kind {
+            CallErrorKind::Retryable | CallErrorKind::Lost | CallErrorKind::NotYet => true,
+            CallErrorKind::NotFound | CallErrorKind::Conflict | CallErrorKind::Refused => false,
+        };
+        self.complete &= !error.may_repeat();
+        let weight = if passes { Weight::Warns } else { Weight::Blocks };
+        self.findings.push(Finding::new(weight, error.message));
+    }
+
     fn concern(&self, finding: Finding) -> Concern {
         Concern {
-            weight: finding.weight,
+            // What weighs less comes behind.
+            weight: finding.weight.max(self.at_most),
             to: self.to.clone(),
             path: self.path.clone(),
             step: self.step.clone(),
@@ -93,12 +112,16 @@ impl Executor {
                 looks.push(self.look_at(plan, &control.active_site, to, index, step));
             }
         }
-        let looked: Vec<Looked> = stream::iter(looks).buffered(STEPS_AT_ONCE).collect().await;
+        let mut looked: Vec<Looked> = stream::iter(looks).buffered(STEPS_AT_ONCE).collect().await;
+        looked.extend(self.look_at_setup(plan, control).await);
         let mut complete = looked.iter().all(|look| look.complete);
         let mut concerns: Vec<Concern> = looked
             .iter()
             .flat_map(|look| look.findings.iter().map(|finding| look.concern(finding.clone())))
             .collect();
+        let (named, all_read) = self.look_at_named(plan).await;
+        concerns.extend(named);
+        complete &= all_read;
         match self.not_permitted(&looked).await {
             Ok(found) => concerns.extend(found),
             Err(error) => {
@@ -122,17 +145,14 @@ impl Executor {
 
     async fn look_at(&self, plan: &Plan, from: &str, to: &str, index: usize, step: &Step) -> Looked {
         let when = step.common().when;
-        let goal = Goal {
+        let styles = [Style::Unplanned, Style::Planned].into_iter();
+        let mut goals = styles.filter(|style| when.includes(*style)).map(|style| Goal {
             from: from.to_owned(),
             to: to.to_owned(),
-            style: if when.includes(Style::Unplanned) {
-                Style::Unplanned
-            } else {
-                Style::Planned
-            },
+            style,
             started_at: None,
             doing: None,
-        };
+        });
         let mut looked = Looked {
             to: to.to_owned(),
             path: format!("steps[{index}]"),
@@ -140,63 +160,28 @@ impl Executor {
             findings: Vec::new(),
             permissions: Vec::new(),
             complete: true,
+            at_most: Weight::Blocks,
         };
-        let driver = driver(&self.steps, plan, step, &goal);
-        let found = match driver.read(&goal).await {
+        let Some(goal) = goals.next() else { return looked };
+        let account = self.ports.permissions.account();
+        let reader = driver(&self.steps, plan, step, &goal);
+        let found = match reader.read(&goal).await {
             Ok(reading) => {
                 looked.findings.extend(told_by(&reading));
-                looked.permissions = driver.permissions(&goal, self.ports.permissions.account());
-                driver.rehearse(&goal, &reading).await
+                looked.permissions = reader.permissions(&goal, account);
+                for other in goals {
+                    let asked = driver(&self.steps, plan, step, &other).permissions(&other, account);
+                    looked.permissions.extend(asked);
+                }
+                reader.rehearse(&goal, &reading).await
             }
             Err(error) => Err(error),
         };
         match found {
             Ok(findings) => looked.findings.extend(findings),
-            Err(error) => {
-                looked.complete = !error.may_repeat();
-                let weight = match error.kind {
-                    CallErrorKind::Retryable | CallErrorKind::Lost | CallErrorKind::NotYet => Weight::Warns,
-                    CallErrorKind::NotFound | CallErrorKind::Conflict | CallErrorKind::Refused => Weight::Blocks,
-                };
-                looked.findings.push(Finding::new(weight, error.message));
-            }
+            Err(error) => looked.failed(error),
         }
         looked
-    }
-
-    // What the role does not allow. A grant that hangs on a tag can not be judged without the tag.
-    async fn not_permitted(&self, looked: &[Looked]) -> Result<Vec<Concern>, CallError> {
-        let all: BTreeSet<Permission> = looked.iter().flat_map(|look| look.permissions.clone()).collect();
-        if all.is_empty() {
-            return Ok(Vec::new());
-        }
-        let all: Vec<Permission> = all.into_iter().collect();
-        let refused = self.ports.permissions.refused(&all).await?;
-        let mut concerns = Vec::new();
-        for refused in refused {
-            let Permission { action, resource } = &refused.permission;
-            let finding = if refused.depends_on.is_empty() {
-                Finding::new(
-                    Weight::Blocks,
-                    format!(
-                        "the executor's role may not call {action} on {resource}; grant it with the stack's parameters"
-                    ),
-                )
-            } else {
-                Finding::new(
-                    Weight::Warns,
-                    format!(
-                        "{action} on {resource} is granted by a condition on {}, which was not looked at; see that it holds",
-                        refused.depends_on.join(", ")
-                    ),
-                )
-            };
-            let needing = looked
-                .iter()
-                .filter(|look| look.permissions.contains(&refused.permission));
-            concerns.extend(needing.map(|look| look.concern(finding.clone())));
-        }
-        Ok(concerns)
     }
 
     // What consent would say now: a guard of its own holds such a move back, so this is a warning ahead of time.

@@ -51,6 +51,23 @@ pub enum Question {
     },
 }
 
+/// Something that a plan names and that can not be used.
+pub(super) struct Missing {
+    /// Where the plan names it.
+    pub(super) path: String,
+    /// The name of the step, probe or alarm.
+    pub(super) name: String,
+    /// What is the matter.
+    pub(super) error: CallError,
+}
+
+impl Missing {
+    fn new(path: String, name: &str, error: CallError) -> Self {
+        let name = name.to_owned();
+        Self { path, name, error }
+    }
+}
+
 impl Executor {
     pub(super) async fn answer(&self, question: Value) -> Value {
         match serde_json::from_value(question) {
@@ -166,39 +183,42 @@ impl Executor {
         .await
     }
 
-    // Every resource that the plan names and that can not be found or read, with its path in the plan.
+    // Every resource that the plan names and that can not be found or read, or is another account's, with its path in the plan.
     async fn missing(&self, plan: &Plan) -> Vec<Value> {
-        let probes = plan.probes.iter().enumerate().map(|(index, probe)| async move {
-            self.probe_resource(plan, probe)
-                .await
-                .err()
-                .map(|error| (format!("probes[{index}]"), probe.name(), error))
-        });
         let steps = ("steps", &plan.steps);
         let named = [steps, ("setup", &plan.setup)]
             .into_iter()
             .flat_map(|(list, steps)| steps.iter().enumerate().map(move |(index, step)| (list, index, step)));
         let steps = named.map(|(list, index, step)| async move {
-            self.step_resources(plan, step)
-                .await
-                .err()
-                .map(|error| (format!("{list}[{index}]"), step.name(), error))
+            let missing = |error| Missing::new(format!("{list}[{index}]"), step.name(), error);
+            self.step_resources(plan, step).await.err().map(missing)
+        });
+        let (beside, steps) = futures_util::join!(self.missing_beside_steps(plan), join_all(steps));
+        let missing = beside.into_iter().chain(steps.into_iter().flatten());
+        let account = &self.ports.permissions.account().id;
+        let foreign = plan.of_other_accounts(account).into_iter();
+        let foreign =
+            foreign.map(|found| json!({"message": found.sentence(account), "path": found.path, "name": found.owner}));
+        missing
+            .map(|found| json!({"path": found.path, "name": found.name, "message": found.error.message}))
+            .chain(foreign)
+            .collect()
+    }
+
+    // The same of probes and alarms.
+    pub(super) async fn missing_beside_steps(&self, plan: &Plan) -> Vec<Missing> {
+        let probes = plan.probes.iter().enumerate().map(|(index, probe)| async move {
+            let missing = |error| Missing::new(format!("probes[{index}]"), probe.name(), error);
+            self.probe_resource(plan, probe).await.err().map(missing)
         });
         let alarms = plan.alarms.iter().enumerate().map(|(index, alarm)| async move {
             let region = alarm.region.as_deref().or(plan.region.as_deref());
+            let missing = |error| Missing::new(format!("alarms[{index}].alarm_name"), &alarm.alarm_name, error);
             let found = self.alarm_exists(plan, region, &alarm.alarm_name).await;
-            found
-                .err()
-                .map(|error| (format!("alarms[{index}].alarm_name"), alarm.alarm_name.as_str(), error))
+            found.err().map(missing)
         });
-        let (probes, steps, alarms) = futures_util::join!(join_all(probes), join_all(steps), join_all(alarms));
-        probes
-            .into_iter()
-            .chain(steps)
-            .chain(alarms)
-            .flatten()
-            .map(|(path, name, error)| json!({"path": path, "name": name, "message": error.message}))
-            .collect()
+        let (probes, alarms) = futures_util::join!(join_all(probes), join_all(alarms));
+        probes.into_iter().chain(alarms).flatten().collect()
     }
 
     // Reading the step for its first site reads all that it names; target groups are asked for one by one.
@@ -216,7 +236,7 @@ impl Executor {
 }
 
 // The goal of what moves nothing.
-fn at(site: &str) -> Goal {
+pub(super) fn at(site: &str) -> Goal {
     Goal {
         from: site.to_owned(),
         to: site.to_owned(),

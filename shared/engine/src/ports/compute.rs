@@ -26,6 +26,8 @@ pub enum Rehearsal {
     Stop(Vec<String>),
     /// Associating an address, by its allocation id.
     Associate(String, Association),
+    /// Ending its association, if it is this one.
+    Disassociate(String, Association),
 }
 
 /// EC2.

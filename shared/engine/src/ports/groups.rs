@@ -2,6 +2,7 @@
 
 use super::CallError;
 use async_trait::async_trait;
+use std::collections::BTreeMap;
 use understudy_core::state::GroupSize;
 
 /// An Auto Scaling group, as `DescribeAutoScalingGroups` says it.
@@ -26,6 +27,8 @@ pub struct AutoScalingGroup {
 pub trait Groups: Send + Sync {
     /// These groups, at most 100. Those that do not exist are not in the answer.
     async fn groups(&self, region: Option<&str>, names: &[String]) -> Result<Vec<AutoScalingGroup>, CallError>;
+    /// The tags of a group.
+    async fn tags(&self, region: Option<&str>, name: &str) -> Result<BTreeMap<String, String>, CallError>;
     /// Sets bounds and desired capacity in one call, if they are still `expected`.
     async fn resize(
         &self,

@@ -26,7 +26,7 @@ pub use group_setup::{GroupSetUp, GroupSetup};
 pub use groups::{AutoScalingGroup, Groups};
 pub use health_checks::{HealthCheckFound, HealthChecks};
 pub use hooks::{HookAnswer, HookFunction, Hooks};
-pub use permissions::{Account, Permission, Permissions, Refused};
+pub use permissions::{Account, Permission, Permissions, Refused, TagsOf};
 pub use steering::{Accelerators, ActiveShift, EndpointGroup, ShiftedResource, SignalMetric, Signals, ZonalShifts};
 pub use traffic::{Balanced, Dns, ForwardTarget, Target, Traffic};
 pub use understudy_core::judge::Datapoint;

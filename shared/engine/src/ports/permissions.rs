@@ -2,6 +2,7 @@
 
 use super::CallError;
 use async_trait::async_trait;
+use std::collections::BTreeMap;
 
 /// The account that Understudy runs in.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,8 +33,21 @@ impl Account {
 pub struct Permission {
     /// The action: `route53:ChangeResourceRecordSets`.
     pub action: &'static str,
-    /// The resource's ARN.
+    /// The resource's ARN, or `*` where AWS knows none.
     pub resource: String,
+    /// The condition keys whose values are known, with them: `cloudwatch:namespace`.
+    pub context: BTreeMap<String, String>,
+    /// Whose tags the policies may ask for, where somebody can look.
+    pub tags_of: Option<TagsOf>,
+}
+
+/// Something whose tags can be read.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum TagsOf {
+    /// A load balancer or a target group, by its ARN, in a Region.
+    Balancing(Option<String>, String),
+    /// An Auto Scaling group, by its name, in a Region.
+    Group(Option<String>, String),
 }
 
 impl Permission {
@@ -42,7 +56,23 @@ impl Permission {
         Self {
             action,
             resource: resource.into(),
+            context: BTreeMap::new(),
+            tags_of: None,
         }
+    }
+
+    /// The same, where this condition key has this value.
+    #[must_use]
+    pub fn with(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
+        self.context.insert(key.into(), value.into());
+        self
+    }
+
+    /// The same, which may be granted by a tag of this.
+    #[must_use]
+    pub fn tagged(mut self, tags_of: TagsOf) -> Self {
+        self.tags_of = Some(tags_of);
+        self
     }
 }
 

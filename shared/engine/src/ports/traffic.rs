@@ -2,6 +2,7 @@
 
 use super::CallError;
 use async_trait::async_trait;
+use std::collections::BTreeMap;
 use understudy_core::plan::TargetId;
 use understudy_core::state::{HealthCheck, RecordChange, RecordSet, TargetWeight};
 
@@ -56,6 +57,8 @@ pub trait Traffic: Send + Sync {
     async fn deregistration_delay(&self, region: Option<&str>, target_group_arn: &str) -> Result<u32, CallError>;
     /// The targets of a group.
     async fn targets(&self, region: Option<&str>, target_group_arn: &str) -> Result<Vec<Target>, CallError>;
+    /// The tags of a load balancer or a target group.
+    async fn tags(&self, region: Option<&str>, arn: &str) -> Result<BTreeMap<String, String>, CallError>;
     /// Registers targets. One that is registered stays as it is; one that drains is taken back.
     async fn register(
         &self,

@@ -17,6 +17,7 @@
 //! lost shows the newer item, which is then counted on instead.
 
 mod check;
+pub mod facts;
 mod lag;
 mod observations;
 mod preflight;

@@ -9,7 +9,7 @@
 //! and writes them all. Its API lies in us-west-2 whatever the plan's Region, and is control plane.
 
 use super::{Driver, Facts, Goal, Plane, Reading, StepPorts, foreign_state};
-use crate::ports::{Accelerators, CallError};
+use crate::ports::{Accelerators, Account, CallError, Permission};
 use async_trait::async_trait;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -134,6 +134,11 @@ impl Driver for AcceleratorDialDriver {
         let opens = next_dial(current, into)
             .is_some_and(|(arn, wanted)| current.get(arn).is_some_and(|now| wanted.raises(now)));
         Ok(reading.hold.clone().filter(|_| !opens))
+    }
+
+    fn permissions(&self, _goal: &Goal, _account: &Account) -> Vec<Permission> {
+        let ask = |arn: &String| Permission::new("globalaccelerator:UpdateEndpointGroup", arn);
+        self.groups().into_iter().map(ask).collect()
     }
 
     fn calls(&self, from: &ResourceState, into: &ResourceState) -> Vec<String> {

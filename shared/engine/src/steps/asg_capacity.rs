@@ -144,8 +144,15 @@ impl Driver for AsgCapacityDriver {
 
     fn permissions(&self, goal: &Goal, account: &Account) -> Vec<Permission> {
         let name = self.step.groups.get(&goal.to).into_iter();
-        name.map(|name| group_permission(account, self.region_of(&goal.to), name))
-            .collect()
+        name.map(|name| {
+            group_permission(
+                account,
+                "autoscaling:UpdateAutoScalingGroup",
+                self.region_of(&goal.to),
+                name,
+            )
+        })
+        .collect()
     }
 
     fn calls(&self, _from: &ResourceState, into: &ResourceState) -> Vec<String> {

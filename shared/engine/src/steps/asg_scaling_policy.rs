@@ -3,8 +3,8 @@
 //! `PutScalingPolicy` replaces a policy of the same name, whole. So the pre-state is the whole policy, or none, and a
 //! policy of a kind that is not carried (target tracking, predictive) is refused by its name: undo could not restore it.
 
-use super::{Driver, Facts, Goal, Plane, Reading, StepPorts, foreign_state};
-use crate::ports::{CallError, GroupSetup};
+use super::{Driver, Facts, Goal, Plane, Reading, StepPorts, foreign_state, group_permission};
+use crate::ports::{Account, CallError, GroupSetup, Permission};
 use async_trait::async_trait;
 use std::sync::Arc;
 use understudy_core::plan::AsgScalingPolicy;
@@ -47,7 +47,8 @@ impl Driver for AsgScalingPolicyDriver {
     fn facts(&self) -> Facts {
         Facts {
             plane: Plane::Control,
-            reads: &["autoscaling:DescribePolicies"],
+            // The group for its tags, in preflight.
+            reads: &["autoscaling:DescribePolicies", "autoscaling:DescribeAutoScalingGroups"],
             changes: &["autoscaling:PutScalingPolicy", "autoscaling:DeletePolicy"],
         }
     }
@@ -84,6 +85,14 @@ impl Driver for AsgScalingPolicyDriver {
             None => return Err(foreign_state("asg_scaling_policy")),
         }
         Ok(None)
+    }
+
+    fn permissions(&self, _goal: &Goal, account: &Account) -> Vec<Permission> {
+        let (region, name) = (self.region.as_deref(), &self.step.auto_scaling_group_name);
+        let changes = self.facts().changes.iter();
+        changes
+            .map(|action| group_permission(account, action, region, name))
+            .collect()
     }
 
     fn calls(&self, from: &ResourceState, into: &ResourceState) -> Vec<String> {

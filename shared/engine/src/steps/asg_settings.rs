@@ -4,8 +4,8 @@
 //! subnets or by zones, and a step that names the other of the two is refused: there would be no way back. Like after a
 //! change of zones, it has worked when as many instances are in service as the group's minimum promises.
 
-use super::{Driver, Facts, Goal, Plane, Reading, StepPorts, foreign_state, not_found};
-use crate::ports::{CallError, GroupSetUp, GroupSetup};
+use super::{Driver, Facts, Goal, Plane, Reading, StepPorts, foreign_state, group_permission, not_found};
+use crate::ports::{Account, CallError, GroupSetUp, GroupSetup, Permission};
 use async_trait::async_trait;
 use std::sync::Arc;
 use understudy_core::plan::AsgSettings;
@@ -90,6 +90,16 @@ impl Driver for AsgSettingsDriver {
             .set_settings(self.region.as_deref(), name, from, into)
             .await?;
         Ok(None)
+    }
+
+    fn permissions(&self, _goal: &Goal, account: &Account) -> Vec<Permission> {
+        let (region, name) = (self.region.as_deref(), &self.step.auto_scaling_group_name);
+        vec![group_permission(
+            account,
+            "autoscaling:UpdateAutoScalingGroup",
+            region,
+            name,
+        )]
     }
 
     fn calls(&self, _from: &ResourceState, into: &ResourceState) -> Vec<String> {

@@ -83,7 +83,12 @@ impl Driver for AsgZonesDriver {
 
     fn permissions(&self, _goal: &Goal, account: &Account) -> Vec<Permission> {
         let name = &self.step.auto_scaling_group_name;
-        vec![group_permission(account, self.region.as_deref(), name)]
+        vec![group_permission(
+            account,
+            "autoscaling:UpdateAutoScalingGroup",
+            self.region.as_deref(),
+            name,
+        )]
     }
 
     fn calls(&self, _from: &ResourceState, into: &ResourceState) -> Vec<String> {

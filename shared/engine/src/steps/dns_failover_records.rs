@@ -7,7 +7,7 @@
 use super::dns_health_check::reference_prefix;
 use super::zone::{PROPAGATION, Zone};
 use super::{Driver, Facts, Goal, Plane, Reading, StepPorts};
-use crate::ports::{CallError, HealthChecks};
+use crate::ports::{Account, CallError, HealthChecks, Permission};
 use async_trait::async_trait;
 use jiff::SignedDuration;
 use std::sync::Arc;
@@ -103,6 +103,10 @@ impl Driver for DnsFailoverRecordsDriver {
 
     fn propagation(&self) -> Option<SignedDuration> {
         Some(PROPAGATION)
+    }
+
+    fn permissions(&self, _goal: &Goal, account: &Account) -> Vec<Permission> {
+        vec![self.zone.permission(account)]
     }
 
     fn calls(&self, from: &ResourceState, into: &ResourceState) -> Vec<String> {

@@ -10,7 +10,7 @@
 //! that somebody has changed meanwhile. A teardown leaves one alone, too, whose tag names another plan by then.
 
 use super::{Driver, Facts, Goal, PLAN_TAG, Plane, Reading, StepPorts, foreign_state, setup_tags, tagged_as_others};
-use crate::ports::{CallError, HealthCheckFound, HealthChecks};
+use crate::ports::{Account, CallError, HealthCheckFound, HealthChecks, Permission};
 use async_trait::async_trait;
 use jiff::Timestamp;
 use sha2::{Digest, Sha256};
@@ -189,6 +189,17 @@ impl Driver for DnsHealthCheckDriver {
         };
         let named = found.made_by.as_deref()?;
         tagged_as_others("the health check", &self.plan, Some(named))
+    }
+
+    // Its id is known once it is made, and nothing that a policy could know: any will do.
+    fn permissions(&self, _goal: &Goal, account: &Account) -> Vec<Permission> {
+        let unique = "00000000-0000-0000-0000-000000000000";
+        let arn = account.global_arn("route53", &format!("healthcheck/{unique}"));
+        let ask = |action: &'static &'static str| match *action {
+            "route53:CreateHealthCheck" => Permission::new(action, "*"),
+            action => Permission::new(action, &arn),
+        };
+        self.facts().changes.iter().map(ask).collect()
     }
 
     fn calls(&self, from: &ResourceState, into: &ResourceState) -> Vec<String> {

@@ -94,8 +94,7 @@ impl Driver for DnsRecordsDriver {
     }
 
     fn permissions(&self, _goal: &Goal, account: &Account) -> Vec<Permission> {
-        let zone = account.global_arn("route53", &format!("hostedzone/{}", self.step.hosted_zone_id));
-        vec![Permission::new("route53:ChangeResourceRecordSets", zone)]
+        vec![self.zone.permission(account)]
     }
 
     fn calls(&self, from: &ResourceState, into: &ResourceState) -> Vec<String> {

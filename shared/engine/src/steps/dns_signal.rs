@@ -16,7 +16,7 @@
 //!    Route 53 puts it once a minute: `GetHealthCheckStatus` may be called once a second in a whole account.
 
 use super::{Driver, Facts, Goal, Plane, Reading, StepPorts, foreign_state, not_found};
-use crate::ports::{Alarms, CallError, Clock, MetricQuery, Metrics, SignalMetric, Signals};
+use crate::ports::{Account, Alarms, CallError, Clock, MetricQuery, Metrics, Permission, SignalMetric, Signals};
 use async_trait::async_trait;
 use jiff::SignedDuration;
 use std::collections::BTreeMap;
@@ -192,6 +192,11 @@ impl Driver for DnsSignalDriver {
 
     fn read_lag(&self) -> SignedDuration {
         ALARM_LAG
+    }
+
+    fn permissions(&self, _goal: &Goal, _account: &Account) -> Vec<Permission> {
+        let call = Permission::new("cloudwatch:PutMetricData", "*");
+        vec![call.with("cloudwatch:namespace", &self.step.namespace)]
     }
 
     fn calls(&self, _from: &ResourceState, into: &ResourceState) -> Vec<String> {

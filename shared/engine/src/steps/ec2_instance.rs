@@ -113,11 +113,11 @@ impl Driver for Ec2InstanceDriver {
     async fn rehearse(&self, goal: &Goal, _reading: &Reading) -> Result<Vec<Finding>, CallError> {
         let ids: Vec<String> = wanted_power(&self.step, &goal.from, &goal.to).into_keys().collect();
         let region = self.region_of(&ids);
-        let call = match self.step.action {
-            InstanceAction::Start => Rehearsal::Start(ids.clone()),
-            InstanceAction::Stop => Rehearsal::Stop(ids.clone()),
-        };
-        self.compute.rehearse(region, &call).await.map(|()| Vec::new())
+        // Either is the other's undo.
+        for call in [Rehearsal::Start(ids.clone()), Rehearsal::Stop(ids.clone())] {
+            self.compute.rehearse(region, &call).await?;
+        }
+        Ok(Vec::new())
     }
 
     fn calls(&self, from: &ResourceState, into: &ResourceState) -> Vec<String> {

@@ -106,12 +106,16 @@ impl Driver for ElasticIpDriver {
     }
 
     async fn rehearse(&self, _goal: &Goal, reading: &Reading) -> Result<Vec<Finding>, CallError> {
-        let Some(wanted) = association_of(&reading.wanted).flatten() else {
-            return Ok(Vec::new());
-        };
-        let call = Rehearsal::Associate(self.step.allocation_id.clone(), wanted.clone());
-        let tried = self.compute.rehearse(self.region.as_deref(), &call).await;
-        tried.map(|()| Vec::new())
+        let (region, address) = (self.region.as_deref(), &self.step.allocation_id);
+        if let Some(wanted) = association_of(&reading.wanted).flatten() {
+            let call = Rehearsal::Associate(address.clone(), wanted.clone());
+            self.compute.rehearse(region, &call).await?;
+        }
+        if let Some(found) = association_of(&reading.current).flatten() {
+            let call = Rehearsal::Disassociate(address.clone(), found.clone());
+            self.compute.rehearse(region, &call).await?;
+        }
+        Ok(Vec::new())
     }
 
     fn calls(&self, from: &ResourceState, into: &ResourceState) -> Vec<String> {

@@ -10,7 +10,7 @@
 //! under way: what it brings back may be what had failed. A target that drains counts as deregistered; registering
 //! takes it back. `RegisterTargets` and `DeregisterTargets` may be repeated without harm.
 
-use super::{Driver, Facts, Finding, Goal, Plane, Reading, StepPorts, foreign_state};
+use super::{Driver, Facts, Finding, Goal, Plane, Reading, StepPorts, balancing_permission, foreign_state};
 use crate::ports::{Account, CallError, Permission, Target, Traffic};
 use async_trait::async_trait;
 use std::collections::BTreeSet;
@@ -58,9 +58,11 @@ impl Driver for ElbTargetsDriver {
     fn facts(&self) -> Facts {
         Facts {
             plane: Plane::Control,
+            // The tags in preflight: whether the role may change the group hangs on one.
             reads: &[
                 "elasticloadbalancing:DescribeTargetHealth",
                 "elasticloadbalancing:DescribeTargetGroupAttributes",
+                "elasticloadbalancing:DescribeTags",
             ],
             changes: &[
                 "elasticloadbalancing:RegisterTargets",
@@ -156,9 +158,11 @@ impl Driver for ElbTargetsDriver {
     }
 
     fn permissions(&self, _goal: &Goal, _account: &Account) -> Vec<Permission> {
-        let arn = &self.step.target_group_arn;
+        let (region, arn) = (self.region.as_deref(), &self.step.target_group_arn);
         let changes = self.facts().changes.iter();
-        changes.map(|action| Permission::new(action, arn)).collect()
+        changes
+            .map(|action| balancing_permission(action, region, arn))
+            .collect()
     }
 
     fn calls(&self, from: &ResourceState, into: &ResourceState) -> Vec<String> {

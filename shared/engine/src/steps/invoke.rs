@@ -13,7 +13,7 @@
 //! away an executor that has been overtaken.
 
 use super::{Driver, Facts, Goal, Plane, Reading, StepPorts, foreign_state};
-use crate::ports::{CallError, CallErrorKind, HookAnswer, HookFunction, Hooks};
+use crate::ports::{Account, CallError, CallErrorKind, HookAnswer, HookFunction, Hooks, Permission};
 use async_trait::async_trait;
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -110,6 +110,16 @@ impl Driver for InvokeDriver {
                 Err(CallError::new(CallErrorKind::Refused, why))
             }
         }
+    }
+
+    fn permissions(&self, _goal: &Goal, account: &Account) -> Vec<Permission> {
+        let function = self.step.qualified();
+        let arn = if function.starts_with("arn:") {
+            function
+        } else {
+            account.arn("lambda", self.region.as_deref(), &format!("function:{function}"))
+        };
+        vec![Permission::new("lambda:InvokeFunction", arn)]
     }
 
     fn calls(&self, _from: &ResourceState, into: &ResourceState) -> Vec<String> {

@@ -9,7 +9,7 @@
 use super::{
     Driver, Facts, Finding, Goal, Plane, Reading, StepPorts, foreign_state, own_topic, setup_tags, tagged_as_others,
 };
-use crate::ports::{AlarmDefinitions, CallError, Clock, GroupSetup, Metrics, Traffic};
+use crate::ports::{Account, AlarmDefinitions, CallError, Clock, GroupSetup, Metrics, Permission, Traffic};
 use crate::silence::has_spoken;
 use async_trait::async_trait;
 use std::sync::Arc;
@@ -208,6 +208,16 @@ impl Driver for MetricAlarmDriver {
             (None, None) => {}
         }
         Ok(None)
+    }
+
+    fn permissions(&self, _goal: &Goal, account: &Account) -> Vec<Permission> {
+        let arn = account.arn(
+            "cloudwatch",
+            self.region.as_deref(),
+            &format!("alarm:{}", self.step.alarm_name),
+        );
+        let changes = self.facts().changes.iter();
+        changes.map(|action| Permission::new(action, &arn)).collect()
     }
 
     // An alarm that can never fire is worse than none: somebody relies on it.

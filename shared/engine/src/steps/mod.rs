@@ -34,7 +34,7 @@ mod zonal_shift;
 mod zone;
 use crate::ports::{
     Accelerators, Account, AlarmDefinitions, Alarms, CallError, Clock, Compute, DatabaseFailover, DatabaseSetup, Dns,
-    GroupSetup, Groups, HealthChecks, Hooks, Metrics, Permission, Signals, Traffic, ZonalShifts,
+    GroupSetup, Groups, HealthChecks, Hooks, Metrics, Permission, Signals, TagsOf, Traffic, ZonalShifts,
 };
 use crate::store::Store;
 use async_trait::async_trait;
@@ -43,7 +43,7 @@ use serde::Serialize;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use understudy_core::execution::{Direction, StepRun, Style};
-use understudy_core::plan::{FenceBy, Plan, Step, StepCommon};
+use understudy_core::plan::{FenceBy, Plan, Step};
 use understudy_core::preflight::Weight;
 use understudy_core::state::ResourceState;
 
@@ -281,8 +281,8 @@ pub trait Driver: Send + Sync {
         let _ = (goal, reading);
         Ok(Vec::new())
     }
-    /// The changing calls that such a move makes, as the executor's role must allow them: for the policy simulator, so none
-    /// that [`Driver::rehearse`] has tried.
+    /// The changing calls that such a move makes, and those that undo it, as the executor's role must allow them: for the
+    /// policy simulator, so none that [`Driver::rehearse`] has tried.
     fn permissions(&self, goal: &Goal, account: &Account) -> Vec<Permission> {
         let _ = (goal, account);
         Vec::new()
@@ -402,14 +402,18 @@ fn region_of_site<'a>(regions: &'a BTreeMap<String, String>, site: &str, step: O
     regions.get(site).or(step).map(String::as_str)
 }
 
-// To change an Auto Scaling group. The unique part of its ARN is nothing that a policy could know, so any will do.
-fn group_permission(account: &Account, region: Option<&str>, name: &str) -> Permission {
+// To do this to an Auto Scaling group. The unique part of its ARN is nothing that a policy could know, so any will do.
+fn group_permission(account: &Account, action: &'static str, region: Option<&str>, name: &str) -> Permission {
     let unique = "00000000-0000-0000-0000-000000000000";
     let resource = format!("autoScalingGroup:{unique}:autoScalingGroupName/{name}");
-    Permission::new(
-        "autoscaling:UpdateAutoScalingGroup",
-        account.arn("autoscaling", region, &resource),
-    )
+    let tags_of = TagsOf::Group(region.map(str::to_owned), name.to_owned());
+    Permission::new(action, account.arn("autoscaling", region, &resource)).tagged(tags_of)
+}
+
+// To do this to a load balancer or a target group.
+fn balancing_permission(action: &'static str, region: Option<&str>, arn: &str) -> Permission {
+    let tags_of = TagsOf::Balancing(region.map(str::to_owned), arn.to_owned());
+    Permission::new(action, arn).tagged(tags_of)
 }
 
 // The topic that is told by what is made: the plan's, or else the stack's own, if what is in this Region can reach it. AWS
@@ -421,11 +425,11 @@ fn own_topic(ports: &StepPorts, plan: &Plan, region: Option<&str>) -> Option<Str
 }
 
 /// The tag that says which plan made something.
-const PLAN_TAG: &str = "understudy";
+const PLAN_TAG: &str = crate::actions::TAG;
 
 // What is made says so: of which plan, and which item of its setup (or step of its moves).
 fn setup_tags(plan: &str, item: &str) -> Vec<(String, String)> {
-    let tags = [(PLAN_TAG, plan), ("understudy-setup", item)];
+    let tags = [(PLAN_TAG, plan), (crate::actions::SETUP_TAG, item)];
     tags.map(|(key, value)| (key.to_owned(), value.to_owned())).into()
 }
 

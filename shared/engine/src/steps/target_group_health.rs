@@ -3,8 +3,8 @@
 //! `ModifyTargetGroup` changes what it is given and leaves the rest, and has no version: the port reads the health check,
 //! compares it with what is expected, and sends only what differs. Undo is the same with the old values.
 
-use super::{Driver, Facts, Goal, Plane, Reading, StepPorts, foreign_state};
-use crate::ports::{CallError, Traffic};
+use super::{Driver, Facts, Goal, Plane, Reading, StepPorts, balancing_permission, foreign_state};
+use crate::ports::{Account, CallError, Permission, Traffic};
 use async_trait::async_trait;
 use std::sync::Arc;
 use understudy_core::plan::TargetGroupHealth;
@@ -31,7 +31,10 @@ impl Driver for TargetGroupHealthDriver {
     fn facts(&self) -> Facts {
         Facts {
             plane: Plane::Control,
-            reads: &["elasticloadbalancing:DescribeTargetGroups"],
+            reads: &[
+                "elasticloadbalancing:DescribeTargetGroups",
+                "elasticloadbalancing:DescribeTags",
+            ],
             changes: &["elasticloadbalancing:ModifyTargetGroup"],
         }
     }
@@ -66,6 +69,15 @@ impl Driver for TargetGroupHealthDriver {
             .set_health_check(self.region.as_deref(), &self.step.target_group_arn, from, into)
             .await?;
         Ok(None)
+    }
+
+    fn permissions(&self, _goal: &Goal, _account: &Account) -> Vec<Permission> {
+        let (region, arn) = (self.region.as_deref(), &self.step.target_group_arn);
+        vec![balancing_permission(
+            "elasticloadbalancing:ModifyTargetGroup",
+            region,
+            arn,
+        )]
     }
 
     fn calls(&self, from: &ResourceState, into: &ResourceState) -> Vec<String> {

@@ -14,8 +14,8 @@
 //! 4. One that has ended by itself reads as none. Undo starts a shift that was cancelled anew, to end when it would have,
 //!    and sets one that was extended back to its old end; to the minute, as the service takes it.
 
-use super::{Driver, Facts, Goal, Plane, Reading, StepPorts, foreign_state};
-use crate::ports::{ActiveShift, CallError, Clock, ShiftedResource, ZonalShifts};
+use super::{Driver, Facts, Goal, Plane, Reading, StepPorts, balancing_permission, foreign_state};
+use crate::ports::{Account, ActiveShift, CallError, Clock, Permission, ShiftedResource, ZonalShifts};
 use async_trait::async_trait;
 use std::sync::Arc;
 use understudy_core::plan::{Plan, ZonalShift};
@@ -99,7 +99,11 @@ impl Driver for ZonalShiftDriver {
     fn facts(&self) -> Facts {
         Facts {
             plane: Plane::Data,
-            reads: &["arc-zonal-shift:GetManagedResource"],
+            // The tags in preflight: whether the role may shift a load balancer hangs on one.
+            reads: &[
+                "arc-zonal-shift:GetManagedResource",
+                "elasticloadbalancing:DescribeTags",
+            ],
             changes: &[
                 "arc-zonal-shift:StartZonalShift",
                 "arc-zonal-shift:UpdateZonalShift",
@@ -173,6 +177,20 @@ impl Driver for ZonalShiftDriver {
 
     fn is_last_call(&self, from: &ResourceState, into: &ResourceState) -> bool {
         !takes_two(from, into)
+    }
+
+    // Of a group, ARC compares the ARN by a key of its own.
+    fn permissions(&self, _goal: &Goal, _account: &Account) -> Vec<Permission> {
+        let (region, arn) = (self.region.as_deref(), &self.step.resource_identifier);
+        let ask = |action: &'static &'static str| {
+            let call = if arn.contains(":loadbalancer/") {
+                balancing_permission(action, region, arn)
+            } else {
+                Permission::new(action, "*")
+            };
+            call.with("arc-zonal-shift:ResourceIdentifier", arn)
+        };
+        self.facts().changes.iter().map(ask).collect()
     }
 
     fn calls(&self, from: &ResourceState, into: &ResourceState) -> Vec<String> {

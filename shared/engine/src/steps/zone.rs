@@ -10,7 +10,7 @@
 //! [`PROPAGATION`] from when the record first reads back, and records that nobody confirmed it.
 
 use super::foreign_state;
-use crate::ports::{CallError, CallErrorKind, Dns};
+use crate::ports::{Account, CallError, CallErrorKind, Dns, Permission};
 use jiff::SignedDuration;
 use std::sync::Arc;
 use understudy_core::plan::DNS_PROPAGATION_SECONDS;
@@ -48,6 +48,12 @@ impl Zone {
             return Ok(None);
         }
         self.dns.change_records(&self.id, &changes, comment).await.map(Some)
+    }
+
+    /// To change its records.
+    pub(super) fn permission(&self, account: &Account) -> Permission {
+        let arn = account.global_arn("route53", &format!("hostedzone/{}", self.id));
+        Permission::new("route53:ChangeResourceRecordSets", arn)
     }
 
     pub(super) fn calls(&self, from: &ResourceState, into: &ResourceState) -> Vec<String> {

@@ -147,17 +147,15 @@ impl Driver for GlobalDriver {
     }
 
     fn permissions(&self, goal: &Goal, account: &Account) -> Vec<Permission> {
-        let action = match goal.style {
-            Style::Planned => "rds:SwitchoverGlobalCluster",
-            Style::Unplanned => "rds:FailoverGlobalCluster",
-        };
+        // Undo is always a switchover.
+        let failover = (goal.style == Style::Unplanned).then_some("rds:FailoverGlobalCluster");
         let id = &self.step.global_cluster_identifier;
         // The ARN of a global database has no Region, and AWS wants its clusters' too.
         let global = account.arn("rds", Some(""), &format!("global-cluster:{id}"));
-        let clusters = self.step.clusters.values().cloned();
-        clusters
-            .chain([global])
-            .map(|arn| Permission::new(action, arn))
+        let arns: Vec<&String> = self.step.clusters.values().chain([&global]).collect();
+        let actions = failover.into_iter().chain(["rds:SwitchoverGlobalCluster"]);
+        actions
+            .flat_map(|action| arns.iter().map(move |arn| Permission::new(action, *arn)))
             .collect()
     }
 

@@ -5,8 +5,8 @@
 //! so it is not made where anything else is: nobody has asked for that now.
 
 use super::super::{Driver, Facts, Goal, Plane, Reading, StepPorts, foreign_state, not_found};
-use super::not_available;
-use crate::ports::{CallError, DatabaseSetup};
+use super::{instance_permission, not_available};
+use crate::ports::{Account, CallError, DatabaseSetup, Permission};
 use async_trait::async_trait;
 use std::sync::Arc;
 use understudy_core::plan::RdsMultiAz;
@@ -100,6 +100,11 @@ impl Driver for MultiAzDriver {
         };
         let is_known = now.multi_az == from.multi_az || now.multi_az == into.multi_az;
         is_known && !into.in_window
+    }
+
+    fn permissions(&self, _goal: &Goal, account: &Account) -> Vec<Permission> {
+        let (region, id) = (self.region.as_deref(), &self.step.db_instance_identifier);
+        vec![instance_permission(account, "rds:ModifyDBInstance", region, id)]
     }
 
     fn calls(&self, from: &ResourceState, into: &ResourceState) -> Vec<String> {

@@ -8,8 +8,9 @@
 //! tag and still replicates that source is deleted: a replica that was promoted meanwhile is somebody's database.
 
 use super::super::{Driver, Facts, Goal, Plane, Reading, StepPorts, foreign_state, setup_tags, tagged_as_others};
-use super::not_available;
-use crate::ports::{CallError, DatabaseSetup, InstanceMade};
+use super::{instance_permission, not_available};
+use crate::actions::{SETUP_TAG, TAG};
+use crate::ports::{Account, CallError, DatabaseSetup, InstanceMade, Permission};
 use async_trait::async_trait;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -161,6 +162,23 @@ impl Driver for ReplicaDriver {
             ) => tagged_as_others("the replica", &self.plan, replica.made_by.as_deref()),
             _ => None,
         }
+    }
+
+    // Making it names its source, too; deleting it is undo's.
+    fn permissions(&self, _goal: &Goal, account: &Account) -> Vec<Permission> {
+        let Some(replica) = &self.replica else {
+            return Vec::new();
+        };
+        let (region, create) = (self.region.as_deref(), "rds:CreateDBInstanceReadReplica");
+        let own = |action| instance_permission(account, action, region, &replica.db_instance_identifier);
+        let source = match replica.source.starts_with("arn:") {
+            true => Permission::new(create, &replica.source),
+            false => instance_permission(account, create, region, &replica.source),
+        };
+        let making = [source, own(create), own("rds:AddTagsToResource")];
+        let making = making.map(|call| call.with(format!("aws:RequestTag/{TAG}"), &self.plan));
+        let deleting = own("rds:DeleteDBInstance").with(format!("aws:ResourceTag/{SETUP_TAG}"), &self.step);
+        making.into_iter().chain([deleting]).collect()
     }
 
     fn calls(&self, _from: &ResourceState, into: &ResourceState) -> Vec<String> {

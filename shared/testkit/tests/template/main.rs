@@ -10,6 +10,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod controller;
+mod grants;
 mod hops;
 mod roles;
 mod stores;
@@ -24,7 +25,7 @@ const FUNCTIONS: [(&str, &str); 3] = [
 ];
 
 fn template() -> Value {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../template.yaml");
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../template.yaml");
     let text = std::fs::read_to_string(path).expect("template.yaml is in the checkout's root");
     serde_saphyr::from_str(&text).expect("template.yaml is YAML")
 }
