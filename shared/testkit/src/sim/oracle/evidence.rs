@@ -22,7 +22,9 @@ pub(super) struct Word {
 }
 
 /// Reads the evidence. Each probe must have a fresh word, and nobody's fresh word may differ.
-pub(super) fn word(items: &[Arc<Item>], plan: &Plan, site: &str, now: Timestamp) -> Word {
+///
+/// An observer that reaches no reference endpoint is not heard; that it is right to say so is judged where it says it.
+pub(super) fn word(items: &[Arc<Item>], plan: &Plan, site: &str, now: Timestamp, quorum: usize) -> Word {
     let seen: Vec<Observation> = items
         .iter()
         .filter(|item| item.key.plan == plan.name)
@@ -41,15 +43,16 @@ pub(super) fn word(items: &[Arc<Item>], plan: &Plan, site: &str, now: Timestamp)
         let mut fresh = seen
             .iter()
             .filter(|seen| seen.probe == probe.name() && seen.site == site && current - seen.slot <= FRESH_SLOTS)
-            .peekable();
-        let any = fresh.peek().is_some();
-        for word in fresh {
+            .filter(|seen| !seen.unfit.as_ref().is_some_and(|why| why.contains("reference")));
+        let mut voices = 0;
+        for word in fresh.by_ref() {
+            voices += 1;
             all.unhealthy &= word.health == Health::Unhealthy;
             all.healthy &= word.health == Health::Healthy;
             all.since = all.since.max(Some(word.since));
         }
-        all.unhealthy &= any;
-        all.healthy &= any;
+        all.unhealthy &= voices >= quorum;
+        all.healthy &= voices >= quorum;
     }
     all.unhealthy &= probes > 0;
     all.healthy &= probes > 0;
