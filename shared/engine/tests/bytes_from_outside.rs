@@ -7,7 +7,9 @@ use std::fs;
 use std::path::Path;
 use understudy_core::control::Control;
 use understudy_core::health::Observation;
+use understudy_engine::executor::question::Question;
 use understudy_engine::intake::{Incoming, classify};
+use understudy_engine::ports::HookAnswer;
 
 /// The files of one target, by their names.
 fn corpus(target: &str) -> Vec<(String, Vec<u8>)> {
@@ -63,5 +65,33 @@ fn a_control_item() {
     for (name, bytes) in corpus("control") {
         let read = serde_json::from_slice::<Control>(&bytes).is_ok();
         assert_eq!(read, name.starts_with("valid"), "{name}");
+    }
+}
+
+#[test]
+fn a_question_to_the_executor() {
+    each("question", bytes::question);
+    for (name, bytes) in corpus("question") {
+        let read = serde_json::from_slice::<Question>(&bytes).is_ok();
+        assert_eq!(read, name.starts_with("valid"), "{name}");
+    }
+}
+
+#[test]
+fn what_a_hook_answered() {
+    each("hook_answer", bytes::hook_answer);
+    for (name, bytes) in corpus("hook_answer") {
+        let read = serde_json::from_slice(&bytes).is_ok_and(|said| HookAnswer::read(&said).is_ok());
+        assert_eq!(read, name.starts_with("valid"), "{name}");
+    }
+}
+
+#[test]
+fn any_other_item_of_the_table() {
+    each("item", |bytes| {
+        bytes::item(bytes);
+    });
+    for (name, bytes) in corpus("item") {
+        assert_eq!(bytes::item(&bytes), name.starts_with("valid"), "{name}");
     }
 }

@@ -129,3 +129,76 @@ async fn an_observer_that_comes_back_does_not_take_half_a_look_for_the_end_of_th
         assert_eq!((&blue.unfit, &green.unfit), (&None, &None), "{name}");
     }
 }
+
+/// A failover stands in the table; how often an executor reads the table before its first call that changes something.
+async fn reads_before_the_first_call(seed: u64) -> (World, u32) {
+    let world = shop(seed).await;
+    world.command(failover("to count")).await;
+    let before = world.executor_wire.calls().len();
+    world.deliver().await;
+    let calls = world.executor_wire.calls().split_off(before);
+    let first = calls.iter().position(|made| made.operation == "traffic.set_weights");
+    let reads = calls[..first.unwrap()].iter();
+    let reads = reads.filter(|made| made.operation == "table.get").count() as u32;
+    let world = shop(seed).await;
+    world.command(failover("to freeze")).await;
+    (world, reads)
+}
+
+/// An executor saw that there was work, and before it took the lease another one had done it all. It used to take the
+/// lease all the same; if its next read failed, the lease lay there.
+#[tokio::test]
+async fn a_turn_whose_work_another_has_done_meanwhile_takes_no_lease() {
+    let (world, _) = reads_before_the_first_call(37).await;
+    // Its first read shows the work, its second one is that of the write that takes the lease.
+    let late = Fault::Slow(SignedDuration::from_secs(30));
+    world.table.faults.nth("table.get", 2, late);
+    let other = async {
+        world.clock.sleep(SignedDuration::from_secs(1)).await;
+        world.deliver().await;
+        world.control("shop").epoch
+    };
+    let nudge = json!({"plan": "shop"});
+    let (late, epoch) = tokio::join!(world.invoke_executor(nudge), other);
+    assert_eq!(newest(&world).status, Status::Completed);
+    assert_eq!(world.control("shop").epoch, epoch, "{late:?}");
+    assert_eq!(world.control("shop").lease, None);
+    assert_eq!(violations(&world), Vec::<String>::new());
+}
+
+/// A sandbox thawed when its invocation was all but over. It used to take the lease, and to give it back: a takeover
+/// less to spare, and others that had to wait.
+#[tokio::test]
+async fn a_sandbox_that_thaws_with_no_time_left_takes_no_lease() {
+    let (world, _) = reads_before_the_first_call(38).await;
+    let epoch = world.control("shop").epoch;
+    let frozen = Fault::Slow(SignedDuration::from_secs(57));
+    world.table.faults.nth("table.get", 2, frozen);
+    let thawed = world.invoke_executor(json!({"plan": "shop"})).await;
+    assert_eq!(world.control("shop").epoch, epoch, "{thawed:?}");
+    assert_eq!(world.control("shop").lease, None);
+    assert_eq!(world.cloud.changes().len(), 0);
+    assert!(world.settle(20).await, "{:#?}", world.control("shop"));
+    assert_eq!(newest(&world).status, Status::Completed);
+}
+
+/// A sandbox was frozen during the commit before a call. Nobody had taken its lease, so that it came back with a renewed
+/// one; it used to make the call, although its turn was over.
+#[tokio::test]
+async fn a_sandbox_frozen_during_the_commit_before_a_call_does_not_make_it() {
+    let (world, reads) = reads_before_the_first_call(39).await;
+    let frozen = Fault::Slow(SignedDuration::from_secs(30));
+    world.table.faults.nth("table.get", reads, frozen);
+    let thawed = world.invoke_executor(json!({"plan": "shop"})).await;
+    let control = world.control("shop");
+    let attempts: u32 = control.execution.unwrap().steps.iter().map(|run| run.attempts).sum();
+    assert_eq!(attempts, 1, "it was frozen in the commit of its attempt: {thawed:?}");
+    assert_eq!(world.cloud.changes().len(), 0, "and calls nothing");
+    assert!(world.settle(20).await, "{:#?}", world.control("shop"));
+    assert_eq!(newest(&world).status, Status::Completed);
+    assert_eq!(
+        world.cloud.effective_changes().len(),
+        2,
+        "each resource is changed exactly once"
+    );
+}

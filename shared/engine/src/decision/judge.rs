@@ -56,25 +56,36 @@ impl Judged {
 }
 
 /// What came: something to judge, or a person's word that is done or refused as it stands.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(untagged)]
-pub(super) enum Came {
+pub enum Came {
+    /// Something to judge.
     Judged(Box<Trigger>),
+    /// A person's word.
     Said(SaidCommand),
 }
 
 /// One record of why, or why not. A repetition counts up.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub(super) struct DecisionRecord {
-    pub(super) trigger: Came,
-    pub(super) trigger_text: String,
-    pub(super) summary: String,
-    pub(super) verdicts: Vec<Verdict>,
-    pub(super) sites: BTreeMap<String, SiteHealth>,
-    pub(super) execution: Option<String>,
-    pub(super) first_at: Timestamp,
-    pub(super) last_at: Timestamp,
-    pub(super) count: u64,
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct DecisionRecord {
+    /// What made decision look.
+    pub trigger: Came,
+    /// The same in a few words.
+    pub trigger_text: String,
+    /// What was decided, in one sentence.
+    pub summary: String,
+    /// What each guard said.
+    pub verdicts: Vec<Verdict>,
+    /// The health of the sites as it was seen.
+    pub sites: BTreeMap<String, SiteHealth>,
+    /// The execution that was opened.
+    pub execution: Option<String>,
+    /// When it was decided so first.
+    pub first_at: Timestamp,
+    /// When it was decided so last.
+    pub last_at: Timestamp,
+    /// How often.
+    pub count: u64,
 }
 
 /// What is known when judging, all read now.

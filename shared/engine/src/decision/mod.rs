@@ -13,6 +13,8 @@ mod fleet;
 mod judge;
 mod plans;
 
+pub use judge::DecisionRecord;
+
 use crate::executor::HandlerError;
 use crate::intake::{self, Incoming, MAX_PAYLOAD_BYTES, WakeRecord};
 use crate::ports::{Alarms, CallError, Clock, Functions, Invocation, Key, Random, Table};

@@ -9,14 +9,23 @@
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use std::fmt::Debug;
-use understudy_core::Timestamp;
 use understudy_core::control::Control;
+use understudy_core::decide::Lags;
+use understudy_core::event::excerpt_long;
+use understudy_core::execution::{Execution, Kind};
+use understudy_core::fleet::{Fleet, FleetEntry, FleetLimits, FleetState};
 use understudy_core::health::{Health, Observation, Sample, assess, observe, unfit};
 use understudy_core::plan::{Plan, parse};
+use understudy_core::preflight::Preflight;
+use understudy_core::setup::SetupRecord;
+use understudy_core::{SignedDuration, Timestamp};
+use understudy_engine::decision::DecisionRecord;
+use understudy_engine::executor::question::Question;
 use understudy_engine::intake::{Incoming, classify};
-use understudy_engine::ports::{Item, Key};
-use understudy_engine::store::{from_item, to_body};
+use understudy_engine::ports::{HookAnswer, Item, Key};
+use understudy_engine::store::{FLEET_STATE, FLEET_VELOCITY, LAG, PREFLIGHT, SETUP, from_item, to_body};
 
 /// More than any answer about bad input needs.
 const LONGEST_ANSWER: usize = 4_000;
@@ -143,4 +152,86 @@ fn plan() -> Plan {
         }],
     });
     parse(value).expect("a valid plan")
+}
+
+/// A question to the executor: what is accepted is the same when it is written and read again.
+pub fn question(bytes: &[u8]) {
+    let Ok(value) = serde_json::from_slice::<Value>(bytes) else {
+        return;
+    };
+    match serde_json::from_value::<Question>(value) {
+        Ok(question) => {
+            let written = serde_json::to_value(&question).unwrap();
+            assert_eq!(serde_json::from_value::<Question>(written).unwrap(), question);
+        }
+        Err(error) => readable(&excerpt_long(&error.to_string())),
+    }
+}
+
+/// What a hook answered: only a `true` that is one is a yes, and what is not understood is answered.
+pub fn hook_answer(bytes: &[u8]) {
+    let Ok(said) = serde_json::from_slice::<Value>(bytes) else {
+        return;
+    };
+    let yes = said["ok"] == true;
+    match HookAnswer::read(&said) {
+        Ok(HookAnswer::Done { .. }) => assert!(yes && said["wait"] != true, "{said}"),
+        Ok(HookAnswer::Refused { reason }) => assert!(!yes && !reason.is_empty(), "{said}"),
+        Ok(HookAnswer::NotYet { .. }) => assert!(!yes && said["wait"] == true, "{said}"),
+        Err(why) => readable(&why),
+    }
+}
+
+/// The body of an item of the table that is neither an observation nor a control item: `{"item": NAME, "body": …}`. What
+/// is accepted is the same when it is written and read again, and stands what is done with it first. Whether it was.
+pub fn item(bytes: &[u8]) -> bool {
+    let now: Timestamp = "2026-11-21T10:00:00Z".parse().unwrap();
+    let Ok(value) = serde_json::from_slice::<Value>(bytes) else {
+        return false;
+    };
+    let (Some(name), Ok(bytes)) = (value["item"].as_str(), serde_json::to_vec(&value["body"])) else {
+        return false;
+    };
+    match name.split('#').next().unwrap_or_default() {
+        FLEET_VELOCITY => body::<Fleet>(name, &bytes).is_some_and(|mut fleet| {
+            let asked = FleetEntry {
+                plan: "shop".into(),
+                execution: "asked".into(),
+                at: now,
+                kind: Kind::Failover,
+            };
+            let limits = FleetLimits {
+                failovers_per_hour: 5,
+                concurrent: 3,
+            };
+            let verdicts = fleet.admit(now, asked, &BTreeMap::new(), limits);
+            let admitted = verdicts.iter().all(|verdict| verdict.allows);
+            assert_eq!(admitted, fleet.entries.iter().any(|entry| entry.execution == "asked"));
+            true
+        }),
+        FLEET_STATE => body::<FleetState>(name, &bytes).is_some(),
+        LAG => body::<Lags>(name, &bytes).is_some_and(|lags| {
+            for lag in lags.values() {
+                assert!(lag.loss_estimate(now) >= SignedDuration::from_secs(i64::from(lag.seconds)));
+                lag.remember(Some(*lag));
+            }
+            true
+        }),
+        PREFLIGHT => body::<Preflight>(name, &bytes).is_some_and(|found| {
+            found.is_about(&Control::new("shop", "blue", "revision#00000001"));
+            found.sentence();
+            found.blocking("green").count() <= found.concerns.len()
+        }),
+        SETUP => body::<SetupRecord>(name, &bytes)
+            .is_some_and(|record| record.items.iter().all(|item| item.run().name == item.name())),
+        "decision" => body::<DecisionRecord>(name, &bytes).is_some(),
+        "execution" => body::<Execution>(name, &bytes).is_some_and(|execution| {
+            execution.next(now);
+            execution.route();
+            execution.awaits_approval();
+            execution.rests();
+            true
+        }),
+        _ => false,
+    }
 }

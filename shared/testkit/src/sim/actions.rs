@@ -87,6 +87,12 @@ impl Sim {
                     .next(operation, Fault::SeenAfter(1 + u32::from(b % 4)));
                 true
             }
+            Action::RegionGone => self.region_gone(a, b),
+            Action::FleetWord => self.fleet_word(a, b, c),
+            Action::PlanWord => self.plan_word(a, b, c),
+            Action::Answer => self.answer_what_waits(a, b, c),
+            Action::SetsUp => self.sets_up(a, b, c),
+            Action::ReferenceDies => self.reference_dies(a),
         };
         if done {
             *self.counts.faults.entry(action).or_default() += 1;
@@ -184,12 +190,12 @@ impl Sim {
         }
         running.orphan = Some(call.ticket);
         let origin = running.origin.clone();
-        let (function, name) = (running.function, running.request_id.clone());
+        let (function, place, name) = (running.function, running.place, running.request_id.clone());
         self.counts.crashed(function, call.point, Place::BeforeEffect);
         self.trace.note(self.now(), || {
             format!("{name} is killed with {} on its way", call.point)
         });
-        self.conclude(function, origin, false);
+        self.conclude((function, place), origin, false);
         true
     }
 
@@ -219,7 +225,9 @@ impl Sim {
     }
 
     fn deliver_beside(&mut self, number: u16) -> bool {
-        let ready = self.bus.ready(self.now(), |function| !self.is_gone(function));
+        let ready = self
+            .bus
+            .ready(self.now(), |function, place| !self.is_gone(function, place));
         let key = ready.get(number as usize % ready.len().max(1)).cloned();
         key.is_some_and(|key| {
             self.deliver(&key);
@@ -244,7 +252,8 @@ impl Sim {
                 record.item.key.item
             )
         });
-        self.invoke(function, key_payload(&record), Origin::Copy);
+        let place = usize::from(b / 16) % self.setup.wide.places();
+        self.invoke((function, place), key_payload(&record), Origin::Copy);
         true
     }
 
@@ -257,7 +266,7 @@ impl Sim {
         lane.not_before = Some(until);
         let words = format!(
             "the lane of {} for {} is stuck until {}",
-            key.1,
+            key.2,
             key.0.as_str(),
             until.strftime("%H:%M:%S")
         );
@@ -289,7 +298,29 @@ impl Sim {
         true
     }
 
-    // A Region's functions go: what runs there dies, what is sent there waits.
+    // All of a Region goes: what runs there dies, what is sent there waits. Or its services do not answer it, and nothing
+    // else is wrong with it.
+    fn region_gone(&mut self, a: u16, b: u16) -> bool {
+        if self.setup.wide.places() < 2 {
+            return false;
+        }
+        // Mostly the Region that is being left.
+        let place = usize::from(a.is_multiple_of(3));
+        if b % 3 == 2 {
+            return self.trouble_begins(Trouble::CutOff(place), PARTITION);
+        }
+        while let Some(index) = self
+            .running
+            .iter()
+            .position(|running| running.place == place && running.orphan.is_none())
+        {
+            self.end(index, None);
+        }
+        let seconds = SignedDuration::from_secs(20 + i64::from(b % 200));
+        self.trouble_begins(Trouble::RegionGone(place), seconds)
+    }
+
+    // A function goes: what runs of it dies, what is sent to it waits.
     fn function_gone(&mut self, a: u16, b: u16) -> bool {
         let function = Function::ALL.get(a as usize % 3).copied().unwrap_or(Function::Executor);
         while let Some(index) = self

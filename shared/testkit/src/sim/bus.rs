@@ -1,6 +1,6 @@
 //! The stream and the asynchronous invocations, as Lambda serves them.
 //!
-//! - A lane is a function and a partition key. Its records come in order, one at a time; it is blocked while a turn runs.
+//! - A lane is a function in one Region and a partition key: each Region's stream brings every record to its own functions. Its records come in order, one at a time; it is blocked while a turn runs.
 //! - A failed batch comes again, twice; a record older than a minute, or one that failed three times, is a dead letter.
 //! - An asynchronous invocation that fails is made again, twice.
 
@@ -25,10 +25,15 @@ pub(crate) struct Lane {
     pub(crate) not_before: Option<Timestamp>,
 }
 
+/// A function, the number of its Region, and a partition key.
+pub(crate) type LaneKey = (Function, usize, String);
+
 /// An asynchronous invocation that waits.
 #[derive(Debug)]
 pub(crate) struct Waiting {
     pub(crate) function: Function,
+    /// In which Region.
+    pub(crate) place: usize,
     pub(crate) payload: Value,
     pub(crate) tries: u32,
     pub(crate) at: Timestamp,
@@ -38,7 +43,7 @@ pub(crate) struct Waiting {
 /// All that is on its way to a function.
 #[derive(Debug, Default)]
 pub(crate) struct Bus {
-    pub(crate) lanes: BTreeMap<(Function, String), Lane>,
+    pub(crate) lanes: BTreeMap<LaneKey, Lane>,
     pub(crate) knocks: VecDeque<Waiting>,
     /// What was delivered once, for those who want to deliver it again.
     pub(crate) delivered: Vec<StreamRecord>,
@@ -46,18 +51,26 @@ pub(crate) struct Bus {
 }
 
 impl Bus {
-    /// A record has been written.
-    pub(crate) fn carry(&mut self, record: StreamRecord, now: Timestamp) {
-        let key = (Function::from(record.wake), record.item.key.plan.clone());
-        self.lanes.entry(key).or_default().waiting.push_back((record, now));
+    /// A record has been written: it comes to the functions of every one of so many Regions.
+    pub(crate) fn carry(&mut self, record: &StreamRecord, places: usize, now: Timestamp) {
+        for place in 0..places {
+            let key = (Function::from(record.wake), place, record.item.key.plan.clone());
+            self.lanes
+                .entry(key)
+                .or_default()
+                .waiting
+                .push_back((record.clone(), now));
+        }
     }
 
     /// The lanes that could deliver now, oldest record first.
-    pub(crate) fn ready(&self, now: Timestamp, open: impl Fn(Function) -> bool) -> Vec<(Function, String)> {
+    pub(crate) fn ready(&self, now: Timestamp, open: impl Fn(Function, usize) -> bool) -> Vec<LaneKey> {
         let mut ready: Vec<_> = self
             .lanes
             .iter()
-            .filter(|((function, _), lane)| !lane.busy && open(*function) && lane.not_before.is_none_or(|at| at <= now))
+            .filter(|((function, place, _), lane)| {
+                !lane.busy && open(*function, *place) && lane.not_before.is_none_or(|at| at <= now)
+            })
             .filter_map(|(key, lane)| Some((lane.waiting.front()?.0.sequence, key.clone())))
             .collect();
         ready.sort();
@@ -65,7 +78,7 @@ impl Bus {
     }
 
     /// Takes the next record of a lane, which is blocked from now on. Records that are too old are dead letters.
-    pub(crate) fn take(&mut self, key: &(Function, String), now: Timestamp) -> Option<(StreamRecord, Timestamp)> {
+    pub(crate) fn take(&mut self, key: &LaneKey, now: Timestamp) -> Option<(StreamRecord, Timestamp)> {
         let lane = self.lanes.get_mut(key)?;
         while let Some((record, written)) = lane.waiting.pop_front() {
             if now.duration_since(written) > RECORD_AGE {
@@ -81,8 +94,14 @@ impl Bus {
     }
 
     /// The turn that blocked a lane is over.
-    pub(crate) fn release(&mut self, record: StreamRecord, written: Timestamp, well: bool, now: Timestamp) {
-        let key = (Function::from(record.wake), record.item.key.plan.clone());
+    pub(crate) fn release(
+        &mut self,
+        (record, written): (StreamRecord, Timestamp),
+        place: usize,
+        well: bool,
+        now: Timestamp,
+    ) {
+        let key = (Function::from(record.wake), place, record.item.key.plan.clone());
         let Some(lane) = self.lanes.get_mut(&key) else { return };
         lane.busy = false;
         if well {

@@ -130,7 +130,7 @@ impl Small {
     }
 
     fn invoke(&mut self) {
-        let keys = self.sim.bus.ready(self.sim.now(), |_| true);
+        let keys = self.sim.bus.ready(self.sim.now(), |_, _| true);
         for key in keys {
             // From here on the lanes are left alone: who comes when is the search's to say.
             self.sim.bus.take(&key, self.sim.now());
@@ -142,7 +142,7 @@ impl Small {
             .iter()
             .find(|record| Function::from(record.wake) == Function::Executor);
         if let Some(payload) = record.map(key_payload) {
-            self.sim.invoke(Function::Executor, payload, Origin::Copy);
+            self.sim.invoke((Function::Executor, 0), payload, Origin::Copy);
         }
     }
 
@@ -237,13 +237,13 @@ impl Small {
             self.sim
                 .advance(wait.max(SignedDuration::ZERO) + SignedDuration::from_secs(1));
             self.sim
-                .invoke(Function::Executor, json!({"plan": "shop"}), Origin::Copy);
+                .invoke((Function::Executor, 0), json!({"plan": "shop"}), Origin::Copy);
             while !self.sim.running.is_empty() {
                 self.sim.progress();
             }
             // Decision hears of the end; nothing of it is this search's matter.
             self.sim
-                .invoke(Function::Decision, json!({"plan": "shop"}), Origin::Copy);
+                .invoke((Function::Decision, 0), json!({"plan": "shop"}), Origin::Copy);
             while !self.sim.running.is_empty() {
                 self.sim.progress();
             }

@@ -35,6 +35,11 @@ macro_rules! actions {
             fn weight(self) -> u32 {
                 match self { $(Self::$name => $weight),+ }
             }
+
+            /// Whether only wide histories have it.
+            fn is_wide(self) -> bool {
+                self >= Self::RegionGone
+            }
         }
     };
 }
@@ -72,8 +77,14 @@ actions! {
     TwoCommands 3 "two operators at once",
     Partition 2 "a partition of 43 seconds",
     TableAway 2 "the table is away",
-    FunctionGone 2 "a Region with its functions gone",
+    FunctionGone 2 "a function that can not be invoked",
     LaggingReads 3 "a change that is seen late",
+    RegionGone 4 "a Region with all of its functions gone, or cut off from its services",
+    FleetWord 4 "a word on all plans: stop, start, pause, resume, maintenance",
+    PlanWord 8 "a word on a plan: hold, let go on, skip, escalate, maintenance",
+    Answer 5 "a yes or a no to what waits for one",
+    SetsUp 3 "a setup or a teardown",
+    ReferenceDies 2 "reference endpoints fall silent, or answer again",
 }
 
 /// One step of a history.
@@ -116,6 +127,9 @@ pub struct History {
     pub choices: Vec<Choice>,
 }
 
+/// Where the numbers that make a history wide come from: far from those of any other seed.
+const WIDER: u64 = 0x5a5a_5a5a_0000_0000;
+
 /// Numbers from a seed.
 pub(crate) struct Dice(SeededRandom);
 
@@ -152,11 +166,12 @@ impl History {
     /// everything in it drowns what two faults would do together.
     pub fn of_seed(seed: u64) -> Self {
         let dice = Dice::new(seed);
-        let setup = Setup::drawn(&dice);
+        let setup = Setup::drawn(&dice, &Dice::new(seed ^ WIDER));
         let enabled: Vec<(Action, u32)> = Action::ALL
             .iter()
             .copied()
-            .filter(|action| action.weight() > 0 && (*action == Action::Release || dice.one_in(2)))
+            .filter(|action| action.weight() > 0 && (setup.wide.is_wide || !action.is_wide()))
+            .filter(|action| *action == Action::Release || dice.one_in(2))
             .map(|action| (action, action.weight()))
             .collect();
         let sum: u32 = enabled.iter().map(|(_, weight)| weight).sum();

@@ -33,6 +33,8 @@ mod sandbox;
 pub mod setup;
 pub mod shrink;
 mod trace;
+pub mod wide;
+mod words;
 mod world;
 
 pub use sandbox::Function;

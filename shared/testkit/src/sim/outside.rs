@@ -13,7 +13,7 @@ use understudy_core::health::{AlarmState, Health};
 use understudy_engine::ports::Clock;
 
 impl Sim {
-    fn plan_name(&self, number: u16) -> &'static str {
+    pub(super) fn plan_name(&self, number: u16) -> &'static str {
         let count = self.setup.plans.max(1);
         self.setup
             .names()
@@ -44,6 +44,7 @@ impl Sim {
             format!("{site} of {plan} answers from now on: {health} ({reason})")
         });
         self.cloud.answer(&host(plan, site), health, reason);
+        self.oracle.both_bad.take_if(|bad| *bad == plan);
         if site == "blue" {
             let state = if health == Health::Unhealthy {
                 AlarmState::Alarm
@@ -169,6 +170,10 @@ impl Sim {
                 if let (true, Some(more)) = (c % 5 == 4, more.as_object_mut()) {
                     more.insert("to".into(), json!("blue"));
                 }
+                if let (true, Some(more)) = (self.setup.wide.is_wide && c % 5 == 2, more.as_object_mut()) {
+                    more.insert("escalate_after_seconds".into(), json!(c % 40));
+                    more.insert("accept_data_loss".into(), json!(c.is_multiple_of(2)));
+                }
                 if let (true, Some(more)) = (c % 7 == 6, more.as_object_mut()) {
                     more.insert(
                         "rollback_plan".into(),
@@ -203,7 +208,7 @@ impl Sim {
     pub(crate) fn say(&mut self, plan: &str, word: &'static str, more: Value, dry_run: bool) {
         let mut command = json!({"command": word});
         if let (Some(command), Value::Object(more)) = (command.as_object_mut(), more) {
-            if word != "put-plan" {
+            if !matches!(word, "put-plan" | "stop-all" | "start-all") {
                 command.insert("plan".into(), json!(plan));
             }
             if word != "status" {
@@ -217,6 +222,18 @@ impl Sim {
             format!("mia says {word} {plan}{}", if dry_run { ", dry" } else { "" })
         });
         let lossy = command["accept_data_loss"] == true;
-        self.invoke(Function::Decision, command, Origin::Person { word, dry_run, lossy });
+        let meant = command["proposal"].as_str().map(str::to_owned);
+        // People ask where there is somebody to ask.
+        let places = self.setup.wide.places();
+        let first = self.requests as usize % places;
+        let gone = self.is_gone(Function::Decision, first);
+        let place = if gone { (first + 1) % places } else { first };
+        let origin = Origin::Person {
+            word,
+            dry_run,
+            lossy,
+            meant,
+        };
+        self.invoke((Function::Decision, place), command, origin);
     }
 }

@@ -36,6 +36,7 @@ macro_rules! points {
                 "decision" => concat!($operation, " decision"),
                 "execution" => concat!($operation, " execution"),
                 "velocity" => concat!($operation, " fleet"),
+                "state" => concat!($operation, " word"),
                 "heartbeat" => concat!($operation, " heartbeat"),
                 "lag" => concat!($operation, " lag"),
                 "preflight" => concat!($operation, " preflight"),

@@ -28,20 +28,17 @@ impl Sim {
             self.poll(standing.index);
             return true;
         }
-        let (function, hunting) = (running.function, self.hunts(standing));
+        let (function, place, hunting) = (running.function, running.place, self.hunts(standing));
         if let Some(place) = hunting {
             self.kill_at(standing, place);
             return false;
         }
         let now = self.now();
         // Its own copy is only read back where the reply to writing it was lost.
-        let hunts_copy = self
-            .setup
-            .hunt
-            .is_some_and(|(point, ..)| super::report::hunted(point) == super::report::RARE[2]);
+        let hunts_copy = self.setup.hunted() == Some(super::report::RARE[2]);
         let lost = hunts_copy && standing.point == "table.put execution" && wanted == Verdict::Go;
         let wanted = if lost { Verdict::Lose } else { wanted };
-        let mut verdict = match (self.trouble(function, standing.point), standing.phase) {
+        let mut verdict = match (self.trouble(function, place, standing.point), standing.phase) {
             (Some(kind), Phase::Sent) => Verdict::Fail(kind),
             (Some(_), Phase::Effected) => Verdict::Lose,
             (None, _) => wanted,
@@ -108,9 +105,9 @@ impl Sim {
 
     // The place at which this history is to end an invocation, if this is the call.
     fn hunts(&mut self, standing: Standing) -> Option<Place> {
-        let (point, nth, place) = self.setup.hunt?;
+        let (_, nth, place) = self.setup.hunt?;
         let running = self.running.get(standing.index)?;
-        let hunted = super::report::hunted(point);
+        let hunted = self.setup.hunted()?;
         if standing.phase != Phase::Sent || hunted != (running.function, standing.point) || running.orphan.is_some() {
             return None;
         }
@@ -161,12 +158,13 @@ impl Sim {
         }
     }
 
-    fn trouble(&self, function: Function, point: &str) -> Option<CallErrorKind> {
+    fn trouble(&self, function: Function, place: usize, point: &str) -> Option<CallErrorKind> {
         let to_table = point.starts_with("table.");
         self.troubles.iter().find_map(|(trouble, _)| match trouble {
             Trouble::Partition(whom, side) if *whom == function => {
                 ((*side == Side::Table) == to_table).then_some(CallErrorKind::Lost)
             }
+            Trouble::CutOff(whose) if *whose == place && !to_table => Some(CallErrorKind::Lost),
             Trouble::TableAway(kind) if to_table => Some(*kind),
             _ => None,
         })

@@ -128,10 +128,17 @@ impl fmt::Display for Counts {
             self.timeouts
         )?;
         let faults: u64 = self.faults.values().sum();
-        writeln!(out, "{faults} faults and disturbances:")?;
+        writeln!(
+            out,
+            "{faults} faults and disturbances of {} kinds:\n",
+            self.faults.len()
+        )?;
+        // As docs/RELIABILITY.md has it.
+        writeln!(out, "| what | how often |\n|---|---|")?;
         for (action, count) in &self.faults {
-            writeln!(out, "  {count:>9}  {}", action.words())?;
+            writeln!(out, "| {} | {count} |", action.words())?;
         }
+        writeln!(out)?;
         let missing = self.never_crashed();
         let points = self.await_points();
         writeln!(
@@ -147,7 +154,8 @@ impl fmt::Display for Counts {
     }
 }
 
-/// The calls that histories hunt: the mutating ones, and those that few histories make.
+/// The calls that histories hunt: the mutating ones, and those that few histories make. Wide ones hunt [`SET_UP`] and
+/// [`WORDS`] too.
 const HUNTED: &[Point] = &[
     (Function::Executor, "traffic.set_weights"),
     (Function::Executor, "dns.change_records"),
@@ -184,8 +192,25 @@ pub(crate) const RARE: [Point; 3] = [
     (Function::Executor, "table.get execution"),
 ];
 
+/// Calls that only plans with a setup make.
+pub(crate) const SET_UP: [Point; 5] = [
+    (Function::Executor, "traffic.health_check"),
+    (Function::Executor, "traffic.set_health_check"),
+    (Function::Executor, "table.get setup"),
+    (Function::Executor, "table.put setup"),
+    (Function::Decision, "table.get setup"),
+];
+
+/// Calls that a word on all plans makes.
+pub(crate) const WORDS: [Point; 2] = [
+    (Function::Decision, "table.put word"),
+    (Function::Decision, "table.due"),
+];
+
 /// The call that a history hunts.
-pub(crate) fn hunted(number: u16) -> Point {
-    let chosen = HUNTED.get(number as usize % HUNTED.len());
+pub(crate) fn hunted(number: u16, is_wide: bool) -> Point {
+    let more: &[&[Point]] = if is_wide { &[&SET_UP, &WORDS] } else { &[] };
+    let points = || std::iter::once(&HUNTED).chain(more).flat_map(|points| points.iter());
+    let chosen = points().nth(number as usize % points().count().max(1));
     chosen.copied().unwrap_or((Function::Executor, "table.put control"))
 }

@@ -8,14 +8,19 @@
 //!    have moved has moved.
 
 use super::history::{Choice, History};
-use super::report::{Counts, RARE, hunted};
+use super::report::{Counts, RARE};
 use super::setup::{MAX_DURATION_SECONDS, Opening};
+use super::wide::REFERENCE_HOST;
 use super::world::Sim;
 use jiff::SignedDuration;
+use serde::Deserialize;
 use serde_json::json;
-use understudy_core::control::{LEASE, TAKEOVER_MARGIN, later};
+use understudy_core::control::{Control, LEASE, TAKEOVER_MARGIN, later};
 use understudy_core::execution::Status;
+use understudy_core::fleet::{FleetState, Maintenance};
 use understudy_core::health::Health;
+use understudy_core::plan::Mode;
+use understudy_engine::store::{FLEET, FLEET_STATE};
 
 /// What came of a history.
 #[derive(Clone, Debug)]
@@ -72,7 +77,7 @@ impl Sim {
         match self.setup.opening {
             Opening::Calm => {}
             Opening::Move => {
-                let hunted = self.setup.hunt.map(|(point, ..)| hunted(point));
+                let hunted = self.setup.hunted();
                 if hunted == Some(RARE[0]) {
                     self.say("shop", "failover", json!({}), true);
                 }
@@ -84,6 +89,17 @@ impl Sim {
                 for name in names {
                     self.set_site(name, "blue", Health::Unhealthy, "connection refused");
                 }
+            }
+            Opening::BothBad => {
+                for site in ["blue", "green"] {
+                    self.set_site("shop", site, Health::Unhealthy, "connection refused");
+                }
+                self.oracle.both_bad = Some("shop");
+            }
+            Opening::SetUp => self.say("shop", "setup", json!({}), false),
+            Opening::Stopped => {
+                self.say("shop", "stop-all", json!({}), false);
+                self.say("shop", "start-all", json!({}), false);
             }
         }
     }
@@ -117,6 +133,9 @@ impl Sim {
             running.jumped |= running.gate.skew() != SignedDuration::ZERO;
             running.gate.set_skew(SignedDuration::ZERO);
         }
+        if self.setup.wide.lifted {
+            self.lift();
+        }
         let longest = later(
             began,
             SignedDuration::from_secs(i64::from(MAX_DURATION_SECONDS)) + LOOKED + LOOKED,
@@ -143,6 +162,7 @@ impl Sim {
         }
         let now = self.now();
         self.oracle.unrest(now);
+        self.oracle.paged();
         if self.owes_a_move() {
             self.oracle.unmoved(
                 "shop",
@@ -154,7 +174,9 @@ impl Sim {
     fn unfinished(&self) -> impl Iterator<Item = &understudy_core::control::Control> {
         self.oracle.controls().filter(|control| {
             let execution = control.execution.as_ref();
-            execution.is_some_and(|execution| execution.status != Status::Stuck && !execution.status.is_final())
+            execution.is_some_and(|execution| {
+                execution.status != Status::Stuck && !execution.status.is_final() && !execution.rests()
+            })
         })
     }
 
@@ -194,7 +216,7 @@ impl Sim {
         control.execution.is_none()
             && answers(&control.active_site) == Some(Health::Unhealthy)
             && answers(other) == Some(Health::Healthy)
-            && !self.setup.manual
+            && self.moves_by_itself(control)
             // Consent to losing data depends on what was measured, and when.
             && self.setup.data.is_none()
             && control.paused.is_none()
@@ -203,5 +225,23 @@ impl Sim {
             && self.setup.plans == 1
             && self.setup.fleet_limit > 1
             && self.setup.observers == 1
+    }
+
+    // Its mode lets it move, and nobody's word holds it back; in mode `approve`, nobody has been asked.
+    fn moves_by_itself(&self, control: &Control) -> bool {
+        let fleet = self.table.peek(FLEET, FLEET_STATE);
+        let fleet = fleet
+            .and_then(|item| FleetState::deserialize(&item.body).ok())
+            .unwrap_or_default();
+        let now = self.now();
+        let open = |window: &Option<Maintenance>| window.as_ref().is_some_and(|window| window.until > now);
+        let free = fleet.paused.is_none() && fleet.stopped.is_none();
+        let mode = match self.setup.mode() {
+            Mode::Automatic => true,
+            Mode::Approve => control.proposal.is_none(),
+            Mode::Observe | Mode::Manual => false,
+        };
+        let heard = self.cloud.health_of(REFERENCE_HOST) == Some(Health::Healthy);
+        free && mode && heard && !open(&fleet.maintenance) && !open(&control.maintenance)
     }
 }

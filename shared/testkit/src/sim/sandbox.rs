@@ -92,6 +92,8 @@ pub(crate) enum Origin {
         dry_run: bool,
         /// It says `accept_data_loss`.
         lossy: bool,
+        /// The proposal that it names.
+        meant: Option<String>,
     },
 }
 
@@ -125,8 +127,8 @@ pub(crate) struct Running {
     pub(crate) orphan: Option<u64>,
     /// It dies when it next stands before its gate, or answers.
     pub(crate) doomed: bool,
-    /// Which observer it is, for a probe.
-    pub(crate) observer: usize,
+    /// The number of its Region.
+    pub(crate) place: usize,
     warm: Option<Arc<Probe>>,
     future: Pin<Box<dyn Future<Output = Handled> + Send>>,
     flag: Arc<Flag>,
@@ -169,17 +171,16 @@ pub(crate) struct Warm {
 impl Sim {
     fn begin<F, Fut>(
         &mut self,
-        function: Function,
+        (function, place): (Function, usize),
         origin: Origin,
         gate: Arc<Gate>,
-        warm: Option<(Arc<Probe>, usize)>,
+        warm: Option<Arc<Probe>>,
         handle: F,
     ) where
         F: FnOnce(Invocation) -> Fut,
         Fut: Future<Output = Handled> + Send + 'static,
     {
         self.requests += 1;
-        let (warm, observer) = warm.unzip();
         let request_id = format!("{}-{}", function.as_str(), self.requests);
         let started = self.clock.now();
         let timeout = SignedDuration::from_secs(function.timeout_seconds());
@@ -199,8 +200,8 @@ impl Sim {
             jumped: false,
             orphan: None,
             doomed: false,
-            observer: usize::from(observer == Some(1)),
-            warm: warm.filter(|_| observer.is_some()),
+            place,
+            warm,
             future: Box::pin(handle(invocation)),
             waker: Waker::from(flag.clone()),
             flag,
@@ -222,15 +223,15 @@ impl Sim {
     }
 
     /// Invokes executor or decision.
-    pub(crate) fn invoke(&mut self, function: Function, payload: Value, origin: Origin) {
+    pub(crate) fn invoke(&mut self, (function, place): (Function, usize), payload: Value, origin: Origin) {
         let gate = self.gate();
         let (table, cloud) = (self.gated(&self.table, &gate), self.gated(&self.cloud, &gate));
         let (clock, random) = (Arc::new(SandboxClock(gate.clone())), self.randomness());
         match function {
             Function::Executor => {
                 let ports = executor_ports(table, clock, random, &cloud);
-                let executor = Executor::new(ports, super::setup::OBSERVERS[0].to_owned());
-                self.begin(function, origin, gate, None, |invocation| async move {
+                let executor = Executor::new(ports, region(place).to_owned());
+                self.begin((function, place), origin, gate, None, |invocation| async move {
                     executor.handle(payload, &invocation).await
                 });
             }
@@ -242,10 +243,15 @@ impl Sim {
                     alarms: cloud.clone(),
                     functions: cloud,
                 };
-                let decision = DecisionMaker::new(ports, self.setup.fleet_limit);
-                self.begin(Function::Decision, origin, gate, None, |invocation| async move {
-                    decision.handle(payload, &invocation).await
-                });
+                let decision =
+                    DecisionMaker::new(ports, self.setup.fleet_limit).with_fleet_concurrent(self.setup.wide.concurrent);
+                self.begin(
+                    (Function::Decision, place),
+                    origin,
+                    gate,
+                    None,
+                    |invocation| async move { decision.handle(payload, &invocation).await },
+                );
             }
         }
     }
@@ -273,16 +279,15 @@ impl Sim {
                     functions: cloud,
                     describes_per_second: 10,
                 };
-                let name = super::setup::OBSERVERS.get(observer).copied().unwrap_or("elsewhere");
-                (Arc::new(Probe::new(ports, name.to_owned())), gate)
+                (Arc::new(Probe::new(ports, region(observer).to_owned())), gate)
             }
         };
         let kept = probe.clone();
         self.begin(
-            Function::Probe,
+            (Function::Probe, observer),
             Origin::Schedule,
             gate,
-            Some((kept, observer)),
+            Some(kept),
             |invocation| async move { probe.handle(&invocation).await },
         );
     }
@@ -295,4 +300,9 @@ impl Sim {
         }
         self.random.clone()
     }
+}
+
+/// The Region of this number.
+pub(crate) fn region(place: usize) -> &'static str {
+    super::setup::OBSERVERS.get(place).copied().unwrap_or("elsewhere")
 }

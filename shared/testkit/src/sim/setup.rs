@@ -1,7 +1,8 @@
 //! What stands at the beginning of a history: the plans, the sites, and who looks.
 
 use super::history::Dice;
-use super::report::{DATA, RARE, hunted};
+use super::report::{DATA, RARE};
+use super::wide::{REFERENCE_HOST, Wide};
 use crate::cloud::FakeCloud;
 use crate::memory::MemoryTable;
 use crate::world_plan::{a_record, sample_plan};
@@ -25,6 +26,12 @@ pub enum Opening {
     Dead,
     /// The primaries of all plans are dead.
     AllDead,
+    /// Both sites of the first plan are dead: nothing may move by itself, and somebody must hear of it.
+    BothBad,
+    /// An operator sets the first plan up.
+    SetUp,
+    /// An operator stops everything, and starts it again.
+    Stopped,
 }
 
 /// What stands at the beginning.
@@ -65,6 +72,8 @@ pub struct Setup {
     /// A place where an invocation ends: the `.1`th call to the `.0`th of the points that this history meets, at
     /// its `.2`th place. Steered, so that no place is left out.
     pub hunt: Option<(u16, u16, u16)>,
+    /// What a wide history has beside the others.
+    pub wide: Wide,
 }
 
 /// `policy.max_duration_seconds`, and the longest that any execution takes when faults have stopped.
@@ -80,7 +89,7 @@ pub const EVENT_AGE_SECONDS: u32 = 120;
 
 impl Setup {
     /// Drawn from a seed.
-    pub(crate) fn drawn(dice: &Dice) -> Self {
+    pub(crate) fn drawn(dice: &Dice, wider: &Dice) -> Self {
         let plans = dice.pick(&[1, 1, 1, 1, 1, 2, 3]).unwrap_or(1);
         let mut setup = Self {
             plans,
@@ -112,7 +121,9 @@ impl Setup {
             }),
             data: dice.pick(&[None, None, Some(true), Some(true), Some(false)]).flatten(),
             lag_seconds: dice.pick(&[1, 1, 20]).unwrap_or(1),
+            wide: Wide::default(),
         };
+        setup.widen(wider);
         if setup.hunts_data() {
             setup.data = Some(true);
             setup.lag_seconds = 1;
@@ -127,12 +138,13 @@ impl Setup {
 
     // Whether the hunted call is one that only plans with a database make.
     fn hunts_data(&self) -> bool {
-        self.hunt.is_some_and(|(point, ..)| DATA.contains(&hunted(point)))
+        self.hunted().is_some_and(|point| DATA.contains(&point))
     }
 
     // The hunt, if it is one for a call that seldom comes.
     fn rare_hunt(&mut self) -> Option<&mut (u16, u16, u16)> {
-        self.hunt.as_mut().filter(|(point, ..)| RARE.contains(&hunted(*point)))
+        let is_rare = self.hunted().is_some_and(|point| RARE.contains(&point));
+        self.hunt.as_mut().filter(|_| is_rare)
     }
 
     /// The one that the exhaustive search walks through: one plan, three steps, nothing else.
@@ -156,6 +168,7 @@ impl Setup {
             lag_seconds: 1,
             opening: Opening::Move,
             hunt: None,
+            wide: Wide::default(),
         }
     }
 
@@ -199,18 +212,20 @@ impl Setup {
                 "allow_data_loss": self.data == Some(true), "max_lag_seconds": MAX_LAG_SECONDS,
                 "max_lag_age_seconds": MAX_LAG_AGE_SECONDS,
             },
-            "mode": if self.manual { "manual" } else { "automatic" },
+            "mode": self.mode(),
             "hold_seconds": self.hold_seconds + u32::from(revised), "cooldown_seconds": self.cooldown_seconds,
             "automatic_failovers_per_hour": self.budget, "max_event_age_seconds": EVENT_AGE_SECONDS,
             "max_duration_seconds": MAX_DURATION_SECONDS,
             "failback": {"mode": if self.comes_home { "automatic" } else { "manual" }, "stability_seconds": STABILITY_SECONDS},
         });
+        self.widen_plan(name, &mut plan);
         plan
     }
 
     /// Puts the cloud and the table into their places: all is well, and has been seen to be for a while.
     pub(crate) fn furnish(&self, cloud: &FakeCloud, table: &MemoryTable, now: Timestamp) -> Vec<Plan> {
         cloud.polls_until_in_sync(self.polls);
+        cloud.answer(REFERENCE_HOST, Health::Healthy, "it takes connections");
         let mut plans = Vec::new();
         for name in self.names() {
             let Ok(plan) = parse(self.plan_file(name, false)) else {
@@ -244,6 +259,7 @@ impl Setup {
             for site in ["blue", "green"] {
                 cloud.answer(&host(name, site), Health::Healthy, "HTTP 200");
                 cloud.put_targets(&group(name, site), &["healthy"]);
+                cloud.put_target_health(&group(name, site), FakeCloud::default_health_check());
             }
             plant(table, &plan, self.observers, now);
             plans.push(plan);

@@ -3,7 +3,7 @@
 //! Nothing here runs by itself. A step polls at most one sandbox, after one of its parked calls was given a verdict; then
 //! whatever that wrote, changed or published is taken to the oracle, and what was put on the stream to the bus.
 
-use super::bus::{Bus, Waiting};
+use super::bus::{Bus, LaneKey, Waiting};
 use super::gate::{Phase, Verdict};
 use super::history::{Choice, History};
 use super::oracle::Oracle;
@@ -42,6 +42,10 @@ pub(crate) enum Trouble {
     TableAway(CallErrorKind),
     /// The function can not be invoked.
     Gone(Function),
+    /// No function of this Region can be invoked.
+    RegionGone(usize),
+    /// The functions of this Region find none of the services that they call; the table answers.
+    CutOff(usize),
 }
 
 /// A call that stands before a gate, and whose it is.
@@ -134,14 +138,14 @@ impl Sim {
             self.release(standing, Verdict::Go);
             return;
         }
-        let ready = self.bus.ready(now, |function| !self.is_gone(function));
+        let ready = self.bus.ready(now, |function, place| !self.is_gone(function, place));
         if let Some(key) = ready.first() {
             return self.deliver(&key.clone());
         }
         let knocks = self.bus.knocks.iter();
         let knock = knocks
             .clone()
-            .position(|knock| knock.at <= now && !self.is_gone(knock.function));
+            .position(|knock| knock.at <= now && !self.is_gone(knock.function, knock.place));
         if let Some(waiting) = knock.and_then(|index| self.bus.knocks.remove(index)) {
             return self.answer_knock(waiting);
         }
@@ -198,7 +202,9 @@ impl Sim {
     // What the newest step has left in the world.
     fn absorb(&mut self, index: usize) {
         let now = self.clock.now();
+        let mut place = 0;
         if let Some(running) = self.running.get(index) {
+            place = running.place.min(self.setup.wide.places() - 1);
             for write in self.table.drain_writes() {
                 self.counts.writes += 1;
                 self.oracle.written(running, &write, &self.cloud, &mut self.trace);
@@ -213,12 +219,13 @@ impl Sim {
             }
         }
         while let Some(record) = self.table.take_record() {
-            self.bus.carry(record, now);
+            self.bus.carry(&record, self.setup.wide.places(), now);
         }
         while let Some((function, plan)) = self.cloud.take_nudge() {
             self.counts.nudges += 1;
             self.bus.knock(Waiting {
                 function: function.into(),
+                place,
                 payload: json!({"plan": plan}),
                 tries: 0,
                 at: now,
@@ -250,22 +257,23 @@ impl Sim {
                 .flatten()
                 .and_then(|done| done.as_ref().ok()),
         );
-        self.conclude(running.function, running.origin.clone(), well);
+        self.conclude((running.function, running.place), running.origin.clone(), well);
         if done.is_some() && running.function == Function::Probe {
-            let observer = running.observer;
-            if let (Some(warm), Some(place)) = (running.into_warm(), self.warm.get_mut(observer)) {
-                *place = Some(warm);
+            let place = running.place;
+            if let (Some(warm), Some(kept)) = (running.into_warm(), self.warm.get_mut(place)) {
+                *kept = Some(warm);
             }
         }
     }
 
     /// Tells whoever invoked how it went: the stream and Lambda may try again.
-    pub(crate) fn conclude(&mut self, function: Function, origin: Origin, well: bool) {
+    pub(crate) fn conclude(&mut self, (function, place): (Function, usize), origin: Origin, well: bool) {
         let now = self.now();
         match origin {
-            Origin::Stream(record, written) => self.bus.release(record, written, well, now),
+            Origin::Stream(record, written) => self.bus.release((record, written), place, well, now),
             Origin::Knock { payload, tries, told } if !well && tries < 2 => self.bus.knock(Waiting {
                 function,
+                place,
                 payload,
                 tries: tries + 1,
                 at: later(now, SignedDuration::from_secs(20 * i64::from(tries + 1))),
@@ -283,30 +291,32 @@ impl Sim {
     }
 
     /// Delivers the next record of a lane.
-    pub(crate) fn deliver(&mut self, key: &(Function, String)) {
+    pub(crate) fn deliver(&mut self, key: &LaneKey) {
         let Some((record, written)) = self.bus.take(key, self.now()) else {
             self.trace.note(self.clock.now(), || {
-                format!("the lane of {} has only dead letters", key.1)
+                format!("the lane of {} has only dead letters", key.2)
             });
             return;
         };
         self.clock.advance(LATENCY);
         self.trace.note(self.clock.now(), || {
             format!(
-                "the stream wakes {} for {} ({})",
+                "the stream wakes {}{} for {} ({})",
                 key.0.as_str(),
-                key.1,
+                elsewhere(key.1),
+                key.2,
                 record.item.key.item
             )
         });
         let payload = key_payload(&record);
-        self.invoke(key.0, payload, Origin::Stream(record, written));
+        self.invoke((key.0, key.1), payload, Origin::Stream(record, written));
     }
 
     /// Makes an asynchronous invocation.
     pub(crate) fn answer_knock(&mut self, waiting: Waiting) {
         let Waiting {
             function,
+            place,
             payload,
             tries,
             told,
@@ -321,14 +331,15 @@ impl Sim {
             tries,
             told,
         };
-        self.invoke(function, payload, origin);
+        self.invoke((function, place), payload, origin);
     }
 
-    /// Hands an event to a function, asynchronously.
+    /// Hands an event to a function of the first Region, asynchronously.
     pub(crate) fn send(&mut self, function: Function, payload: Value, delay: SignedDuration, told: Option<Told>) {
         let at = later(self.now(), delay);
         self.bus.knock(Waiting {
             function,
+            place: 0,
             payload,
             tries: 0,
             at,
@@ -343,20 +354,22 @@ impl Sim {
             let minute = (now.as_second().div_euclid(60) + 1) * 60 + 2;
             self.schedule_at = Timestamp::from_second(minute).ok();
         }
-        if self.is_gone(Function::Probe) {
-            return;
-        }
         for observer in 0..self.setup.observers as usize {
+            if self.is_gone(Function::Probe, observer) {
+                continue;
+            }
             self.trace.note(now, || "the schedule runs the probe".to_owned());
             self.invoke_probe(observer);
         }
     }
 
-    /// Whether a function can not be invoked.
-    pub(crate) fn is_gone(&self, function: Function) -> bool {
-        self.troubles
-            .iter()
-            .any(|(trouble, _)| matches!(trouble, Trouble::Gone(gone) if *gone == function))
+    /// Whether a function can not be invoked there.
+    pub(crate) fn is_gone(&self, function: Function, place: usize) -> bool {
+        self.troubles.iter().any(|(trouble, _)| match trouble {
+            Trouble::Gone(gone) => *gone == function,
+            Trouble::RegionGone(gone) => *gone == place,
+            _ => false,
+        })
     }
 
     // Nothing can go on now: time passes until something can.
@@ -396,4 +409,9 @@ impl Sim {
             }
         }
     }
+}
+
+// Where, if it is not where everything else is.
+fn elsewhere(place: usize) -> &'static str {
+    if place == 0 { "" } else { " of the second Region" }
 }

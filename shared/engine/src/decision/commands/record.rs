@@ -15,7 +15,7 @@ use understudy_core::plan::parse_text;
 
 /// A person's word, as it is recorded.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(in crate::decision) struct SaidCommand {
+pub struct SaidCommand {
     /// The command's word.
     pub(in crate::decision) command: String,
     /// The plan, or all of them.

@@ -40,6 +40,7 @@ impl Oracle {
             Function::Executor => self.written_by_executor(running, &before, &after, now),
         }
         self.executions_follow(&before, &after);
+        self.words_heeded(running, &before, &after, trace);
         self.told(&before, &after);
         if let (None, Some(opened)) | (Some(_), Some(opened)) = (&before.execution, &after.execution)
             && before.execution.as_ref().is_none_or(|old| old.id != opened.id)
@@ -112,6 +113,7 @@ impl Oracle {
                 format!("{} took {} without a lease of its own", running.request_id, after.plan),
             );
         }
+        self.lets_others_go_first(running, before, now);
         if let Some(old) = &before.lease {
             // The taker's clock may be ahead, the holder's behind.
             if now < later(old.expires_at, TAKEOVER_MARGIN - MOST_SKEW) {
@@ -230,7 +232,8 @@ impl Oracle {
     }
 
     fn has_deadlines(&mut self, running: &Running, execution: &Execution, now: Timestamp, taking: bool) {
-        let working = !execution.status.is_final() && execution.status != Status::Stuck;
+        // The clocks of one that is held stand still.
+        let working = !execution.status.is_final() && execution.status != Status::Stuck && execution.held.is_none();
         if working && !taking && running.function == Function::Executor && now > later(execution.deadline, OVERDUE) {
             self.violate(
                 8,

@@ -24,7 +24,9 @@ pub(super) struct Word {
 }
 
 /// Reads the evidence. Each probe must have a fresh word, and nobody's fresh word may differ.
-pub(super) fn word(items: &[Arc<Item>], plan: &Plan, site: &str, now: Timestamp) -> Word {
+///
+/// An observer that reaches no reference endpoint is not heard; that it is right to say so is judged where it says it.
+pub(super) fn word(items: &[Arc<Item>], plan: &Plan, site: &str, now: Timestamp, quorum: usize) -> Word {
     let seen: Vec<Observation> = items
         .iter()
         .filter(|item| item.key.plan == plan.name)
@@ -40,19 +42,20 @@ pub(super) fn word(items: &[Arc<Item>], plan: &Plan, site: &str, now: Timestamp)
         probes += 1;
         let interval = i64::from(probe.interval_seconds());
         let current = now.as_second().div_euclid(interval);
-        let mut fresh = seen
+        let fresh = seen
             .iter()
             .filter(|seen| seen.probe == probe.name() && seen.site == site)
             .filter(|seen| (-AHEAD_SLOTS..=FRESH_SLOTS).contains(&(current - seen.slot)))
-            .peekable();
-        let any = fresh.peek().is_some();
+            .filter(|seen| !seen.unfit.as_ref().is_some_and(|why| why.contains("reference")));
+        let mut voices = 0;
         for word in fresh {
+            voices += 1;
             all.unhealthy &= word.health == Health::Unhealthy;
             all.healthy &= word.health == Health::Healthy;
             all.since = all.since.max(Some(word.since));
         }
-        all.unhealthy &= any;
-        all.healthy &= any;
+        all.unhealthy &= voices >= quorum;
+        all.healthy &= voices >= quorum;
     }
     all.unhealthy &= probes > 0;
     all.healthy &= probes > 0;
@@ -91,7 +94,7 @@ mod tests {
                 due_at: None,
                 body: json!(observation),
             };
-            word(&[Arc::new(item)], &plan, "green", now).healthy
+            word(&[Arc::new(item)], &plan, "green", now, 1).healthy
         };
         let believed: Vec<i64> = (-5..6).filter(|slots| heard(*slots)).collect();
         assert_eq!(believed, [-3, -2, -1, 0, 1]);

@@ -18,13 +18,18 @@
 //! | 11 nothing is dropped | `moves`: what an alarm or a health change came to; `rest`: no wake is left |
 //! | 12 exact pre-state | `calls`: the order of undoing; `moves`: the resources at the end |
 //! | 13 one effect | `calls`: one effective change a step and direction; `moves`: events too old |
+//!
+//! Beside them: `words` has the rules of people's words (stop, pause, maintenance, modes, yes and no, hold, skip), and
+//! `regions` the rule of which Region's executor goes first.
 
 mod calls;
 mod consent;
 mod control;
 mod evidence;
 mod moves;
+mod regions;
 mod rest;
+mod words;
 
 use super::sandbox::{Function, Origin, Running};
 use super::setup::Setup;
@@ -36,14 +41,20 @@ use serde::Deserialize;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use understudy_core::control::{Control, Wake};
+use understudy_core::control::{Control, Wake, later};
+use understudy_core::fleet::FleetState;
 use understudy_core::health::Observation;
 use understudy_core::plan::Plan;
+use understudy_core::report::EventKind;
 use understudy_engine::ports::{Item, Key};
-use understudy_engine::store::{CONTROL, DECISION, EXECUTION, OBSERVATION};
+use understudy_engine::store::{CONTROL, DECISION, EXECUTION, FLEET, FLEET_STATE, FLEET_VELOCITY, OBSERVATION};
 
 /// How far a sandbox's clock may be from the true time: two of them differ by the takeover's margin at most.
 pub(crate) const MOST_SKEW: SignedDuration = SignedDuration::from_millis(2400);
+
+/// How long after a reference answers again an observer may still call itself unfit by it: its next look, and one that
+/// was under way or frozen.
+const REFERENCE_LIVES: SignedDuration = SignedDuration::from_secs(300);
 
 /// What is known of an execution besides what it says itself.
 #[derive(Debug, Default)]
@@ -52,6 +63,10 @@ pub(crate) struct Watched {
     changed: BTreeMap<(usize, bool), u32>,
     /// Calls that the cloud accepted, by step.
     accepted: BTreeMap<usize, u32>,
+    /// Steps that were begun since somebody holds it.
+    begun_while_held: usize,
+    /// Whoever opened it said `accept_data_loss`.
+    lossy_word: bool,
 }
 
 /// What an invocation has read and recorded so far.
@@ -59,6 +74,10 @@ pub(crate) struct Watched {
 pub(crate) struct Known {
     /// The observations that it read last, and when by its own clock.
     evidence: Option<(Vec<Arc<Item>>, Timestamp)>,
+    /// People's words on all plans, as it read them last.
+    fleet: Option<FleetState>,
+    /// When it entered its move among those of all plans.
+    entered: Option<Timestamp>,
     recorded: bool,
     opened: bool,
 }
@@ -84,6 +103,19 @@ pub(crate) struct Oracle {
     /// When somebody else changed a resource last.
     outside: BTreeMap<String, Timestamp>,
     fleet_limit: usize,
+    concurrent: usize,
+    quorum: usize,
+    /// The hours of automatic failbacks, in minutes of the day.
+    failback_hours: Option<(u32, u32)>,
+    /// When the reference endpoint fell silent; none while it answers.
+    reference_silent_since: Option<Timestamp>,
+    /// When it last was silent.
+    reference_silent_at: Option<Timestamp>,
+    /// When executions were opened.
+    opened_at: BTreeMap<String, Timestamp>,
+    /// The plan whose sites are both bad from the beginning, and have not been touched since.
+    pub(crate) both_bad: Option<&'static str>,
+    alerted: BTreeSet<String>,
 }
 
 impl Oracle {
@@ -108,11 +140,33 @@ impl Oracle {
             lags: BTreeMap::new(),
             outside: BTreeMap::new(),
             fleet_limit: setup.fleet_limit as usize,
+            concurrent: setup.wide.concurrent as usize,
+            quorum: setup.wide.quorum as usize,
+            failback_hours: setup.wide.hours_of_day(),
+            reference_silent_since: None,
+            reference_silent_at: None,
+            opened_at: BTreeMap::new(),
+            both_bad: None,
+            alerted: BTreeSet::new(),
         }
     }
 
     pub(crate) fn violate(&mut self, invariant: u32, what: String) {
         self.violations.push(format!("invariant {invariant}: {what}"));
+    }
+
+    /// What does not hold of a rule that is no invariant of the design.
+    pub(crate) fn rule(&mut self, name: &str, what: String) {
+        self.violations.push(format!("rule of the {name}: {what}"));
+    }
+
+    /// The reference endpoint falls silent, or answers again.
+    pub(crate) fn reference_answers(&mut self, answers: bool, now: Timestamp) {
+        if !answers {
+            self.reference_silent_since.get_or_insert(now);
+        } else if self.reference_silent_since.take().is_some() {
+            self.reference_silent_at = Some(now);
+        }
     }
 
     /// The control item of a plan as it stands.
@@ -148,9 +202,14 @@ impl Oracle {
             "dns.change_records",
             "databases.switch_over_global",
             "databases.fail_over_global",
+            "traffic.set_health_check",
         ];
         if changes.contains(&point) {
             self.fits_the_lease(running, point, sent);
+            self.kill_switch_read(running, point);
+        }
+        if point == "table.get word" {
+            self.fleet_read(running, table.peek(FLEET, FLEET_STATE).as_ref());
         }
         if running.function == Function::Decision && point == "table.query observation" {
             // A read answers what stands there at this moment.
@@ -203,6 +262,8 @@ impl Oracle {
             self.observation_written(running, item, trace, write.at);
         } else if name.starts_with(DECISION) || name.starts_with("alarm#") {
             self.known.entry(running.request_id.clone()).or_default().recorded = true;
+        } else if name == FLEET_VELOCITY {
+            self.known.entry(running.request_id.clone()).or_default().entered = Some(write.at);
         } else if name.starts_with(EXECUTION) && write.expected != 0 {
             self.violate(10, format!("the history item {name} was written a second time"));
         }
@@ -213,6 +274,17 @@ impl Oracle {
         let Ok(new) = Observation::deserialize(&item.body) else {
             return self.violate(11, format!("the observation {} can not be read", item.key.item));
         };
+        // By a reference that fell silent, and no longer ago than words about it live.
+        let silent = self.reference_silent_since.is_some()
+            || self
+                .reference_silent_at
+                .is_some_and(|at| later(at, REFERENCE_LIVES) > now);
+        if !silent && new.unfit.as_ref().is_some_and(|why| why.contains("reference")) {
+            self.violate(
+                5,
+                format!("{} calls itself unfit by a reference that answers", item.key.item),
+            );
+        }
         if let Some((old, wake)) = self.observed.get(&item.key) {
             let (old, wake) = (old.clone(), *wake);
             if running.function == Function::Probe {
@@ -287,6 +359,9 @@ impl Oracle {
 
     /// SNS took a message.
     pub(crate) fn published(&mut self, published: &Published) {
+        if published.announcement.event == EventKind::Alert {
+            self.alerted.insert(published.plan.clone());
+        }
         self.published.insert(published.announcement.id.clone());
     }
 
@@ -295,7 +370,7 @@ impl Oracle {
         let known = self.known.remove(&running.request_id).unwrap_or_default();
         if let (Origin::Person { word, .. }, Some(answer)) = (&running.origin, answer)
             && known.opened
-            && matches!(*word, "failover" | "failback")
+            && matches!(*word, "failover" | "failback" | "approve" | "setup" | "teardown")
             && answer["ok"] == false
             && answer["retryable"] != true
         {

@@ -7,7 +7,7 @@ use crate::sim::sandbox::{Origin, Running};
 use crate::sim::setup::{EVENT_AGE_SECONDS, STABILITY_SECONDS};
 use jiff::{SignedDuration, Timestamp};
 use understudy_core::control::{Control, later};
-use understudy_core::execution::{Execution, Kind, PreState, Status, TriggerKind};
+use understudy_core::execution::{Execution, Kind, PreState, Status, StepState, TriggerKind};
 use understudy_core::plan::Step;
 use understudy_core::state::{ResourceState, TargetWeight};
 
@@ -36,12 +36,17 @@ impl Oracle {
             self.violate(1, format!("{what} does not start where the plan is"));
         }
         let plan = opened.plan.clone();
+        self.opened_at.insert(opened.id.clone(), now);
+        self.both_bad.take_if(|plan| *plan == before.plan);
+        self.opened_under_words(running, before, opened, &what);
+        let lossy = matches!(running.origin, Origin::Person { lossy: true, .. });
+        self.watched.entry(opened.id.clone()).or_default().lossy_word = lossy;
         match opened.trigger {
             TriggerKind::Manual => {
                 if !matches!(
                     &running.origin,
                     Origin::Person {
-                        word: "failover" | "failback",
+                        word: "failover" | "failback" | "setup" | "teardown",
                         dry_run: false,
                         ..
                     }
@@ -65,8 +70,9 @@ impl Oracle {
         let Some((items, looked_at)) = evidence else {
             return self.violate(5, format!("{what} without looking at the observations"));
         };
-        let source = evidence::word(&items, &plan, &opened.from, looked_at);
-        let target = evidence::word(&items, &plan, &opened.to, looked_at);
+        let source = evidence::word(&items, &plan, &opened.from, looked_at, self.quorum);
+        let target = evidence::word(&items, &plan, &opened.to, looked_at, self.quorum);
+        self.within_blast_radius(running, opened, &what);
         self.consented(running, opened, source.since, now, &what);
         if !target.healthy {
             self.violate(
@@ -100,6 +106,7 @@ impl Oracle {
                     }
                     return;
                 }
+                self.within_hours(opened, now, &what);
                 let window = SignedDuration::from_secs(i64::from(STABILITY_SECONDS));
                 let since = target.since.max(away.map(|away| away.since));
                 if since.is_none_or(|since| later(since, window) > later(now, ABOUT)) {
@@ -143,7 +150,8 @@ impl Oracle {
 
     pub(super) fn finished(&mut self, before: &Control, after: &Control, execution: &Execution, cloud: &FakeCloud) {
         let what = format!("execution {} of {}", execution.id, after.plan);
-        let undone = matches!(execution.status, Status::RolledBack | Status::Cancelled);
+        let teardown = execution.kind == Kind::Teardown;
+        let undone = teardown || matches!(execution.status, Status::RolledBack | Status::Cancelled);
         match execution.status {
             Status::Completed if after.active_site != execution.to => {
                 self.violate(
@@ -173,7 +181,10 @@ impl Oracle {
                 .first()
                 .map(|name| (*name).to_owned())
                 .unwrap_or_default();
-            if *goal == ResourceState::Gate
+            // What was skipped or left is as it is.
+            let left = (!undone && run.state == StepState::Skipped) || (teardown && run.state != StepState::Undone);
+            if left
+                || *goal == ResourceState::Gate
                 || execution.status == Status::Failed
                 || self.touched_by_others(&resource, later(execution.created_at, -ABOUT))
             {
@@ -212,6 +223,9 @@ fn real(cloud: &FakeCloud, step: &Step, resource: &str) -> ResourceState {
         Step::DnsRecords(_) => ResourceState::DnsRecords {
             records: cloud.zone(resource),
         },
+        Step::TargetGroupHealth(_) => cloud
+            .health_check_of(resource)
+            .map_or(ResourceState::Gate, |check| ResourceState::TargetGroupHealth { check }),
         Step::RdsGlobal(_) => ResourceState::DbWriter {
             writer: cloud.db_writer(resource),
         },

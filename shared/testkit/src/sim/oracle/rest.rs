@@ -11,7 +11,7 @@ impl Oracle {
             let idle = control
                 .execution
                 .as_ref()
-                .is_none_or(|execution| execution.status == Status::Stuck);
+                .is_none_or(|execution| execution.status == Status::Stuck || execution.rests());
             idle && control.announcements.is_empty() && control.wake.is_none() && control.lease.is_none()
         }) && self.observed.values().all(|(_, wake)| wake.is_none())
     }
@@ -24,7 +24,7 @@ impl Oracle {
             if let Some(execution) = control
                 .execution
                 .as_ref()
-                .filter(|execution| execution.status != Status::Stuck)
+                .filter(|execution| execution.status != Status::Stuck && !execution.rests())
             {
                 found.push((
                     8,
@@ -65,6 +65,13 @@ impl Oracle {
         }
         for (invariant, what) in found {
             self.violate(invariant, what);
+        }
+    }
+
+    /// Both sites of a plan have been bad all the time: nobody was moved, so somebody must have been told.
+    pub(crate) fn paged(&mut self) {
+        if let Some(plan) = self.both_bad.filter(|plan| !self.alerted.contains(*plan)) {
+            self.violate(5, format!("both sites of {plan} are bad, and nobody was told"));
         }
     }
 
