@@ -85,9 +85,9 @@ async fn a_sticky_forward_action_says_for_how_long() {
     let plain = format!("<member><Type>forward</Type><TargetGroupArn>{BLUE}</TargetGroupArn></member>");
     let script = Script::new([listener(&format!("{OIDC}{sticky}")), listener(&off), listener(&plain)]);
     let traffic = ElbTraffic::new(&script.config());
+    let target = ForwardTarget::Listener(LISTENER.into());
     for wanted in [Some(300), None, None] {
-        let found = traffic.group_stickiness(None, &ForwardTarget::Listener(LISTENER.into()));
-        assert_eq!(found.await.unwrap(), wanted);
+        assert_eq!(traffic.group_stickiness(None, &target).await.unwrap(), wanted);
     }
 }
 
