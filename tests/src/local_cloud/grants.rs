@@ -11,10 +11,10 @@ use std::collections::BTreeSet;
 
 use understudy_testkit::proxy::CallRecord;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::error::CloudError;
-use super::{ACCOUNT, Deployment, LocalCloud, REGION, raw};
+use super::{ACCOUNT, Deployment, Function, LocalCloud, REGION, raw};
 
 /// The API version of IAM's Query protocol.
 const IAM_VERSION: &str = "2010-05-08";
@@ -93,7 +93,33 @@ impl LocalCloud {
         Ok(is_allowed(&self.iam("SimulatePrincipalPolicy", &parameters).await?))
     }
 
-    // The same, as if the resource had the tag: about the role's policies without that condition.
+    /// Lets a function do on `*` what its deployed role grants on `resource`. ministack asks policies about `*` where it does
+    /// not know how a call names its resource, and would refuse what AWS grants.
+    ///
+    /// # Errors
+    /// When the deployed role does not grant one of the actions on that resource; nothing is widened then.
+    pub async fn widen(&self, function: &Function, actions: &[&str], resource: &str) -> Result<(), CloudError> {
+        for action in actions {
+            if !self.simulate(&function.role_arn, action, resource).await? {
+                let role = &function.role_name;
+                return Err(CloudError::missing(
+                    format!("the grant of {action} on {resource}"),
+                    format!("{role} has none; nothing was widened"),
+                ));
+            }
+        }
+        let statement = json!({"Effect": "Allow", "Action": actions, "Resource": "*"});
+        let document = json!({"Version": "2012-10-17", "Statement": [statement]}).to_string();
+        let policy = [
+            ("RoleName", function.role_name.as_str()),
+            ("PolicyName", "where-the-emulator-knows-no-resource"),
+            ("PolicyDocument", &document),
+        ];
+        self.iam("PutRolePolicy", &policy).await?;
+        Ok(())
+    }
+
+    // Asks about the role's policies as if the resource had the tag: without that condition.
     async fn simulate_tagged(&self, role_name: &str, action: &str, resource: &str) -> Result<bool, CloudError> {
         let role = ("RoleName", role_name);
         let names = raw::texts(&self.iam("ListRolePolicies", &[role]).await?, "member");
@@ -217,7 +243,7 @@ fn without_tag_condition(encoded: &str) -> Result<String, String> {
     let mut policy: Value = serde_json::from_str(&document).map_err(|error| format!("{error}: {document}"))?;
     let statements = policy["Statement"].as_array_mut().into_iter().flatten();
     for statement in statements.filter_map(Value::as_object_mut) {
-        let holds = serde_json::json!({"StringLike": {format!("aws:ResourceTag/{TAG}"): "*"}});
+        let holds = json!({"StringLike": {format!("aws:ResourceTag/{TAG}"): "*"}});
         if statement.get("Condition") == Some(&holds) {
             statement.remove("Condition");
         }

@@ -27,7 +27,7 @@ pub async fn a_hook_is_asked_and_may_say_no(stage: &mut Stage) {
 
     let refused = move_with_hook(stage, "vetoed", "no").await;
     assert_eq!(refused["status"], "rolled_back", "{refused:#}");
-    let why = refused["steps"][0]["detail"].as_str().unwrap_or_default();
+    let why = refused["failure"].as_str().unwrap_or_default();
     assert!(why.contains("the caches of green are cold"), "{refused:#}");
     stage.expect_everything_at("blue").await.expect("it said no");
     forget(stage, "vetoed").await;

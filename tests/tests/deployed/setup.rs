@@ -32,8 +32,21 @@ const CHANGES: [&str; 9] = [
     "UpdateAutoScalingGroup",
 ];
 
+/// What the executor may do to a health check once it is made. ministack does not know how these calls name it.
+const WITH_HEALTH_CHECKS: [&str; 5] = [
+    "route53:GetHealthCheck",
+    "route53:UpdateHealthCheck",
+    "route53:DeleteHealthCheck",
+    "route53:ListTagsForResource",
+    "route53:ChangeTagsForResource",
+];
+
 /// Makes what setup adjusts: a group, and the tag on a target group, which moto's CloudFormation drops.
 pub async fn something_to_adjust(stage: &Stage) {
+    let executor = stage.deployment.function("executor").expect("an executor");
+    let check = "arn:aws:route53:::healthcheck/01234567-89ab-cdef-0123-456789abcdef";
+    let widened = stage.cloud.widen(executor, &WITH_HEALTH_CHECKS, check).await;
+    widened.expect("what the deployed role grants on health checks");
     stage.world.create_orders(&stage.cloud).await.expect("a group");
     let tag = Tag::builder().key("understudy").value(PLAN).build();
     let call = stage.cloud.clients().elb.add_tags();
@@ -54,6 +67,12 @@ pub async fn setup_makes_what_the_plan_states_and_teardown_takes_it_back(stage: 
     assert_eq!(dry["changed"], "nothing", "{dry:#}");
     assert_eq!(dry["steps"].as_array().map(Vec::len), Some(6), "{dry:#}");
     for step in dry["steps"].as_array().into_iter().flatten() {
+        if step["name"] == "names" {
+            // Its calls name health checks that nobody has made yet, and a dry run says so.
+            let why = step["error"].as_str().unwrap_or_default();
+            assert!(why.contains("does not exist yet"), "{step:#}");
+            continue;
+        }
         let calls = step["calls"].as_array().map_or(0, Vec::len);
         assert!(calls > 0, "a call that would be made: {step:#}");
     }
