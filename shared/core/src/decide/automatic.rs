@@ -69,7 +69,7 @@ pub(super) fn conclude(
     by_word: bool,
 ) -> Decision {
     match situation.plan.policy.mode {
-        Mode::Observe if !by_word => {
+        Mode::Observe if !by_word && !mutant::active(Mutant::ObserveMoves) => {
             let summary = format!("it would have started: {}; policy.mode is observe", chosen.sentence());
             return Decision {
                 alert: true,
