@@ -158,7 +158,7 @@ impl Fleet {
         }
         verdicts.push(Verdict::when(
             Guard::WithinBlastRadius,
-            running.len() < limits.concurrent as usize,
+            running.len() < limits.concurrent as usize || active(Mutant::BlastRadiusIgnored),
             format!(
                 "{} of {} automatic execution(s) in progress at once ({})",
                 running.len(),

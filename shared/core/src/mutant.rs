@@ -63,6 +63,16 @@ mutants! {
     TimerForgotten "a hold that is not over sets no timer",
     ConsentIgnored "a move that can lose data asks nobody",
     LagOfDyingSource "the lag that is measured on a dying source counts",
+    StopIgnored "the executor does not heed the kill switch",
+    HeldGoesOn "an execution that a person holds goes on",
+    ObserveMoves "mode observe moves what it would have moved",
+    MaintenanceIgnored "a maintenance window is not looked at",
+    YesAfterExpiry "a yes to a proposal that has expired moves the plan",
+    QuorumIgnored "one observer is enough where the plan asks for two",
+    BlastRadiusIgnored "how many plans move at once is not looked at",
+    HoursIgnored "a plan comes home by itself at any hour",
+    SitOutIgnored "a Region that sits out takes the lease all the same",
+    LeftRegionFirst "the Region that is being left does not let others go first",
 }
 
 /// Whether a mutant lives here.

@@ -12,6 +12,7 @@
 
 use crate::control::{Control, LEASE, TAKEOVER_MARGIN, later};
 use crate::execution::Execution;
+use crate::mutant::{Mutant, active};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -55,12 +56,12 @@ impl Control {
         let sits_out = self
             .sitting_out
             .as_ref()
-            .filter(|out| out.region == region)
+            .filter(|out| out.region == region && !active(Mutant::SitOutIgnored))
             .and_then(|out| stands_back(out.until, "it got no answer from the services that it called"));
         let is_left = self
             .execution
             .as_ref()
-            .filter(|execution| execution.region_being_left() == Some(region))
+            .filter(|execution| execution.region_being_left() == Some(region) && !active(Mutant::LeftRegionFirst))
             .and_then(|execution| {
                 stands_back(
                     later(self.unclaimed_since(execution), LEASE),

@@ -65,7 +65,7 @@ pub(super) fn conclude(
     by_word: bool,
 ) -> Decision {
     match restraint::mode(situation, by_word) {
-        (Mode::Observe, of) => {
+        (Mode::Observe, of) if !mutant::active(Mutant::ObserveMoves) => {
             let summary = format!("it would have started: {}; {of} is observe", chosen.sentence());
             return Decision {
                 alert: true,

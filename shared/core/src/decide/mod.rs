@@ -35,6 +35,7 @@ use crate::execution::{Kind, Style, TriggerKind};
 use crate::fleet::FleetState;
 use crate::guard::{Guard, Verdict};
 use crate::health::{AlarmReading, SiteHealth};
+use crate::mutant::{Mutant, active};
 use crate::plan::Plan;
 use crate::preflight::Preflight;
 use crate::report::clock;
@@ -297,7 +298,9 @@ fn unanswerable(now: Timestamp, answer: &Answer, control: &Control) -> Option<Ve
     };
     match control.proposal.as_ref().filter(|known| known.is_open()) {
         None => stop("no proposal waits for an answer".into()),
-        Some(open) if open.expires_at <= now => stop(format!("the proposal expired at {}", clock(open.expires_at))),
+        Some(open) if open.expires_at <= now && !active(Mutant::YesAfterExpiry) => {
+            stop(format!("the proposal expired at {}", clock(open.expires_at)))
+        }
         Some(open) if answer.proposal.as_ref().is_some_and(|meant| *meant != open.id) => {
             stop(format!("the proposal that waits is {}: {}", open.id, open.sentence()))
         }

@@ -88,7 +88,10 @@ pub(super) fn automatic_allowed(asking: &mut Asking, situation: Situation<'_>, b
     ));
     asking.ask(fleet_not_stopped(situation));
     let now = asking.now;
-    let open = |window: &Option<Maintenance>| window.clone().filter(|window| window.until > now);
+    let open = |window: &Option<Maintenance>| {
+        let window = window.clone().filter(|window| window.until > now);
+        window.filter(|_| !active(Mutant::MaintenanceIgnored))
+    };
     let window = open(&control.maintenance)
         .into_iter()
         .chain(open(&fleet.maintenance))
@@ -183,7 +186,7 @@ pub(super) fn failbacks_left(asking: &mut Asking, situation: Situation<'_>, by_w
         asking.ask_until(
             Verdict::when(
                 Guard::WithinFailbackHours,
-                opens_at.is_some_and(|at| at <= now),
+                opens_at.is_some_and(|at| at <= now || active(Mutant::HoursIgnored)),
                 format!("failback hours are {} to {} UTC, {days}{next}", hours.from, hours.to),
                 "nothing: it comes home when they open; or bring it home by hand with `failback`",
             )

@@ -35,6 +35,7 @@ pub use transitions::IllegalTransition;
 use crate::control::Word;
 use crate::decide::{Accepted, Move};
 use crate::guard::Verdict;
+use crate::mutant::{Mutant, active};
 use crate::plan::{Plan, Step};
 use crate::report::clock;
 use crate::state::ResourceState;
@@ -484,9 +485,8 @@ impl Execution {
 
     /// Whether it rests now: held, and at a point where that is heeded.
     pub fn rests(&self) -> bool {
-        self.held
-            .as_ref()
-            .is_some_and(|held| held.by_fleet || !self.steps.iter().any(|run| self.may_be_in_flight(run)))
+        let between_steps = || !self.steps.iter().any(|run| self.may_be_in_flight(run)) && !active(Mutant::HeldGoesOn);
+        self.held.as_ref().is_some_and(|held| held.by_fleet || between_steps())
     }
 
     /// Whether a call of this step may have been made whose outcome has not been seen yet.

@@ -124,7 +124,11 @@ fn testify(now: Timestamp, plan: &Plan, probe: &Probe, observations: &[Observati
             None => unknown("never observed".into(), true),
         };
     };
-    let quorum = plan.policy.observers.quorum.max(1) as usize;
+    let quorum = if active(Mutant::QuorumIgnored) {
+        1
+    } else {
+        plan.policy.observers.quorum.max(1) as usize
+    };
     let Some((health, since)) = agreed(&fit, quorum) else {
         let voices: Vec<String> = fit
             .iter()

@@ -12,7 +12,7 @@ use understudy_core::control::later;
 use understudy_engine::ports::CallErrorKind;
 
 /// How long a partition lasts.
-const PARTITION: SignedDuration = SignedDuration::from_secs(43);
+pub(super) const PARTITION: SignedDuration = SignedDuration::from_secs(43);
 /// How late a copy of a record may come.
 const DAY: SignedDuration = SignedDuration::from_hours(24);
 
@@ -290,7 +290,7 @@ impl Sim {
         true
     }
 
-    fn trouble_begins(&mut self, trouble: Trouble, lasts: SignedDuration) -> bool {
+    pub(super) fn trouble_begins(&mut self, trouble: Trouble, lasts: SignedDuration) -> bool {
         let until = later(self.now(), lasts);
         self.trace
             .note(self.now(), || format!("{trouble:?} for {} s", lasts.as_secs()));
@@ -306,7 +306,7 @@ impl Sim {
         }
         // Mostly the Region that is being left.
         let place = usize::from(a.is_multiple_of(3));
-        if b % 3 == 2 {
+        if !b.is_multiple_of(2) {
             return self.trouble_begins(Trouble::CutOff(place), PARTITION);
         }
         while let Some(index) = self

@@ -7,11 +7,12 @@
 //! 4. At rest every execution has ended or waits for a person, everything was told, and a plan that has every reason to
 //!    have moved has moved.
 
+use super::actions::PARTITION;
 use super::history::{Choice, History};
 use super::report::{Counts, RARE};
 use super::setup::{MAX_DURATION_SECONDS, Opening};
 use super::wide::REFERENCE_HOST;
-use super::world::Sim;
+use super::world::{Sim, Trouble};
 use jiff::SignedDuration;
 use serde::Deserialize;
 use serde_json::json;
@@ -96,6 +97,14 @@ impl Sim {
                 }
                 self.oracle.both_bad = Some("shop");
             }
+            Opening::InMaintenance => {
+                self.say("shop", "maintenance", json!({"for_seconds": 600}), false);
+                self.set_site("shop", "blue", Health::Unhealthy, "connection refused");
+            }
+            Opening::CutOff => {
+                self.trouble_begins(Trouble::CutOff(1), PARTITION);
+                self.say("shop", "failover", json!({}), false);
+            }
             Opening::SetUp => self.say("shop", "setup", json!({}), false),
             Opening::Stopped => {
                 self.say("shop", "stop-all", json!({}), false);
@@ -135,6 +144,10 @@ impl Sim {
         }
         if self.setup.wide.lifted {
             self.lift();
+        }
+        // What went away by itself may come home now, within its hours.
+        if self.setup.wide.hours.is_some() {
+            self.set_site("shop", "blue", Health::Healthy, "HTTP 200");
         }
         let longest = later(
             began,

@@ -28,6 +28,10 @@ pub enum Opening {
     AllDead,
     /// Both sites of the first plan are dead: nothing may move by itself, and somebody must hear of it.
     BothBad,
+    /// A maintenance window is open when the primary of the first plan dies.
+    InMaintenance,
+    /// The second Region is cut off from its services, and an operator moves the first plan to it.
+    CutOff,
     /// An operator sets the first plan up.
     SetUp,
     /// An operator stops everything, and starts it again.

@@ -102,8 +102,13 @@ impl Setup {
         if self.observers == 2 {
             self.wide.quorum = quorum;
         }
-        if dice.one_in(5) {
-            self.opening = Opening::BothBad;
+        match dice.below(10) {
+            0 | 1 => self.opening = Opening::BothBad,
+            2 => self.opening = Opening::InMaintenance,
+            _ => {}
+        }
+        if self.wide.regions == 2 && dice.one_in(4) {
+            self.opening = Opening::CutOff;
         }
         // A blast radius is met where several plans want to move at once.
         if self.wide.concurrent == 1 && dice.one_in(2) {
@@ -115,6 +120,7 @@ impl Setup {
         // Hours of failback, where something comes home.
         if self.wide.hours.is_some() {
             self.comes_home = true;
+            self.opening = Opening::Dead;
         }
         match self.hunted() {
             Some(point) if SET_UP.contains(&point) => {

@@ -48,14 +48,6 @@ impl Sim {
     /// A yes or a no: to the proposal or the gate that waits, by its name or without.
     pub(crate) fn answer_what_waits(&mut self, a: u16, b: u16, c: u16) -> bool {
         let plan = self.plan_name(a);
-        // Some take their time, until nobody waits for them any more.
-        let expires_at = self
-            .oracle
-            .control(plan)
-            .and_then(|control| Some(control.proposal.as_ref()?.expires_at));
-        if let Some(at) = expires_at.filter(|at| b % 4 == 2 && *at > self.now()) {
-            self.advance(at.duration_since(self.now()));
-        }
         let word = if b % 4 == 3 { "reject" } else { "approve" };
         let control = self.oracle.control(plan);
         let proposal = control.and_then(|control| Some(control.proposal.as_ref()?.id.clone()));
@@ -65,6 +57,15 @@ impl Sim {
             (1, None, Some(execution)) => json!({"execution": execution}),
             _ => json!({}),
         };
+        // Some take their time, until nobody waits for them any more.
+        let expires_at = self
+            .oracle
+            .control(plan)
+            .and_then(|control| Some(control.proposal.as_ref()?.expires_at));
+        if let Some(at) = expires_at.filter(|at| b % 4 == 2 && *at > self.now()) {
+            self.late = Some((at, plan, more));
+            return true;
+        }
         self.say(plan, word, more, c % 8 == 7);
         true
     }

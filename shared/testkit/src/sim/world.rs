@@ -80,6 +80,8 @@ pub(crate) struct Sim {
     /// When the cloud was changed last: reads may lag behind it for a while.
     pub(crate) changed_at: Option<Timestamp>,
     pub(crate) hunted: u16,
+    /// A yes that comes when it is too late: when, for which plan, and what else it says.
+    pub(crate) late: Option<(Timestamp, &'static str, Value)>,
 }
 
 impl Sim {
@@ -115,6 +117,7 @@ impl Sim {
             requests: 0,
             changed_at: None,
             hunted: 0,
+            late: None,
         }
     }
 
@@ -125,7 +128,10 @@ impl Sim {
     /// Takes one step.
     pub(crate) fn step(&mut self, choice: Choice) {
         self.counts.steps += 1;
-        if !self.act(choice) {
+        let now = self.now();
+        if let Some((_, plan, more)) = self.late.take_if(|(at, ..)| *at <= now) {
+            self.say(plan, "approve", more, false);
+        } else if !self.act(choice) {
             self.progress();
         }
     }
@@ -389,6 +395,7 @@ impl Sim {
         times.extend(self.troubles.iter().map(|(_, until)| *until));
         times.extend(self.bus.next_at());
         times.extend(self.schedule_at);
+        times.extend(self.late.as_ref().map(|(at, ..)| *at));
         let next = times.into_iter().filter(|at| *at > now).min();
         let next = next.unwrap_or_else(|| later(now, SignedDuration::from_secs(1)));
         self.advance(next.duration_since(now));

@@ -6,6 +6,7 @@ use understudy_core::control::{Control, Word, later};
 use understudy_core::decide::escalation;
 use understudy_core::execution::{Execution, Held, IllegalTransition, Status};
 use understudy_core::guard::reasons;
+use understudy_core::mutant::{Mutant, active};
 use understudy_core::report::{Announcement, EventKind, about_plan};
 
 /// How often an execution that the kill switch holds looks whether it is off. `start-all` wakes it at once.
@@ -26,6 +27,7 @@ impl Turn<'_> {
             return Ok(false);
         };
         let stopped = self.executor.store.fleet_state().await?.stopped;
+        let stopped = stopped.filter(|_| !active(Mutant::StopIgnored));
         let by_fleet = execution.held.as_ref().map(|held| held.by_fleet);
         match (stopped, by_fleet) {
             (None, Some(true)) => {
