@@ -95,7 +95,7 @@ pub(super) fn conclude(
                 chosen.operator = Some(answer.operator.clone());
             }
         }
-        (Mode::Automatic | Mode::Manual, _) => {}
+        (Mode::Automatic | Mode::Manual | Mode::Observe, _) => {}
     }
     Decision {
         start: Some(chosen.clone()),
