@@ -154,8 +154,8 @@ impl fmt::Display for Counts {
     }
 }
 
-/// The calls that histories hunt: the mutating ones, and those that few histories make. Wide ones hunt [`SET_UP`] and
-/// [`WORDS`] too.
+/// The calls that histories hunt: the mutating ones, and those that few histories make. Wide ones hunt [`SET_UP`],
+/// [`WORDS`] and [`ENTERED`] too.
 const HUNTED: &[Point] = &[
     (Function::Executor, "traffic.set_weights"),
     (Function::Executor, "dns.change_records"),
@@ -201,15 +201,20 @@ pub(crate) const SET_UP: [Point; 5] = [
     (Function::Decision, "table.get setup"),
 ];
 
-/// Calls that a word on all plans makes.
-pub(crate) const WORDS: [Point; 2] = [
+/// Calls that a word on all plans makes, or a new revision of one.
+pub(crate) const WORDS: [Point; 4] = [
     (Function::Decision, "table.put word"),
     (Function::Decision, "table.due"),
+    (Function::Decision, "table.put revision"),
+    (Function::Decision, "functions.nudge"),
 ];
+
+/// The call that only an automatic move makes.
+pub(crate) const ENTERED: Point = (Function::Decision, "table.put fleet");
 
 /// The call that a history hunts.
 pub(crate) fn hunted(number: u16, is_wide: bool) -> Point {
-    let more: &[&[Point]] = if is_wide { &[&SET_UP, &WORDS] } else { &[] };
+    let more: &[&[Point]] = if is_wide { &[&SET_UP, &WORDS, &[ENTERED]] } else { &[] };
     let points = || std::iter::once(&HUNTED).chain(more).flat_map(|points| points.iter());
     let chosen = points().nth(number as usize % points().count().max(1));
     chosen.copied().unwrap_or((Function::Executor, "table.put control"))

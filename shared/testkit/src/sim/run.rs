@@ -109,6 +109,8 @@ impl Sim {
             Opening::Stopped => {
                 self.say("shop", "stop-all", json!({}), false);
                 self.say("shop", "start-all", json!({}), false);
+                let plan = self.setup.plan_file("shop", true);
+                self.say("shop", "put-plan", json!({"plan": plan}), false);
             }
         }
     }

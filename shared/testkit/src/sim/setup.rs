@@ -34,7 +34,7 @@ pub enum Opening {
     CutOff,
     /// An operator sets the first plan up.
     SetUp,
-    /// An operator stops everything, and starts it again.
+    /// An operator stops everything, starts it again, and stores a plan.
     Stopped,
 }
 
@@ -141,7 +141,7 @@ impl Setup {
     }
 
     // Whether the hunted call is one that only plans with a database make.
-    fn hunts_data(&self) -> bool {
+    pub(super) fn hunts_data(&self) -> bool {
         self.hunted().is_some_and(|point| DATA.contains(&point))
     }
 

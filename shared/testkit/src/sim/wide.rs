@@ -4,7 +4,7 @@
 //! same history as before there were wide ones.
 
 use super::history::Dice;
-use super::report::{Point, SET_UP, WORDS, hunted};
+use super::report::{ENTERED, Point, SET_UP, WORDS, hunted};
 use super::setup::{OBSERVERS, Opening, Setup, group};
 use serde_json::{Value, json};
 use understudy_core::plan::Mode;
@@ -107,7 +107,11 @@ impl Setup {
             2 => self.opening = Opening::InMaintenance,
             _ => {}
         }
-        if self.wide.regions == 2 && dice.one_in(4) {
+        if self.hunts_data() {
+            // Its call comes where something moves.
+            self.opening = Opening::Dead;
+            self.wide.mode = Mode::Automatic;
+        } else if self.wide.regions == 2 && dice.one_in(4) {
             self.opening = Opening::CutOff;
         }
         // A blast radius is met where several plans want to move at once.
@@ -132,6 +136,14 @@ impl Setup {
             }
             Some(point) if WORDS.contains(&point) => {
                 self.opening = Opening::Stopped;
+                if let Some((_, nth, _)) = &mut self.hunt {
+                    *nth = 0;
+                }
+            }
+            Some(ENTERED) => {
+                self.opening = Opening::Dead;
+                self.manual = false;
+                self.wide.mode = Mode::Automatic;
                 if let Some((_, nth, _)) = &mut self.hunt {
                     *nth = 0;
                 }

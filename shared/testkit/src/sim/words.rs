@@ -105,7 +105,7 @@ impl Sim {
         true
     }
 
-    /// People take back their stops, pauses and windows.
+    /// People take back their stops, pauses and windows, and what they have set up.
     pub(crate) fn lift(&mut self) {
         self.say(ALL_PLANS, "start-all", json!({}), false);
         self.say(ALL_PLANS, "resume", json!({}), false);
@@ -113,6 +113,9 @@ impl Sim {
         for plan in names {
             self.say(plan, "resume", json!({}), false);
             self.say(plan, "resume", json!({"execution": true}), false);
+            if self.setup.wide.sets_up {
+                self.say(plan, "teardown", json!({}), false);
+            }
         }
     }
 }
