@@ -13,7 +13,7 @@
 //! again. A restart from before says nothing: who connected between it and the fence is still there. What was fenced
 //! before the step began is restarted all the same, since nobody knows who connected when; nobody misses it.
 //! `RebootDBInstance` is not idempotent, but restarting what is fenced harms nobody: it is repeated where RDS has reported
-//! nothing for a while. Why not by the count of connections: `docs/decisions/0016-a-fence-restarts-the-database.md`.
+//! nothing for a while. Why not by the count of connections: `docs/decisions/0006-a-fence-restarts-the-database.md`.
 
 use super::super::{Driver, Facts, Goal, Reading, StepPorts, foreign_state};
 use super::{FENCES, OPENS, instance_permission, not_available, of_site};
