@@ -29,7 +29,7 @@ fn moved_at(world: &World) -> Timestamp {
 
 /// Calls of turns: preflight, which read the plan through when it was stored, is over by then.
 fn calls_of_executors(world: &World) -> usize {
-    const OF_PREFLIGHT: usize = 3;
+    const OF_PREFLIGHT: usize = 4;
     let outside = |operation: &str| operation.starts_with("traffic.") || operation.starts_with("dns.");
     let calls = world.executor_wire.calls();
     calls.iter().filter(|call| outside(call.operation)).count() - OF_PREFLIGHT
