@@ -25,7 +25,8 @@ pub use steering::{
 };
 pub use target_health::{HealthCheck, Matcher, wanted_target_health};
 pub use traffic::{
-    RecordChange, RecordSet, TargetWeight, absolute, record_changes, wanted_records, wanted_targets, wanted_weights,
+    RecordChange, RecordSet, TargetWeight, absolute, record_changes, unescaped, wanted_records, wanted_targets,
+    wanted_weights,
 };
 
 use crate::plan::TargetId;
