@@ -21,11 +21,13 @@ use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::Builder;
 use aws_sdk_dynamodb::operation::delete_item::DeleteItemError;
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
-use aws_sdk_dynamodb::types::{AttributeValue, ReturnValuesOnConditionCheckFailure};
+pub use aws_sdk_dynamodb::types::AttributeValue;
+use aws_sdk_dynamodb::types::ReturnValuesOnConditionCheckFailure;
 use jiff::Timestamp;
 use std::collections::HashMap;
 use understudy_core::SCHEMA_VERSION;
 use understudy_core::control::Wake;
+use understudy_core::event::excerpt;
 use understudy_engine::actions::repeated;
 use understudy_engine::ports::{CallError, CallErrorKind, Due, Item, Key, Put, Table};
 
@@ -42,7 +44,7 @@ const CODES: Codes = Codes {
 };
 
 /// DynamoDB's own form of an item.
-type Attributes = HashMap<String, AttributeValue>;
+pub type Attributes = HashMap<String, AttributeValue>;
 
 /// A table.
 pub struct DynamoTable {
@@ -257,7 +259,11 @@ impl Table for DynamoTable {
     }
 }
 
-fn encode(item: &Item) -> Result<Attributes, String> {
+/// An item in DynamoDB's own form.
+///
+/// # Errors
+/// Its body has no such form.
+pub fn encode(item: &Item) -> Result<Attributes, String> {
     let body: AttributeValue = serde_dynamo::aws_sdk_dynamodb_1::to_attribute_value(&item.body)
         .map_err(|error| format!("its body has no DynamoDB form: {error}"))?;
     let mut attributes = Attributes::from([
@@ -284,7 +290,11 @@ fn encode(item: &Item) -> Result<Attributes, String> {
     Ok(attributes)
 }
 
-fn decode(attributes: &Attributes) -> Result<Item, String> {
+/// Reads an item from DynamoDB's own form.
+///
+/// # Errors
+/// A sentence that names the attribute which is not as it must be, or says that a newer version wrote the item.
+pub fn decode(attributes: &Attributes) -> Result<Item, String> {
     let schema_version: u32 = number(attributes, "schema_version")?;
     if schema_version > SCHEMA_VERSION {
         metrics::counter!("NewerItemsRefused").increment(1);
@@ -335,7 +345,9 @@ fn text(attributes: &Attributes, name: &str) -> Result<String, String> {
 
 fn number<T: std::str::FromStr>(attributes: &Attributes, name: &str) -> Result<T, String> {
     match attributes.get(name) {
-        Some(AttributeValue::N(number)) => number.parse().map_err(|_| format!("its number `{name}` is {number}")),
+        Some(AttributeValue::N(number)) => number
+            .parse()
+            .map_err(|_| format!("its number `{name}` is {}", excerpt(number))),
         _ => Err(format!("it has no number `{name}`")),
     }
 }

@@ -22,7 +22,7 @@ use aws_sdk_route53::types::{
     ResourceRecordSetFailover, ResourceRecordSetRegion, RrType,
 };
 use understudy_core::plan::Alias;
-use understudy_core::state::{RecordChange, RecordSet, absolute};
+use understudy_core::state::{RecordChange, RecordSet, absolute, unescaped};
 use understudy_engine::ports::{CallError, CallErrorKind, Dns};
 
 const CODES: Codes = Codes {
@@ -283,45 +283,9 @@ fn read(set: &ResourceRecordSet) -> RecordSet {
     }
 }
 
-/// The name in lower case, with its dot, and with those escape codes resolved that stand for a character
-/// which may be sent as it is. A dot or backslash inside a label keeps its code: without it the name would
-/// be another.
-fn unescaped(name: &str) -> String {
-    let mut text = String::with_capacity(name.len());
-    let mut rest = name;
-    while let Some(at) = rest.find('\\') {
-        let (before, code) = rest.split_at(at);
-        text.push_str(before);
-        let value = code.get(1..4).and_then(|digits| u8::from_str_radix(digits, 8).ok());
-        match value.map(char::from) {
-            Some(character) if character.is_ascii_graphic() && !matches!(character, '.' | '\\') => {
-                text.push(character);
-                rest = &code[4..];
-            }
-            _ => {
-                text.push('\\');
-                rest = &code[1..];
-            }
-        }
-    }
-    text.push_str(rest);
-    absolute(&text)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn names_lose_the_escape_codes_that_they_can_do_without() {
-        assert_eq!(unescaped("\\052.Example.test."), "*.example.test.");
-        assert_eq!(unescaped("a\\100b.example.test"), "a@b.example.test.");
-        assert_eq!(unescaped("_sip\\137tcp.example.test."), "_sip_tcp.example.test.");
-        assert_eq!(unescaped("a\\056b.example.test."), "a\\056b.example.test.");
-        assert_eq!(unescaped("a\\134b.example.test."), "a\\134b.example.test.");
-        assert_eq!(unescaped("a\\303\\274.example.test."), "a\\303\\274.example.test.");
-        assert_eq!(unescaped("odd\\"), "odd\\.");
-    }
 
     #[test]
     fn a_batch_that_met_other_records_is_a_conflict_and_a_wrong_one_is_not() {

@@ -2,6 +2,7 @@
 //!
 //! Tries steps: invoke.
 
+#![cfg(feature = "lambda")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod common;

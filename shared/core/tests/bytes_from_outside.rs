@@ -61,3 +61,30 @@ fn a_time_of_aws() {
         assert_eq!(accepted, name.starts_with("valid"), "{name}");
     }
 }
+
+#[test]
+fn a_name_of_route_53() {
+    each("dns_name", bytes::dns_name);
+    for (name, bytes) in corpus("dns_name") {
+        let of_route_53 = std::str::from_utf8(&bytes).is_ok_and(bytes::codes_alone);
+        assert_eq!(of_route_53, name.starts_with("valid"), "{name}");
+    }
+}
+
+#[test]
+fn names_lose_the_escape_codes_that_they_can_do_without() {
+    let names = [
+        ("\\052.Example.test.", "*.example.test."),
+        ("a\\100b.example.test", "a@b.example.test."),
+        ("_sip\\137tcp.example.test.", "_sip_tcp.example.test."),
+        ("a\\056b.example.test.", "a\\056b.example.test."),
+        ("a\\134b.example.test.", "a\\134b.example.test."),
+        ("a\\303\\274.example.test.", "a\\303\\274.example.test."),
+        ("odd\\", "odd\\."),
+        // A number may have a sign, a code has none.
+        ("\\+52.example.test.", "\\+52.example.test."),
+    ];
+    for (written, name) in names {
+        assert_eq!(understudy_core::state::unescaped(written), name);
+    }
+}

@@ -28,8 +28,8 @@ pub use steering::{
 };
 pub use target_health::{HealthCheck, Matcher, wanted_target_health};
 pub use traffic::{
-    RecordChange, RecordSet, TargetWeight, absolute, record_changes, unlike_plan, wanted_records, wanted_targets,
-    wanted_weights,
+    RecordChange, RecordSet, TargetWeight, absolute, record_changes, unescaped, unlike_plan, wanted_records,
+    wanted_targets, wanted_weights,
 };
 
 use crate::plan::TargetId;

@@ -391,6 +391,35 @@ pub fn absolute(name: &str) -> String {
     format!("{}.", name.trim_end_matches('.').to_ascii_lowercase())
 }
 
+/// A name as Route 53 writes it: in lower case, with its dot, and with those escape codes resolved (`\052` for `*`) that
+/// stand for a character which may be sent as it is. A dot or backslash inside a label keeps its code: without it the
+/// name would be another.
+pub fn unescaped(name: &str) -> String {
+    let mut text = String::with_capacity(name.len());
+    let mut rest = name;
+    while let Some(at) = rest.find('\\') {
+        let (before, code) = rest.split_at(at);
+        text.push_str(before);
+        // Digits alone: a number may have a sign, a code has none.
+        let digits = code
+            .get(1..4)
+            .filter(|code| code.bytes().all(|digit| digit.is_ascii_digit()));
+        let value = digits.and_then(|digits| u8::from_str_radix(digits, 8).ok());
+        match value.map(char::from) {
+            Some(character) if character.is_ascii_graphic() && !matches!(character, '.' | '\\') => {
+                text.push(character);
+                rest = code.get(4..).unwrap_or_default();
+            }
+            _ => {
+                text.push('\\');
+                rest = code.get(1..).unwrap_or_default();
+            }
+        }
+    }
+    text.push_str(rest);
+    absolute(&text)
+}
+
 pub(super) fn absolute_alias(alias: Alias) -> Alias {
     Alias {
         dns_name: absolute(&alias.dns_name),

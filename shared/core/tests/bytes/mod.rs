@@ -10,6 +10,7 @@ use serde_json::Value;
 use understudy_core::command::{COMMANDS, ResourceRequest, parse as parse_command};
 use understudy_core::event::aws_time as read_time;
 use understudy_core::plan::parse_text;
+use understudy_core::state::unescaped;
 
 /// More than any answer about bad input needs.
 const LONGEST_ANSWER: usize = 4_000;
@@ -78,4 +79,28 @@ pub fn aws_time(bytes: &[u8]) {
         Ok(at) => assert_eq!(read_time(&at.to_string()), Ok(at)),
         Err(answer) => readable(&answer),
     }
+}
+
+/// A name as Route 53 writes it: it ends in one dot, is in lower case, and no code of a character that may be sent as it
+/// is is left in a name in which every backslash begins a code.
+pub fn dns_name(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else { return };
+    let name = unescaped(text);
+    assert!(name.ends_with('.') && !name.ends_with(".."), "{text:?}: {name:?}");
+    assert!(
+        !name.bytes().any(|byte| byte.is_ascii_uppercase()),
+        "{text:?}: {name:?}"
+    );
+    assert!(name.len() <= text.len() + 1, "{text:?}: {name:?}");
+    if codes_alone(text) {
+        assert!(codes_alone(&name), "{text:?}: {name:?}");
+        assert_eq!(unescaped(&name), name, "{text:?}");
+    }
+}
+
+/// Whether every backslash begins a code of three digits, as Route 53 writes them.
+pub fn codes_alone(text: &str) -> bool {
+    text.split('\\')
+        .skip(1)
+        .all(|code| code.len() >= 3 && code.bytes().take(3).all(|digit| (b'0'..=b'7').contains(&digit)))
 }

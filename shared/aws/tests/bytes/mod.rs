@@ -1,0 +1,57 @@
+//! What must hold of the reader of DynamoDB's items, whatever the table answers. It runs over the files of `tests/corpus`
+//! with every `cargo test`, and as a fuzz target (`shared/testkit/fuzz`).
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use serde_json::Value;
+use understudy_aws::dynamodb::{AttributeValue, Attributes, decode, encode};
+
+/// More than any answer about bad input needs.
+const LONGEST_ANSWER: usize = 4_000;
+
+/// An item in DynamoDB's own form, as JSON (`{"plan": {"S": "shop"}, …}`): what is accepted is the same when it is written
+/// and read again, what is refused is answered. Whether it was accepted.
+pub fn attributes(bytes: &[u8]) -> bool {
+    let Ok(Value::Object(fields)) = serde_json::from_slice::<Value>(bytes) else {
+        return false;
+    };
+    let found: Option<Attributes> = fields
+        .iter()
+        .map(|(name, value)| Some((name.clone(), attribute(value)?)))
+        .collect();
+    let Some(found) = found else { return false };
+    match decode(&found) {
+        Ok(item) => {
+            assert_eq!(decode(&encode(&item).unwrap()), Ok(item));
+            true
+        }
+        Err(answer) => {
+            assert!(!answer.trim().is_empty() && answer.len() <= LONGEST_ANSWER, "{answer}");
+            assert!(!answer.chars().any(char::is_control), "{answer:?}");
+            false
+        }
+    }
+}
+
+// One attribute in the form in which DynamoDB sends it.
+fn attribute(value: &Value) -> Option<AttributeValue> {
+    let (kind, value) = value.as_object().filter(|it| it.len() == 1)?.iter().next()?;
+    let texts = || -> Option<Vec<String>> {
+        let values = value.as_array()?.iter();
+        values.map(|text| Some(text.as_str()?.to_owned())).collect()
+    };
+    Some(match kind.as_str() {
+        "S" => AttributeValue::S(value.as_str()?.to_owned()),
+        "N" => AttributeValue::N(value.as_str()?.to_owned()),
+        "BOOL" => AttributeValue::Bool(value.as_bool()?),
+        "NULL" => AttributeValue::Null(value.as_bool()?),
+        "SS" => AttributeValue::Ss(texts()?),
+        "NS" => AttributeValue::Ns(texts()?),
+        "L" => AttributeValue::L(value.as_array()?.iter().map(attribute).collect::<Option<_>>()?),
+        "M" => {
+            let fields = value.as_object()?.iter();
+            let read = fields.map(|(name, value)| Some((name.clone(), attribute(value)?)));
+            AttributeValue::M(read.collect::<Option<_>>()?)
+        }
+        _ => return None,
+    })
+}
