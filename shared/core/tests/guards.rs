@@ -207,6 +207,8 @@ fn asked(guard: Guard, free: bool) -> Said {
     if guard == Guard::FailbackBySwitchover {
         let lossy = Case::promotion();
         (case.plan, case.lags) = (lossy.plan, lossy.lags);
+        let lag = case.lags["green"].clone();
+        case.lags.insert("blue".into(), lag);
         case.go_away();
     }
     // Pressed twice, it would move the plan back.

@@ -81,8 +81,11 @@ pub fn observation(bytes: &[u8]) {
     unfit(now, std::iter::once(("shop", Some((&observation, observation.slot)))));
     let sample = Sample::new(Health::Unhealthy, "connection refused");
     if let Some(next) = observe(Some(&observation), &plan.probes[0], "eu-west-1", now, sample) {
+        // One from the future is got over.
+        let is_ahead = observation.slot > next.observation.slot + 1;
         assert!(
             next.observation.slot > observation.slot
+                || is_ahead
                 || next.observation.interval_seconds != observation.interval_seconds
         );
         assert!((1..=2).contains(&next.observation.streak.slots), "{next:?}");
