@@ -207,7 +207,7 @@ fn asked(guard: Guard, free: bool) -> Said {
     if guard == Guard::FailbackBySwitchover {
         let lossy = Case::promotion();
         (case.plan, case.lags) = (lossy.plan, lossy.lags);
-        let lag = case.lags["green"].clone();
+        let lag = case.lags["green"];
         case.lags.insert("blue".into(), lag);
         case.go_away();
     }
