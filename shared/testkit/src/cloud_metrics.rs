@@ -55,6 +55,11 @@ impl FakeCloud {
         lock(&self.state).figures.calls.iter().cloned().collect()
     }
 
+    /// Forgets the calls for metrics so far: what is asked from now on is counted.
+    pub fn forget_metric_calls(&self) {
+        lock(&self.state).figures.calls.clear();
+    }
+
     /// CloudWatch takes no call with this expression, as if it had a fault that only CloudWatch sees.
     pub fn refuse_expression(&self, expression: &str) {
         lock(&self.state).figures.refused.insert(expression.to_owned());

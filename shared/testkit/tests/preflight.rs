@@ -215,7 +215,7 @@ async fn a_plan_of_which_something_is_missing_says_so_by_its_path() {
 async fn a_tag_that_is_there_is_looked_at_and_one_that_is_not_is_found() {
     let mut plan = sample_plan("shop");
     plan["steps"].as_array_mut().unwrap().push(
-        json!({"kind": "elb_targets", "name": "targets", "target_group_arn": OTHER_GROUP, "timeout_seconds": 60,
+        json!({"kind": "elb_targets", "name": "targets", "target_group_arn": OTHER_GROUP, "timeout_seconds": 420,
                "targets": {"blue": [{"id": "i-0123456789abcdef0", "port": 80}], "green": [{"id": "i-0123456789abcdef1", "port": 80}]}}),
     );
     let world = World::new(69);
