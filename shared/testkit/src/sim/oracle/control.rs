@@ -71,13 +71,25 @@ impl Oracle {
         self.controls.insert(after.plan.clone(), after);
     }
 
-    // The probe touches, and nothing else.
+    // The probe touches, brings decision's next look forward, and does nothing else.
     fn written_by_probe(&mut self, before: &Control, after: &Control) {
         let mut touched = before.clone();
         touched.wake.clone_from(&after.wake);
         touched.version = after.version;
+        let sooner = after
+            .look_again_at
+            .is_some_and(|at| before.look_again_at.is_none_or(|before| at <= before));
+        if sooner {
+            touched.look_again_at = after.look_again_at;
+        }
         if touched != *after {
-            self.violate(2, format!("the probe changed more of {} than its wake", after.plan));
+            self.violate(
+                2,
+                format!(
+                    "the probe changed more of {} than its wake and decision's next look",
+                    after.plan
+                ),
+            );
         }
     }
 
