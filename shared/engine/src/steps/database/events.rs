@@ -7,7 +7,8 @@
 use super::super::{
     Driver, Facts, Goal, Plane, Reading, StepPorts, foreign_state, own_topic, setup_tags, tagged_as_others,
 };
-use crate::ports::{CallError, DatabaseSetup, SubscriptionFound};
+use crate::actions::TAG;
+use crate::ports::{Account, CallError, DatabaseSetup, Permission, SubscriptionFound};
 use async_trait::async_trait;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -140,6 +141,19 @@ impl Driver for EventsDriver {
             return None;
         };
         tagged_as_others("the event subscription", &self.plan, found.made_by.as_deref())
+    }
+
+    fn permissions(&self, _goal: &Goal, account: &Account) -> Vec<Permission> {
+        let resource = format!("es:{}", self.step.subscription_name);
+        let arn = account.arn("rds", self.region.as_deref(), &resource);
+        let ask = |action: &'static &'static str| {
+            let key = match *action {
+                "rds:CreateEventSubscription" | "rds:AddTagsToResource" => "aws:RequestTag",
+                _ => "aws:ResourceTag",
+            };
+            Permission::new(action, &arn).with(format!("{key}/{TAG}"), &self.plan)
+        };
+        self.facts().changes.iter().map(ask).collect()
     }
 
     fn calls(&self, from: &ResourceState, into: &ResourceState) -> Vec<String> {
