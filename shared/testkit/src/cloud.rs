@@ -55,9 +55,10 @@ pub struct Change {
 }
 
 impl Change {
-    /// Whether the world was another one afterwards.
+    /// Whether the world was another one afterwards. Asked both ways, as a state may be good enough in place of another
+    /// without being it: a shift that lasts longer, and what sets it back.
     pub fn is_effective(&self) -> bool {
-        self.accepted && !self.before.same_as(&self.after)
+        self.accepted && !(self.before.same_as(&self.after) && self.after.same_as(&self.before))
     }
 }
 

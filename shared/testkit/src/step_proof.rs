@@ -362,6 +362,8 @@ impl Proof {
                 let called = called.await;
                 called.map_err(|error| error.message)?;
             }
+            // Targets drain, instances start: by the clock, and somebody goes on looking at the sites.
+            world.run_rounds(1).await;
         }
         Err("it never became as wanted".into())
     }

@@ -290,7 +290,8 @@ async fn every_word_of_a_person_leaves_one_record_with_who_why_and_what_came_of_
         .iter()
         .map(|word| ((*word).to_owned(), *word == "acknowledge"))
         .collect();
-    (found.sort(), wanted.sort());
+    found.sort();
+    wanted.sort();
     assert_eq!(found, wanted, "a dry run leaves none, and a refusal says so");
     let history = world
         .command(json!({"command": "history", "plan": "shop", "limit": 50}))

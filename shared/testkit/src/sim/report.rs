@@ -178,12 +178,17 @@ const HUNTED: &[Point] = &[
 /// Calls that only plans with a database make.
 pub(crate) const DATA: [Point; 6] = [
     (Function::Executor, "databases.global"),
-    (Function::Executor, "databases.switch_over_global"),
-    (Function::Executor, "databases.fail_over_global"),
+    SWITCH_OVER,
+    FAIL_OVER,
     (Function::Probe, "metrics.newest"),
     (Function::Probe, "table.put lag"),
     (Function::Decision, "table.get lag"),
 ];
+
+/// The call by which a planned move takes its database along.
+pub(crate) const SWITCH_OVER: Point = (Function::Executor, "databases.switch_over_global");
+/// The call by which a database is moved without its source.
+pub(crate) const FAIL_OVER: Point = (Function::Executor, "databases.fail_over_global");
 
 /// Calls that are made only after something else has happened, which a history that hunts them brings about.
 pub(crate) const RARE: [Point; 3] = [

@@ -1,7 +1,7 @@
 //! What stands at the beginning of a history: the plans, the sites, and who looks.
 
 use super::history::Dice;
-use super::report::{DATA, RARE};
+use super::report::{DATA, FAIL_OVER, RARE, SWITCH_OVER};
 use super::wide::{REFERENCE_HOST, Wide};
 use crate::cloud::FakeCloud;
 use crate::memory::MemoryTable;
@@ -137,7 +137,22 @@ impl Setup {
             *nth = 0;
             setup.opening = Opening::Move;
         }
+        setup.hunt_for_a_move_of_data();
         setup
+    }
+
+    // An execution moves its database by one call: in its source's absence the one, with its help the other.
+    fn hunt_for_a_move_of_data(&mut self) {
+        let hunted = self.hunted();
+        let planned = hunted == Some(SWITCH_OVER);
+        if !planned && hunted != Some(FAIL_OVER) {
+            return;
+        }
+        if let Some((_, nth, _)) = &mut self.hunt {
+            *nth = 0;
+        }
+        self.opening = if planned { Opening::Move } else { Opening::Dead };
+        self.manual = planned && self.manual;
     }
 
     // Whether the hunted call is one that only plans with a database make.
