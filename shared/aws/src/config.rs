@@ -51,7 +51,7 @@ pub(crate) enum Usage {
     /// Changes something: sent once.
     #[cfg_attr(not(feature = "route53"), allow(dead_code))]
     Changes,
-    /// Waits for an answer of the executor: sent once.
+    /// Waits for an answer of the executor, which changes nothing for it: repeated as reads are, in the time of one answer.
     #[cfg_attr(not(feature = "lambda"), allow(dead_code))]
     Asks,
 }
@@ -88,15 +88,15 @@ impl AwsConfig {
 
     fn for_usage(&self, usage: Usage, region: Option<&str>) -> SdkConfig {
         let changing = Duration::from_secs(MUTATING_CALL_TIMEOUT_SECONDS);
+        let repeated = || {
+            RetryConfig::standard()
+                .with_max_attempts(self.read_attempts)
+                .with_max_backoff(Duration::from_secs(2))
+        };
         let (retries, attempt, operation) = match usage {
-            Usage::Reads => {
-                let retries = RetryConfig::standard()
-                    .with_max_attempts(self.read_attempts)
-                    .with_max_backoff(Duration::from_secs(2));
-                (retries, READ_ATTEMPT_TIMEOUT, READ_TIMEOUT)
-            }
+            Usage::Reads => (repeated(), READ_ATTEMPT_TIMEOUT, READ_TIMEOUT),
             Usage::Changes => (RetryConfig::disabled(), changing, changing),
-            Usage::Asks => (RetryConfig::disabled(), ANSWER_TIMEOUT, ANSWER_TIMEOUT),
+            Usage::Asks => (repeated(), ANSWER_TIMEOUT, ANSWER_TIMEOUT),
         };
         let timeouts = TimeoutConfig::builder()
             .connect_timeout(CONNECT_TIMEOUT)
@@ -125,6 +125,7 @@ impl AwsConfig {
         feature = "dynamodb",
         feature = "elbv2",
         feature = "globalaccelerator",
+        feature = "lambda",
         feature = "rds",
         feature = "route53"
     )),

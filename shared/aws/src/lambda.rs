@@ -4,10 +4,11 @@ mod hooks;
 
 pub use hooks::LambdaHooks;
 
-use crate::config::{AwsConfig, Regional, Usage};
+use crate::config::{AwsConfig, Regional, Usage, attempts_alone};
 use crate::failure::{Codes, Effect, explain};
 use async_trait::async_trait;
 use aws_sdk_lambda::Client;
+use aws_sdk_lambda::config::Builder;
 use aws_sdk_lambda::primitives::Blob;
 use aws_sdk_lambda::types::InvocationType;
 use serde_json::{Value, json};
@@ -36,7 +37,9 @@ impl LambdaFunctions {
     pub fn new(config: &AwsConfig, decision_function: Option<String>, executor_function: Option<String>) -> Self {
         Self {
             changing: Regional::new(config, Usage::Changes, Client::new),
-            asking: Regional::new(config, Usage::Asks, Client::new),
+            asking: Regional::new(config, Usage::Asks, |sdk| {
+                Client::from_conf(Builder::from(sdk).retry_partition(attempts_alone()).build())
+            }),
             decision_function,
             executor_function,
         }

@@ -163,6 +163,14 @@ async fn a_function_that_was_not_named_is_not_invoked() {
 
 #[tokio::test]
 async fn a_question_brings_the_answer_or_the_reason() {
+    let full = || {
+        Answer::SaysWith(
+            429,
+            "x-amzn-errortype",
+            "TooManyRequestsException",
+            br#"{"Type":"User","message":"Rate exceeded"}"#.to_vec(),
+        )
+    };
     let script = Script::new([
         says(200, r#"{"ok":true}"#),
         Answer::SaysWith(
@@ -171,7 +179,9 @@ async fn a_question_brings_the_answer_or_the_reason() {
             "Unhandled",
             br#"{"errorMessage":"the table is gone"}"#.to_vec(),
         ),
-        says(429, r#"{"Type":"User","message":"Rate exceeded"}"#),
+        full(),
+        full(),
+        says(200, r#"{"ok":"later"}"#),
     ]);
     let functions = LambdaFunctions::new(&script.config(), None, Some("u-executor".into()));
     let question = json!({"read_only": {"plan": "shop"}});
@@ -184,4 +194,8 @@ async fn a_question_brings_the_answer_or_the_reason() {
         functions.ask_executor(&question).await.unwrap_err().kind,
         CallErrorKind::Retryable
     );
+    // As deployed: a question changes nothing, so it is asked again where all executors are taken.
+    let deployed = script.config().with_read_attempts(5);
+    let deployed = LambdaFunctions::new(&deployed, None, Some("u-executor".into()));
+    assert_eq!(deployed.ask_executor(&question).await.unwrap(), json!({"ok": "later"}));
 }

@@ -7,10 +7,18 @@ use super::telling::tell_steps;
 use super::{Narrator, Stage, text};
 use crate::local_cloud::{CloudError, checkout};
 use crate::world::OrdersState;
-use serde_json::json;
+use jiff::{SignedDuration, Timestamp};
+use serde_json::{Value, json};
 
 /// The name of the second plan.
 const PLAN: &str = "orders";
+/// For how long a site must have been healthy: `policy.hold_seconds`, and a second for clocks that are read apart.
+const HOLD: SignedDuration = SignedDuration::from_secs(6);
+
+fn is_well_since(status: &Value, site: &str, when: Timestamp) -> bool {
+    let since = text(status, &format!("/sites/{site}/since")).parse::<Timestamp>();
+    text(status, &format!("/sites/{site}/health")) == "healthy" && since.is_ok_and(|since| since <= when)
+}
 
 impl Stage {
     /// The world of the second plan is made, and the plan is stored.
@@ -45,12 +53,12 @@ impl Stage {
         narrator.act("The orders move: first capacity, then the database, then the name");
         self.wait_until(
             PLAN,
-            "the probe to see both sites of the orders healthy",
+            "the probe to see both sites of the orders healthy for long enough",
             narrator,
             |status, _| {
                 ["blue", "green"]
                     .iter()
-                    .all(|site| text(status, &format!("/sites/{site}/health")) == "healthy")
+                    .all(|site| is_well_since(status, site, Timestamp::now() - HOLD))
             },
         )
         .await?;

@@ -10,15 +10,13 @@ use async_trait::async_trait;
 use aws_sdk_cloudwatch::Client;
 use aws_sdk_cloudwatch::types::{AlarmType, ComparisonOperator, Dimension, MetricAlarm, StandardUnit, Statistic, Tag};
 use understudy_core::state::{AlarmDefinition, Threshold};
+use understudy_engine::actions::TAG;
 use understudy_engine::ports::{AlarmDefinitions, CallError, CallErrorKind};
 
 const CODES: Codes = Codes {
     not_found: &["ResourceNotFound", "ResourceNotFoundException"],
     retryable: &[],
 };
-
-/// The tag that says which plan made an alarm.
-const TAG: &str = "understudy";
 
 /// What alarms are.
 pub struct CloudWatchDefinitions {

@@ -3,12 +3,12 @@
 //! Neither `ModifyEventSubscription` nor `DeleteEventSubscription` compares anything: what is expected is looked at just
 //! before. Making one compares by itself: a name is taken or it is not.
 
-use super::setup::{RdsSetup, TAG};
+use super::setup::RdsSetup;
 use crate::failure::{Codes, Effect, explain, within_one_call};
 use aws_sdk_rds::types::{EventSubscription as Described, Tag};
 use std::collections::BTreeMap;
 use understudy_core::state::EventSubscription;
-use understudy_engine::actions::repeated;
+use understudy_engine::actions::{TAG, repeated};
 use understudy_engine::ports::{CallError, CallErrorKind, SubscriptionFound};
 
 const CODES: Codes = Codes {

@@ -13,16 +13,13 @@ use aws_sdk_rds::types::{DbInstance, PendingModifiedValues, Tag};
 use std::collections::BTreeMap;
 use understudy_core::plan::ReadReplica;
 use understudy_core::state::{EventSubscription, MultiAz, same_database};
-use understudy_engine::actions::repeated;
+use understudy_engine::actions::{TAG, repeated};
 use understudy_engine::ports::{CallError, CallErrorKind, DatabaseSetup, InstanceMade, SubscriptionFound};
 
 const CODES: Codes = Codes {
     not_found: &["DBInstanceNotFound", "DBInstanceNotFoundFault"],
     retryable: repeated::RDS,
 };
-
-/// The tag that says which plan made a database, or a subscription.
-pub(super) const TAG: &str = "understudy";
 
 /// Databases of RDS, for what is made once.
 pub struct RdsSetup {

@@ -9,7 +9,8 @@
 //! afterwards; then the step says so and changes nothing. Undo deletes only what was found by that reference, and nothing
 //! that somebody has changed meanwhile. A teardown leaves one alone, too, whose tag names another plan by then.
 
-use super::{Driver, Facts, Goal, PLAN_TAG, Plane, Reading, StepPorts, foreign_state, setup_tags, tagged_as_others};
+use super::{Driver, Facts, Goal, Plane, Reading, StepPorts, foreign_state, setup_tags, tagged_as_others};
+use crate::actions::TAG;
 use crate::ports::{Account, CallError, HealthCheckFound, HealthChecks, Permission};
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -73,7 +74,7 @@ impl DnsHealthCheckDriver {
             id: Some(found.id),
             settings: found.settings,
             is_tagged: tags.iter().all(|(key, value)| found.tags.get(key) == Some(value)),
-            made_by: found.tags.get(PLAN_TAG).cloned(),
+            made_by: found.tags.get(TAG).cloned(),
         }
     }
 }

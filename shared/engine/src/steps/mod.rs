@@ -32,6 +32,7 @@ mod wait_healthy;
 mod waits;
 mod zonal_shift;
 mod zone;
+use crate::actions::{SETUP_TAG, TAG};
 use crate::ports::{
     Accelerators, Account, AlarmDefinitions, Alarms, CallError, Clock, Compute, DatabaseFailover, DatabaseSetup, Dns,
     GroupSetup, Groups, HealthChecks, Hooks, Metrics, Permission, Signals, TagsOf, Traffic, ZonalShifts,
@@ -424,12 +425,9 @@ fn own_topic(ports: &StepPorts, plan: &Plan, region: Option<&str>) -> Option<Str
     plan.topic_arn.clone().or_else(of_stack)
 }
 
-/// The tag that says which plan made something.
-const PLAN_TAG: &str = crate::actions::TAG;
-
 // What is made says so: of which plan, and which item of its setup (or step of its moves).
 fn setup_tags(plan: &str, item: &str) -> Vec<(String, String)> {
-    let tags = [(PLAN_TAG, plan), (crate::actions::SETUP_TAG, item)];
+    let tags = [(TAG, plan), (SETUP_TAG, item)];
     tags.map(|(key, value)| (key.to_owned(), value.to_owned())).into()
 }
 
@@ -441,7 +439,7 @@ fn tagged_as_others(what: &str, plan: &str, made_by: Option<&str>) -> Option<Str
         None => "is gone".to_owned(),
     };
     Some(format!(
-        "the tag {PLAN_TAG} of {what} {says}, where setup made it \"{plan}\""
+        "the tag {TAG} of {what} {says}, where setup made it \"{plan}\""
     ))
 }
 

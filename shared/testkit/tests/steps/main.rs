@@ -4,7 +4,6 @@
 mod compute;
 mod database_setup;
 mod databases;
-mod dns;
 mod dns_setup;
 mod gates;
 mod giving_back;
