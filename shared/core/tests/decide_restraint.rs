@@ -537,6 +537,8 @@ fn data_loss_needs_a_policy_and_a_known_lag_within_its_limit() {
         unknown,
         "a dying source flatters"
     );
+    assert_eq!(asked(GENEROUS, Some(lag(0, 60, true))), [], "clocks differ by a little");
+    assert_eq!(asked(GENEROUS, Some(lag(0, 61, true))), unknown, "from the future");
 }
 
 #[test]
@@ -555,14 +557,19 @@ fn the_loss_estimate_is_the_lag_and_the_time_since() {
     let facts = &consent(at(0), &GENEROUS, Some(&known), false)[1].facts;
     assert!(facts.contains("about 45 s"), "{facts}");
     assert_eq!(
-        lag(0, 10, false).remember(Some(known)),
+        lag(0, 10, false).remember(Some(known), at(10)),
         Some(known),
         "measured while it was dying"
     );
-    assert_eq!(lag(7, 10, true).remember(Some(known)), Some(lag(7, 10, true)));
+    assert_eq!(lag(7, 10, true).remember(Some(known), at(10)), Some(lag(7, 10, true)));
     assert_eq!(
-        lag(7, -50, true).remember(Some(known)),
+        lag(7, -50, true).remember(Some(known), at(0)),
         Some(known),
         "an older one that came late"
+    );
+    assert_eq!(
+        lag(7, -50, true).remember(Some(lag(0, 3600, true)), at(0)),
+        Some(lag(7, -50, true)),
+        "nothing of tomorrow keeps it out"
     );
 }

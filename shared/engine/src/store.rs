@@ -245,12 +245,12 @@ impl Store {
     ///
     /// # Errors
     /// The table could not be written.
-    pub async fn remember_lags(&self, plan: &str, measured: &Lags) -> Result<(), CallError> {
+    pub async fn remember_lags(&self, plan: &str, measured: &Lags, now: Timestamp) -> Result<(), CallError> {
         self.upsert(&lag_key(plan), |before: Option<Lags>| {
             let before = before.unwrap_or_default();
             let mut after = before.clone();
             for (site, lag) in measured {
-                if let Some(lag) = lag.remember(before.get(site).copied()) {
+                if let Some(lag) = lag.remember(before.get(site).copied(), now) {
                     after.insert(site.clone(), lag);
                 }
             }

@@ -3,6 +3,7 @@
 //! What would be lost is the lag of the copy, as it was measured last *while the source was well*, plus the time since:
 //! a lag that is measured on a dying source flatters. Lag that is not known, or that is too old, blocks.
 
+use crate::control::later;
 use crate::execution::Style;
 use crate::guard::{Guard, Verdict};
 use crate::mutant::{Mutant, active};
@@ -11,6 +12,9 @@ use crate::report::clock;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
+
+/// By how much the clock of whoever measured may be ahead of ours: the minute by which CloudWatch counts.
+const CLOCKS_DIFFER: SignedDuration = SignedDuration::from_secs(60);
 
 /// How far the copy was behind, the last time that it was asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -24,12 +28,19 @@ pub struct LagRecord {
 }
 
 impl LagRecord {
-    /// Which of two to remember: the newest that was measured while the source was well.
-    pub fn remember(self, before: Option<Self>) -> Option<Self> {
+    /// Which of two to remember: the newest that was measured while the source was well. One from the future does not
+    /// keep out those of today.
+    pub fn remember(self, before: Option<Self>, now: Timestamp) -> Option<Self> {
+        let before = before.filter(|before| !before.is_ahead(now));
         match before {
             Some(before) if !self.source_healthy || before.measured_at >= self.measured_at => Some(before),
             _ => Some(self).filter(|new| new.source_healthy),
         }
+    }
+
+    /// Whether it claims to be of a time that has not come: a clock is wrong, and nobody knows how old it is.
+    pub fn is_ahead(&self, now: Timestamp) -> bool {
+        self.measured_at > later(now, CLOCKS_DIFFER)
     }
 
     /// How much would be lost if the source were lost for good now.
@@ -106,7 +117,7 @@ pub fn loss_estimate(now: Timestamp, plan: &Plan, style: Style, to: &str, lags: 
 pub fn consent(now: Timestamp, policy: &Consent, lag: Option<&LagRecord>, accepted: bool) -> Vec<Verdict> {
     let known = lag.filter(|lag| lag.source_healthy);
     let limit = SignedDuration::from_secs(i64::from(policy.max_lag_age_seconds));
-    let young = known.filter(|lag| now.duration_since(lag.measured_at) <= limit);
+    let young = known.filter(|lag| now.duration_since(lag.measured_at) <= limit && !lag.is_ahead(now));
     let facts = match (lag, known) {
         (_, Some(lag)) => format!(
             "the copy was {} s behind at {}; about {} s of data would be lost",

@@ -85,7 +85,7 @@ impl Probe {
             }
         }
         if !measured.is_empty() {
-            self.store.remember_lags(&plan.name, &measured).await?;
+            self.store.remember_lags(&plan.name, &measured, now).await?;
         }
         unsaid.map_or(Ok(()), Err)
     }

@@ -216,7 +216,7 @@ pub fn item(bytes: &[u8]) -> bool {
         LAG => body::<Lags>(name, &bytes).is_some_and(|lags| {
             for lag in lags.values() {
                 assert!(lag.loss_estimate(now) >= SignedDuration::from_secs(i64::from(lag.seconds)));
-                lag.remember(Some(*lag));
+                lag.remember(Some(*lag), now);
             }
             true
         }),
