@@ -84,7 +84,7 @@ check-code:
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --quiet
-	cargo test --quiet -p understudy-testkit --test template --test resources
+	cargo test --quiet --workspace --test template --test resources
 
 check-rest: tools
 	cfn-lint template.yaml infra/demo/traffic.yaml infra/demo/dns-and-messages.yaml infra/demo/orders.yaml
@@ -98,7 +98,7 @@ bench: $(stamps) ## cold start, memory and the probe's round, as a table
 
 # Deliberate mistakes in the protocol: a feature that only this test turns on.
 mutants: ## let the simulator find deliberate mistakes in the protocol, one by one
-	cargo test -p understudy-testkit --features mutants --test mutants -- --nocapture
+	cargo test --workspace --features understudy-testkit/mutants --test mutants -- --nocapture
 
 HISTORIES ?= 1000000
 FIRST ?= 0

@@ -27,7 +27,7 @@ mutants! {
     LeaseWithoutMargin "a lease is taken over the moment it has run out",
     LeaseNeverExpires "a lease lasts a day",
     LeaseNotReleased "a turn ends without giving the lease back",
-    CallBeyondLease "a call is made although it does not fit into the lease",
+    CallBeyondLease "a call is made although it does not fit into the lease, or into the turn",
     EpochNotChecked "a commit does not look whether the lease is still its own",
     EpochNotGrown "a takeover keeps the old epoch",
     TakeoverNotCounted "a takeover is not counted",

@@ -1,7 +1,6 @@
 //! Deliberate mistakes in the protocol, one at a time: the simulator finds them.
 //!
-//! `cargo test -p understudy-testkit --features mutants --test mutants -- --nocapture` prints which seed found which;
-//! with `MUTANTS=StopIgnored,HoursIgnored` before it, of these alone.
+//! `make mutants` prints which seed found which; `MUTANTS=StopIgnored,HoursIgnored make mutants`, of these alone.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::sync::Mutex;

@@ -55,12 +55,15 @@ pub async fn something_to_adjust(stage: &Stage) {
     call.send().await.expect("a tag");
 }
 
-// A dry run says where it could not ask the executor, which in foul weather may be the case.
+// A dry run says which step could not be read, and whether the executor could not be asked at all: in foul weather that
+// may be so, and nobody would leave it at that.
 async fn rehearsed(stage: &Stage, rehearsal: Value) -> Value {
     let begun = Instant::now();
     loop {
         let dry = stage.granted(rehearsal.clone()).await.expect("a dry run");
-        let unanswered = dry["steps"].get("error").is_some() && stage.weather == Weather::Foul;
+        let failed = |found: &Value| found.get("error").is_some();
+        let unanswered = failed(&dry["steps"]) || dry["steps"].as_array().is_some_and(|steps| steps.iter().any(failed));
+        let unanswered = unanswered && stage.weather == Weather::Foul;
         if !unanswered || begun.elapsed() > stage.weather.patience() {
             return dry;
         }

@@ -40,6 +40,8 @@ pub struct Wide {
     pub sets_up: bool,
     /// Whether the moves wait at a gate for a person's yes.
     pub gated: bool,
+    /// Whether people say yes to the first plan's proposals, and only when it is too late.
+    pub answers_late: bool,
     /// Whether people take back their pauses and stops when faults stop.
     pub lifted: bool,
 }
@@ -57,6 +59,7 @@ impl Default for Wide {
             regions: 0,
             sets_up: false,
             gated: false,
+            answers_late: false,
             lifted: false,
         }
     }
@@ -94,6 +97,7 @@ impl Setup {
             regions: dice.pick(&[0, 0, 1, 2, 2]).unwrap_or(0),
             sets_up: dice.one_in(3),
             gated: dice.one_in(5),
+            answers_late: false,
             lifted: dice.one_in(2),
         };
         if self.wide.regions == 2 {
@@ -149,6 +153,11 @@ impl Setup {
                 }
             }
             _ => {}
+        }
+        let moves_by_itself = !self.manual && !matches!(self.opening, Opening::SetUp | Opening::Stopped);
+        if self.wide.mode == Mode::Approve && moves_by_itself && dice.one_in(2) {
+            self.wide.answers_late = true;
+            self.opening = Opening::Dead;
         }
     }
 

@@ -129,11 +129,25 @@ impl Sim {
     pub(crate) fn step(&mut self, choice: Choice) {
         self.counts.steps += 1;
         let now = self.now();
+        self.somebody_takes_their_time();
         if let Some((_, plan, more)) = self.late.take_if(|(at, ..)| *at <= now) {
             self.say(plan, "approve", more, false);
         } else if !self.act(choice) {
             self.progress();
         }
+    }
+
+    // The yes to what waits is thought about until nobody waits for it any more.
+    fn somebody_takes_their_time(&mut self) {
+        if !self.setup.wide.answers_late || self.late.is_some() {
+            return;
+        }
+        let waits = self
+            .oracle
+            .control("shop")
+            .and_then(|control| control.proposal.as_ref().filter(|proposal| proposal.is_open()));
+        let until = waits.map(|proposal| proposal.expires_at).filter(|at| *at > self.now());
+        self.late = until.map(|at| (at, "shop", json!({})));
     }
 
     /// The harmless step: the oldest thing goes on.

@@ -329,7 +329,7 @@ impl Turn<'_> {
             .as_ref()
             .is_some_and(|lease| lease.fits(self.now(), CALL_TIMEOUT));
         // A sandbox that was frozen during the commit thaws with a new lease and no time left.
-        let fits = fits && later(self.now(), CALL_TIMEOUT) <= self.ends_at;
+        let fits = fits && later(self.now(), CALL_TIMEOUT) <= self.ends_at || active(Mutant::CallBeyondLease);
         let Some(execution) = control.execution.as_ref().filter(|_| fits) else {
             return Ok(None);
         };
