@@ -21,6 +21,7 @@ use understudy_aws::clock::{SystemClock, SystemRandom};
 use understudy_aws::dynamodb::DynamoTable;
 use understudy_core::control::Control;
 use understudy_core::plan::parse;
+use understudy_core::preflight::Preflight;
 use understudy_engine::store::Store;
 
 use crate::local_cloud::{ACCOUNT, Clients, CloudError, LocalCloud, REGION};
@@ -92,7 +93,8 @@ impl Watched {
         json!({ "resources": resources })
     }
 
-    /// Stores the plans as `put-plan` would: valid ones, each with its control item and its revision.
+    /// Stores the plans as `put-plan` would: valid ones, each with its control item and its revision, read through and
+    /// found in order (the executor, which would do that, does not run here).
     ///
     /// # Errors
     /// When a plan is not valid or the table refuses it.
@@ -108,13 +110,16 @@ impl Watched {
             let revision = store.put_revision(&plan, 1, jiff::Timestamp::now()).await;
             let revision = revision.map_err(CloudError::call(what.clone()))?;
             let mut control = Control::new(&plan.name, "left", &revision);
-            let put = store.put_control(&mut control).await.map_err(CloudError::call(what))?;
-            if put.is_some() {
+            let put = store.put_control(&mut control).await;
+            if put.map_err(CloudError::call(what.clone()))?.is_some() {
                 return Err(CloudError::missing(
                     format!("the plan {}", plan.name),
                     "it was there already",
                 ));
             }
+            let in_order = Preflight::new(jiff::Timestamp::now(), &control, true, Vec::new());
+            let known = store.remember_preflight(&plan.name, &in_order).await;
+            known.map_err(CloudError::call(what))?;
         }
         Ok(())
     }
