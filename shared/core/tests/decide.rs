@@ -6,10 +6,10 @@ use proptest::prelude::*;
 use serde_json::json;
 use std::collections::BTreeMap;
 use understudy_core::command::{Command, parse as command};
-use understudy_core::control::{Away, Control, Latch, Word, later};
+use understudy_core::control::{Away, Control, Ended, Latch, Word, later};
 use understudy_core::decide::{Decision, Lags, Situation, Trigger, decide};
 use understudy_core::event::AlarmEvent;
-use understudy_core::execution::{Kind, TriggerKind};
+use understudy_core::execution::{Kind, Status, TriggerKind};
 use understudy_core::fleet::FleetState;
 use understudy_core::guard::Guard;
 use understudy_core::health::{AlarmReading, AlarmState, Health, SiteHealth, Witness};
@@ -319,6 +319,33 @@ fn the_work_comes_home_after_the_stability_window_and_not_from_a_persons_move() 
             .is_none(),
         "it begins when the plan went away"
     );
+
+    let mut tried = control.clone();
+    let ended = |status: Status| Ended {
+        id: "home".into(),
+        status,
+        from: "green".into(),
+        to: "blue".into(),
+        ended_at: at(500),
+        summary: "the way home".into(),
+    };
+    for status in [Status::RolledBack, Status::Cancelled] {
+        tried.last_execution = Some(ended(status));
+        let again = judge(559, &plan(), &tried, healthy(), well());
+        assert_eq!(
+            (stops(&again), again.look_again_at),
+            (vec![Guard::PrimaryStable], Some(at(560))),
+            "one that was {status} is not tried again at once"
+        );
+        assert!(judge(560, &plan(), &tried, healthy(), well()).start.is_some());
+        let promised = away(TriggerKind::Manual, Some(at(400)));
+        let promised = Control {
+            last_execution: Some(ended(status)),
+            ..promised
+        };
+        assert!(judge(559, &plan(), &promised, healthy(), well()).start.is_none());
+        assert!(judge(560, &plan(), &promised, healthy(), well()).start.is_some());
+    }
 
     let by_hand = away(TriggerKind::Manual, None);
     assert_eq!(

@@ -6,7 +6,7 @@ use super::concern::Concerns;
 use super::evidence::worth_an_alert;
 use super::{Accepted, Decision, Move, Situation, Trigger, consequences, restraint};
 use crate::control::later;
-use crate::execution::{Kind, Style, TriggerKind};
+use crate::execution::{Kind, Status, Style, TriggerKind};
 use crate::guard::{Guard, Verdict};
 use crate::health::{Health, SiteHealth};
 use crate::mutant::{self, Mutant};
@@ -66,15 +66,26 @@ pub(super) fn decide_failback(
         // A break before the move counts for nothing: the window begins when the plan went away, at the earliest.
         None => later(since.max(away.since), window),
     });
+    // One that was turned back, by what failed or by a person, is not tried again at once: a whole window comes first.
+    let turned_back = control
+        .last_execution
+        .as_ref()
+        .filter(|last| last.from == active && last.to == primary.name && last.status != Status::Completed);
+    let ready_at = ready_at.map(|at| turned_back.map_or(at, |last| at.max(later(last.ended_at, window))));
     asking.ask_until(
         Verdict::when(
             Guard::PrimaryStable,
             ready_at.is_some_and(|at| at <= now || mutant::active(Mutant::StabilityIgnored)),
             match (home, ready_at) {
                 (Some(home), Some(at)) => format!(
-                    "site {} is {}; it counts as stable from {}",
+                    "site {} is {}; {}it counts as stable from {}",
                     primary.name,
                     home.sentence(),
+                    turned_back.map_or_else(String::new, |last| format!(
+                        "the last way home was {} at {}, and a window begins there; ",
+                        last.status,
+                        clock(last.ended_at)
+                    )),
                     clock(at)
                 ),
                 (Some(home), None) => format!("site {} is {}", primary.name, home.sentence()),

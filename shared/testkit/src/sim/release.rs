@@ -68,7 +68,8 @@ impl Sim {
             return false;
         }
         if standing.phase == Phase::Sent {
-            let futile = matches!(verdict, Verdict::Fail(CallErrorKind::Lost));
+            // One that comes too late has waited already.
+            let futile = matches!(verdict, Verdict::Fail(CallErrorKind::Lost)) && !late;
             // The exhaustive search moves time only where nothing else can happen.
             if !self.exhaustive {
                 self.clock.advance(if futile { FUTILE } else { LATENCY });

@@ -25,7 +25,7 @@ pub(super) struct Word {
 
 /// Reads the evidence. Each probe must have a fresh word, and nobody's fresh word may differ.
 ///
-/// An observer that reaches no reference endpoint is not heard; that it is right to say so is judged where it says it.
+/// An observer that calls itself unfit is not heard; that it is right to say so is judged where it says it.
 pub(super) fn word(items: &[Arc<Item>], plan: &Plan, site: &str, now: Timestamp, quorum: usize) -> Word {
     let seen: Vec<Observation> = items
         .iter()
@@ -46,7 +46,7 @@ pub(super) fn word(items: &[Arc<Item>], plan: &Plan, site: &str, now: Timestamp,
             .iter()
             .filter(|seen| seen.probe == probe.name() && seen.site == site)
             .filter(|seen| (-AHEAD_SLOTS..=FRESH_SLOTS).contains(&(current - seen.slot)))
-            .filter(|seen| !seen.unfit.as_ref().is_some_and(|why| why.contains("reference")));
+            .filter(|seen| seen.unfit.is_none());
         let mut voices = 0;
         for word in fresh {
             voices += 1;

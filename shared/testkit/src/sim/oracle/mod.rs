@@ -43,7 +43,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use understudy_core::control::{Control, Wake, later};
 use understudy_core::fleet::FleetState;
-use understudy_core::health::Observation;
+use understudy_core::health::{Health, Observation};
 use understudy_core::plan::Plan;
 use understudy_core::report::EventKind;
 use understudy_engine::ports::{Item, Key};
@@ -52,6 +52,8 @@ use understudy_engine::store::{CONTROL, DECISION, EXECUTION, FLEET, FLEET_STATE,
 /// How far a sandbox's clock may be from the true time: two of them differ by the takeover's margin at most.
 pub(crate) const MOST_SKEW: SignedDuration = SignedDuration::from_millis(2400);
 
+/// After so many good looks at one probe, its observer does not call itself unfit any more because everything fails.
+const SEEN_WELL: u32 = 3;
 /// How long after a reference answers again an observer may still call itself unfit by it: its next look, and one that
 /// was under way or frozen.
 const REFERENCE_LIVES: SignedDuration = SignedDuration::from_secs(300);
@@ -285,6 +287,13 @@ impl Oracle {
                 format!("{} calls itself unfit by a reference that answers", item.key.item),
             );
         }
+        let sees_nothing = new.unfit.as_ref().is_some_and(|why| !why.contains("reference"));
+        if sees_nothing && new.streak.health == Health::Healthy && new.streak.slots >= SEEN_WELL {
+            self.violate(
+                5,
+                format!("{} is called well by an observer to whom all is down", item.key.item),
+            );
+        }
         if let Some((old, wake)) = self.observed.get(&item.key) {
             let (old, wake) = (old.clone(), *wake);
             if running.function == Function::Probe {
@@ -313,10 +322,7 @@ impl Oracle {
         });
         let was = self.observed.get(&item.key).map(|(old, _)| old.health);
         let turned = was.is_some_and(|was| was != new.health);
-        if turned
-            && new.health == understudy_core::health::Health::Unhealthy
-            && probe.is_some_and(|most| new.streak.slots < most)
-        {
+        if turned && new.health == Health::Unhealthy && probe.is_some_and(|most| new.streak.slots < most) {
             self.violate(
                 5,
                 format!("{} is unhealthy after {} looks", item.key.item, new.streak.slots),

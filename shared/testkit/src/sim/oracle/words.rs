@@ -171,7 +171,15 @@ impl Oracle {
         if held_steps > 1 {
             self.rule("hold", format!("execution {} begins steps although it is held", new.id));
         }
-        if escalated && new.plan.is_lossy(Style::Unplanned) && !policy_allows && !lossy_word {
+        // What could lose data may be over, done as a planned move does it.
+        let mut ahead = old.plan.steps.iter().zip(&old.steps).filter(|(_, run)| {
+            !matches!(
+                run.state,
+                StepState::Done | StepState::Satisfied | StepState::Skipped | StepState::Undone
+            )
+        });
+        let lossy = ahead.any(|(step, _)| step.is_lossy(Style::Unplanned));
+        if escalated && lossy && !policy_allows && !lossy_word {
             let said = matches!(running.origin, Origin::Person { lossy: true, .. });
             if !said {
                 self.violate(
