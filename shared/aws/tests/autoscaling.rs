@@ -8,6 +8,7 @@
 
 mod common;
 
+use common::query::failed;
 use common::{Answer, Script, says};
 use understudy_aws::autoscaling::AutoScalingGroups;
 use understudy_core::state::GroupSize;
@@ -38,14 +39,6 @@ fn described(extra: &str) -> Answer {
 
 fn updated() -> Answer {
     says(200, "<UpdateAutoScalingGroupResponse/>")
-}
-
-fn failed(status: u16, code: &str) -> Answer {
-    let body = format!(
-        "<ErrorResponse><Error><Type>Sender</Type><Code>{code}</Code><Message>as scripted</Message></Error>\
-         <RequestId>r-1</RequestId></ErrorResponse>"
-    );
-    says(status, body)
 }
 
 fn web() -> AutoScalingGroup {

@@ -7,6 +7,7 @@
 
 mod common;
 
+use common::query::{done, failed};
 use common::{Answer, Script, says};
 use understudy_aws::rds::RdsSetup;
 use understudy_core::state::EventSubscription;
@@ -32,20 +33,6 @@ fn tags() -> Answer {
         200,
         "<ListTagsForResourceResponse><ListTagsForResourceResult><TagList><Tag><Key>understudy</Key><Value>shop</Value></Tag>\
          </TagList></ListTagsForResourceResult></ListTagsForResourceResponse>",
-    )
-}
-
-fn done(action: &str) -> Answer {
-    says(
-        200,
-        format!("<{action}Response><{action}Result></{action}Result></{action}Response>"),
-    )
-}
-
-fn failed(status: u16, code: &str) -> Answer {
-    says(
-        status,
-        format!("<ErrorResponse><Error><Code>{code}</Code><Message>as scripted</Message></Error></ErrorResponse>"),
     )
 }
 

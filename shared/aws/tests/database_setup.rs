@@ -7,6 +7,7 @@
 
 mod common;
 
+use common::query::{done, failed};
 use common::{Answer, Script, says};
 use std::collections::BTreeMap;
 use understudy_aws::rds::RdsSetup;
@@ -32,20 +33,6 @@ fn tagged(plan: &str) -> String {
     format!(
         "{SOURCE}<TagList><Tag><Key>Name</Key><Value>x</Value></Tag>\
          <Tag><Key>understudy</Key><Value>{plan}</Value></Tag></TagList>"
-    )
-}
-
-fn done(action: &str) -> Answer {
-    says(
-        200,
-        format!("<{action}Response><{action}Result></{action}Result></{action}Response>"),
-    )
-}
-
-fn failed(status: u16, code: &str) -> Answer {
-    says(
-        status,
-        format!("<ErrorResponse><Error><Code>{code}</Code><Message>as scripted</Message></Error></ErrorResponse>"),
     )
 }
 

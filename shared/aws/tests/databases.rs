@@ -7,6 +7,7 @@
 
 mod common;
 
+use common::query::{done, failed};
 use common::{Answer, Script, says};
 use understudy_aws::rds::RdsFailover;
 use understudy_engine::ports::{CallErrorKind, DatabaseFailover};
@@ -68,20 +69,6 @@ fn global(state: &str) -> Answer {
             member(BLUE, true),
             member(GREEN, false)
         ),
-    )
-}
-
-fn done(action: &str) -> Answer {
-    says(
-        200,
-        format!("<{action}Response><{action}Result></{action}Result></{action}Response>"),
-    )
-}
-
-fn failed(status: u16, code: &str) -> Answer {
-    says(
-        status,
-        format!("<ErrorResponse><Error><Code>{code}</Code><Message>as scripted</Message></Error></ErrorResponse>"),
     )
 }
 

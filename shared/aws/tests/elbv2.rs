@@ -8,6 +8,7 @@
 
 mod common;
 
+use common::query::failed;
 use common::{Answer, Script, says};
 use understudy_aws::elbv2::ElbTraffic;
 use understudy_core::state::TargetWeight;
@@ -64,14 +65,6 @@ fn rule(actions: &str) -> Answer {
              </member></Rules></DescribeRulesResult></DescribeRulesResponse>"
         ),
     )
-}
-
-fn failed(status: u16, code: &str) -> Answer {
-    let body = format!(
-        "<ErrorResponse><Error><Type>Sender</Type><Code>{code}</Code><Message>as scripted</Message></Error>\
-         <RequestId>r-1</RequestId></ErrorResponse>"
-    );
-    says(status, body)
 }
 
 fn modified() -> Answer {

@@ -7,13 +7,13 @@
 
 mod guard_support;
 
-use guard_support::{Case, Said, alarm_item, at, one_more, plan, promotion, site, word};
+use guard_support::{Case, Said, alarm_item, at, blue_to_green, one_more, plan, promotion, site, word};
 use serde_json::json;
 use understudy_core::command::Answer;
 use understudy_core::control::Latch;
-use understudy_core::decide::{LagRecord, Move, Proposal, Trigger};
+use understudy_core::decide::{LagRecord, Proposal, Trigger};
 use understudy_core::event::AlarmEvent;
-use understudy_core::execution::{Kind, Style, TriggerKind};
+use understudy_core::execution::TriggerKind;
 use understudy_core::fleet::{FleetLimits, FleetMode, Maintenance, Progress};
 use understudy_core::guard::Guard;
 use understudy_core::health::{AlarmReading, AlarmState, Health};
@@ -114,20 +114,7 @@ fn restraint(guard: Guard, free: bool) -> Said {
 fn approved(case: &mut Case) {
     case.control.proposal = Some(Proposal {
         id: "p1".into(),
-        chosen: Move {
-            kind: Kind::Failover,
-            trigger: TriggerKind::Automatic,
-            style: Style::Unplanned,
-            from: "blue".into(),
-            to: "green".into(),
-            reason: "blue is dead".into(),
-            operator: None,
-            began_at: None,
-            detected_at: None,
-            return_after_seconds: None,
-            escalate_after_seconds: None,
-            loss_estimate_seconds: None,
-        },
+        chosen: blue_to_green(),
         verdicts: Vec::new(),
         made_at: at(30),
         expires_at: at(600),

@@ -69,6 +69,15 @@ fn generous() -> Value {
     json!({"allow_data_loss": true, "max_lag_seconds": 5, "max_lag_age_seconds": 600})
 }
 
+/// What holds a lossy move back: a word for it, the policy, the lag in seconds, and the guard that says so.
+fn without_consent() -> [(&'static str, Value, Option<u32>, &'static str); 3] {
+    [
+        ("no policy", json!({}), Some(0), "data_loss_allowed"),
+        ("never measured", generous(), None, "lag_known"),
+        ("too far behind", generous(), Some(6), "lag_within_limit"),
+    ]
+}
+
 #[tokio::test]
 async fn invariant_06_with_consent_and_a_known_lag_it_moves_and_says_what_may_be_lost() {
     let world = world(generous(), Some(2)).await;
@@ -94,12 +103,7 @@ async fn invariant_06_with_consent_and_a_known_lag_it_moves_and_says_what_may_be
 
 #[tokio::test]
 async fn invariant_06_without_a_policy_or_a_lag_within_its_limit_nothing_moves_and_people_are_told() {
-    let cases = [
-        ("no policy", json!({}), Some(0), "data_loss_allowed"),
-        ("never measured", generous(), None, "lag_known"),
-        ("too far behind", generous(), Some(6), "lag_within_limit"),
-    ];
-    for (case, consent, lag, guard) in cases {
+    for (case, consent, lag, guard) in without_consent() {
         let world = world(consent, lag).await;
         // What a dying source says counts for nothing.
         world.cloud.answer(BLUE_HOST, Health::Unhealthy, "connection refused");
@@ -185,12 +189,7 @@ async fn invariant_06_an_escalation_in_time_asks_again_and_is_left_to_a_person_i
 
 #[tokio::test]
 async fn invariant_06_a_person_who_escalates_is_asked_for_consent_by_every_guard() {
-    let cases = [
-        ("no policy", json!({}), Some(0), "data_loss_allowed"),
-        ("never measured", generous(), None, "lag_known"),
-        ("too far behind", generous(), Some(6), "lag_within_limit"),
-    ];
-    for (case, consent, lag, guard) in cases {
+    for (case, consent, lag, guard) in without_consent() {
         let world = world(consent, lag).await;
         at_the_gate(&world, json!({})).await;
         let before = running(&world);

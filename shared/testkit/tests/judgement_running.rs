@@ -9,12 +9,18 @@ use understudy_testkit::world::World;
 use understudy_testkit::world_oracle::violations;
 use understudy_testkit::world_plan::{BLUE_HOST, GREEN_HOST, failover, really_at, sample_plan, shop, shop_with};
 
-fn words(command: &str, more: Value) -> Value {
-    let mut asked = json!({"command": command, "plan": "shop", "operator": "mia", "reason": "because"});
+fn with(mut asked: Value, more: &Value) -> Value {
     for (name, value) in more.as_object().unwrap() {
         asked[name] = value.clone();
     }
     asked
+}
+
+fn words(command: &str, more: Value) -> Value {
+    with(
+        json!({"command": command, "plan": "shop", "operator": "mia", "reason": "because"}),
+        &more,
+    )
 }
 
 async fn say(world: &World, command: &str, more: Value) -> Value {
@@ -37,11 +43,26 @@ async fn at_the_gate(seed: u64, more: Value) -> World {
     world.run_rounds(3).await;
     let mut asked = failover("green comes up soon");
     asked["force"] = json!(true);
-    for (name, value) in more.as_object().unwrap() {
-        asked[name] = value.clone();
-    }
-    assert_eq!(world.command(asked).await["ok"], true);
+    assert_eq!(world.command(with(asked, &more)).await["ok"], true);
     world.deliver().await;
+    world
+}
+
+/// A move that is stuck, since the listener refuses what it asks.
+async fn stuck_at_the_listener(seed: u64) -> World {
+    let mut plan = sample_plan("shop");
+    plan["steps"][1]["on_failure"] = json!("halt");
+    let world = shop_with(seed, plan).await;
+    world.cloud.faults.always(
+        "traffic.set_weights",
+        understudy_testkit::faults::Fault::Before(understudy_engine::ports::CallErrorKind::Refused),
+    );
+    world.command(failover("the listener refuses")).await;
+    assert!(
+        world
+            .run_until(10, |world| running(world).status == Status::Stuck)
+            .await
+    );
     world
 }
 
@@ -104,19 +125,7 @@ async fn a_step_whose_call_may_be_in_flight_is_not_skipped() {
 
 #[tokio::test]
 async fn a_failed_step_of_a_stuck_move_is_skipped_and_the_move_completes() {
-    let mut plan = sample_plan("shop");
-    plan["steps"][1]["on_failure"] = json!("halt");
-    let world = shop_with(5, plan).await;
-    world.cloud.faults.always(
-        "traffic.set_weights",
-        understudy_testkit::faults::Fault::Before(understudy_engine::ports::CallErrorKind::Refused),
-    );
-    world.command(failover("the listener refuses")).await;
-    assert!(
-        world
-            .run_until(10, |world| running(world).status == Status::Stuck)
-            .await
-    );
+    let world = stuck_at_the_listener(5).await;
     let skipped = say(&world, "skip", json!({"step": "weights"})).await;
     assert_eq!(skipped["ok"], true, "{skipped:#}");
     assert!(world.settle(20).await, "{:#?}", world.control("shop"));
@@ -304,19 +313,7 @@ async fn every_word_of_a_person_leaves_one_record_with_who_why_and_what_came_of_
 
 #[tokio::test]
 async fn an_execution_says_who_has_let_it_go_on() {
-    let mut plan = sample_plan("shop");
-    plan["steps"][1]["on_failure"] = json!("halt");
-    let world = shop_with(14, plan).await;
-    world.cloud.faults.always(
-        "traffic.set_weights",
-        understudy_testkit::faults::Fault::Before(understudy_engine::ports::CallErrorKind::Refused),
-    );
-    world.command(failover("the listener refuses")).await;
-    assert!(
-        world
-            .run_until(10, |world| running(world).status == Status::Stuck)
-            .await
-    );
+    let world = stuck_at_the_listener(14).await;
     world.cloud.faults.clear();
     say(&world, "resolve", json!({"action": "retry"})).await;
     assert!(world.settle(20).await);

@@ -4,6 +4,7 @@
 
 pub mod cbor;
 pub mod emulator;
+pub mod query;
 
 use aws_config::{BehaviorVersion, Region};
 use aws_credential_types::Credentials;

@@ -20,6 +20,24 @@ pub fn at(seconds: i64) -> Timestamp {
     Timestamp::from_second(1_795_255_200 + seconds).unwrap()
 }
 
+/// The move that a dead blue calls for.
+pub fn blue_to_green() -> Move {
+    Move {
+        kind: Kind::Failover,
+        trigger: TriggerKind::Automatic,
+        style: Style::Unplanned,
+        from: "blue".into(),
+        to: "green".into(),
+        reason: "blue is dead".into(),
+        operator: None,
+        began_at: None,
+        detected_at: None,
+        return_after_seconds: None,
+        escalate_after_seconds: None,
+        loss_estimate_seconds: None,
+    }
+}
+
 /// What the guards said, and whether something starts.
 pub struct Said {
     pub verdicts: Vec<Verdict>,
@@ -196,21 +214,14 @@ impl Case {
 
     /// An execution of the plan goes on.
     pub fn run(&mut self) {
-        let chosen = Move {
-            kind: Kind::Failover,
-            trigger: TriggerKind::Automatic,
-            style: Style::Unplanned,
-            from: "blue".into(),
-            to: "green".into(),
-            reason: "blue is dead".into(),
-            operator: None,
-            began_at: None,
-            detected_at: None,
-            return_after_seconds: None,
-            escalate_after_seconds: None,
-            loss_estimate_seconds: None,
-        };
-        self.control.execution = Some(Execution::open("x".into(), chosen, Vec::new(), &self.plan, 1, at(0)));
+        self.control.execution = Some(Execution::open(
+            "x".into(),
+            blue_to_green(),
+            Vec::new(),
+            &self.plan,
+            1,
+            at(0),
+        ));
     }
 
     /// Setup has made this alarm.
