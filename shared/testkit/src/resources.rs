@@ -12,7 +12,8 @@ mod page;
 mod samples;
 pub mod tried;
 
-pub use own::{Function, OWN, Own};
+pub use crate::sim::Function;
+pub use own::{OWN, Own};
 pub use page::page;
 
 use crate::world::World;

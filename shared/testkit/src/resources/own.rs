@@ -1,31 +1,9 @@
 //! What the functions call for themselves, whatever is in a plan.
 
+use crate::sim::Function;
 use understudy_engine::probe::facts::LAG_READS;
 
-/// One of the three functions.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Function {
-    /// The clock.
-    Probe,
-    /// The only door.
-    Decision,
-    /// The hands.
-    Executor,
-}
-
 impl Function {
-    /// All of them.
-    pub const ALL: [Self; 3] = [Self::Probe, Self::Decision, Self::Executor];
-
-    /// Its name, in small letters.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Probe => "probe",
-            Self::Decision => "decision",
-            Self::Executor => "executor",
-        }
-    }
-
     /// Its role in `template.yaml`.
     pub fn role(self) -> &'static str {
         match self {

@@ -197,7 +197,7 @@ pub fn page() -> Result<String, String> {
     }
     page.push_str(OF_ITSELF);
     for own in OWN {
-        let by: Vec<&str> = own.by.iter().copied().map(Function::name).collect();
+        let by: Vec<&str> = own.by.iter().copied().map(Function::as_str).collect();
         let actions = code(own.actions.iter().copied());
         let _ = writeln!(page, "| {} | {actions} | {} |", by.join(", "), own.what_for);
     }
