@@ -50,16 +50,11 @@ pub fn escalation(now: Timestamp, execution: &Execution, lags: &Lags, accepted: 
 // The plan without the steps that are over. A fence may be among them: an unplanned promotion does not wait for the
 // replica to catch up, and is lossy with a fence too.
 fn ahead(execution: &Execution) -> Plan {
-    let over = |state| {
-        matches!(
-            state,
-            StepState::Done | StepState::Satisfied | StepState::Skipped | StepState::Undone
-        )
-    };
     let steps = execution.plan.steps.iter().zip(&execution.steps);
     Plan {
         steps: steps
-            .filter(|(_, run)| !over(run.state))
+            // What a planned move left out may be wanted now.
+            .filter(|(_, run)| !run.has_ended() || run.state == StepState::Omitted)
             .map(|(step, _)| step.clone())
             .collect(),
         ..execution.plan.clone()

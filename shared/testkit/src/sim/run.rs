@@ -151,12 +151,7 @@ impl Sim {
         if self.setup.wide.hours.is_some() {
             self.set_site("shop", "blue", Health::Healthy, "HTTP 200");
         }
-        let longest_after = |at| {
-            later(
-                at,
-                SignedDuration::from_secs(i64::from(MAX_DURATION_SECONDS)) + LOOKED + LOOKED,
-            )
-        };
+        let may_last = SignedDuration::from_secs(i64::from(MAX_DURATION_SECONDS)) + LOOKED + LOOKED;
         let watch = later(began, LEASE + TAKEOVER_MARGIN + LOOKED);
         let versions: Vec<u64> = self.unfinished().map(|control| control.version).collect();
         let mut watched = false;
@@ -169,11 +164,10 @@ impl Sim {
             }
             let looked = now.duration_since(began) > LOOKED;
             // What begins late, a way home for instance, has its own time.
-            let begun_last = self
+            let created = self
                 .unfinished()
-                .filter_map(|control| Some(control.execution.as_ref()?.created_at))
-                .max();
-            let longest = longest_after(begun_last.unwrap_or(began).max(began));
+                .filter_map(|control| Some(control.execution.as_ref()?.created_at));
+            let longest = later(created.fold(began, Ord::max), may_last);
             let at_rest = looked && self.oracle.is_at_rest() && self.bus.is_quiet() && !self.owes_a_move();
             if at_rest || now > longest || self.counts.steps - begun > MOST_QUIET_STEPS {
                 break;

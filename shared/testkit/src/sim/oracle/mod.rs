@@ -281,14 +281,14 @@ impl Oracle {
             || self
                 .reference_silent_at
                 .is_some_and(|at| later(at, REFERENCE_LIVES) > now);
-        if !silent && new.unfit.as_ref().is_some_and(|why| why.contains("reference")) {
+        let by_reference = new.unfit.as_ref().map(|why| why.contains("reference"));
+        if !silent && by_reference == Some(true) {
             self.violate(
                 5,
                 format!("{} calls itself unfit by a reference that answers", item.key.item),
             );
         }
-        let sees_nothing = new.unfit.as_ref().is_some_and(|why| !why.contains("reference"));
-        if sees_nothing && new.streak.health == Health::Healthy && new.streak.slots >= SEEN_WELL {
+        if by_reference == Some(false) && new.streak.health == Health::Healthy && new.streak.slots >= SEEN_WELL {
             self.violate(
                 5,
                 format!("{} is called well by an observer to whom all is down", item.key.item),
