@@ -13,6 +13,7 @@ use aws_sdk_lambda::primitives::Blob;
 use aws_sdk_lambda::types::InvocationType;
 use serde_json::{Value, json};
 use understudy_core::control::Wake;
+use understudy_core::event::excerpt_long;
 use understudy_engine::actions::repeated;
 use understudy_engine::ports::{CallError, CallErrorKind, Functions};
 
@@ -20,9 +21,6 @@ const CODES: Codes = Codes {
     not_found: &["ResourceNotFoundException"],
     retryable: repeated::LAMBDA,
 };
-
-/// How much of a function's error is repeated.
-const MAX_MESSAGE: usize = 2000;
 
 /// The functions of this deployment.
 pub struct LambdaFunctions {
@@ -115,15 +113,15 @@ impl Functions for LambdaFunctions {
     }
 }
 
-/// What a failed function says of itself.
-fn error_message(payload: &[u8]) -> String {
+/// What a failed function says of itself, safe to show.
+pub fn error_message(payload: &[u8]) -> String {
     let said: Option<Value> = serde_json::from_slice(payload).ok();
     let message = said
         .as_ref()
         .and_then(|said| said.get("errorMessage"))
         .and_then(Value::as_str);
     let message = message.map_or_else(|| String::from_utf8_lossy(payload).into_owned(), str::to_owned);
-    message.chars().take(MAX_MESSAGE).collect()
+    excerpt_long(&message)
 }
 
 #[cfg(test)]

@@ -21,6 +21,8 @@ use aws_sdk_route53::types::{
     AliasTarget, Change, ChangeAction, ChangeBatch, ChangeStatus, ResourceRecord, ResourceRecordSet,
     ResourceRecordSetFailover, ResourceRecordSetRegion, RrType,
 };
+use aws_smithy_xml::decode::{Document, try_data};
+use understudy_core::event::excerpt_long;
 use understudy_core::plan::Alias;
 use understudy_core::state::{RecordChange, RecordSet, absolute, unescaped};
 use understudy_engine::ports::{CallError, CallErrorKind, Dns};
@@ -137,10 +139,10 @@ impl Dns for Route53Dns {
                     reasons.extend(invalid.message());
                     refused_batch(&doing, &reasons.join(" "))
                 }
-                _ => match bare_refusal(error.raw_response().and_then(|response| response.body().bytes())) {
-                    Some(reasons) => refused_batch(&doing, &reasons),
-                    None => explain(&doing, Effect::Changes, CODES, &error),
-                },
+                _ => error
+                    .raw_response()
+                    .and_then(|response| bare_refusal(&doing, response.body().bytes()?))
+                    .unwrap_or_else(|| explain(&doing, Effect::Changes, CODES, &error)),
             })?;
         let id = answer.change_info.map(|info| info.id).unwrap_or_default();
         Ok(id.trim_start_matches("/change/").to_owned())
@@ -162,20 +164,34 @@ impl Dns for Route53Dns {
     }
 }
 
-/// The reasons of a refusal that comes without the usual envelope, which the SDK does not understand.
-fn bare_refusal(body: Option<&[u8]>) -> Option<String> {
-    let body = String::from_utf8_lossy(body?);
-    let (_, refusal) = body.split_once("<InvalidChangeBatch")?;
-    let reasons = refusal
-        .split("<Message>")
-        .skip(1)
-        .filter_map(|rest| rest.split("</Message>").next());
-    Some(reasons.collect::<Vec<_>>().join(" "))
+/// A refusal that comes without the usual envelope, which the SDK does not understand: an `InvalidChangeBatch` with
+/// `Messages` or a `Message`. `None`: it is another answer.
+pub fn bare_refusal(doing: &str, body: &[u8]) -> Option<CallError> {
+    let body = std::str::from_utf8(body).ok()?;
+    let mut document = Document::new(body);
+    let mut root = document.root_element().ok()?;
+    if root.start_el().local() != "InvalidChangeBatch" {
+        return None;
+    }
+    let mut reasons = Vec::new();
+    while let Some(mut part) = root.next_tag() {
+        match part.start_el().local() {
+            "Message" => reasons.extend(try_data(&mut part).ok()),
+            "Messages" => {
+                while let Some(mut message) = part.next_tag() {
+                    reasons.extend(try_data(&mut message).ok());
+                }
+            }
+            _ => {}
+        }
+    }
+    Some(refused_batch(doing, &reasons.join(" ")))
 }
 
 fn refused_batch(doing: &str, reasons: &str) -> CallError {
-    let reasons = reasons.trim();
-    if reasons.is_empty() || NOT_AS_EXPECTED.iter().any(|phrase| reasons.contains(phrase)) {
+    let not_as_expected = NOT_AS_EXPECTED.iter().any(|phrase| reasons.contains(phrase));
+    let reasons = excerpt_long(reasons.trim());
+    if reasons.is_empty() || not_as_expected {
         let found = "the records are not as they were read, so somebody else changed them";
         return CallError::new(
             CallErrorKind::Conflict,

@@ -73,6 +73,8 @@ guards! {
     AwayFromHome => "away_from_home",
     /// The plan is at home: a failover that names no destination starts only there.
     AtHome => "at_home",
+    /// A move that is to come home by itself leads away from home.
+    ReturnPossible => "return_possible",
     /// The policy lets the work come home by itself.
     FailbackIsAutomatic => "failback_is_automatic",
     /// The plan went away by itself; a person's move waits for a person's failback.

@@ -72,6 +72,7 @@ mutants! {
     BlastRadiusIgnored "how many plans move at once is not looked at",
     HoursIgnored "a plan comes home by itself at any hour",
     SitOutIgnored "a Region that sits out takes the lease all the same",
+    EditReachesExecution "a new revision changes the plan of the execution that runs",
     LeftRegionFirst "the Region that is being left does not let others go first",
 }
 

@@ -101,6 +101,19 @@ impl Preflight {
         self.concerns.iter().filter(towards)
     }
 
+    /// Whether a site could be moved to now that could not be after `before`.
+    pub fn frees(&self, before: &Preflight) -> bool {
+        let blocks = |concern: &&Concern| concern.weight == Weight::Blocks;
+        let held = before.concerns.iter().filter(blocks);
+        held.into_iter()
+            .any(|concern| self.blocking(&concern.to).next().is_none())
+    }
+
+    /// When the next one comes, if nobody asks for one before.
+    pub fn next_at(&self) -> Timestamp {
+        later(self.checked_at, if self.complete { EVERY } else { INCOMPLETE_EVERY })
+    }
+
     /// What it says in a few words.
     pub fn sentence(&self) -> String {
         let count = |weight: Weight| self.concerns.iter().filter(|concern| concern.weight == weight).count();
@@ -137,10 +150,7 @@ impl Preflight {
 
 /// Whether it is time for a preflight.
 pub fn is_due(now: Timestamp, last: Option<&Preflight>, control: &Control) -> bool {
-    last.is_none_or(|last| {
-        let lasts = if last.complete { EVERY } else { INCOMPLETE_EVERY };
-        !last.is_about(control) || later(last.checked_at, lasts) <= now
-    })
+    last.is_none_or(|last| !last.is_about(control) || last.next_at() <= now)
 }
 
 /// Whether the active site is well enough that what services answer says something about the standby.
@@ -173,7 +183,7 @@ pub fn verdict(last: Option<&Preflight>, control: &Control, to: &str) -> Verdict
         } else {
             format!("at {at}: {}", blocking.join("; "))
         },
-        "mend it and say `preflight`, or move it by hand with `failover`, which is not held back by this",
+        "mend it and, while the active site is well, say `preflight`; or move it by hand with `failover`, which this does not hold back",
     )
 }
 

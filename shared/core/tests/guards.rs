@@ -11,7 +11,7 @@ use guard_support::{Case, Said, alarm_item, at, blue_to_green, one_more, plan, p
 use serde_json::json;
 use understudy_core::command::Answer;
 use understudy_core::control::Latch;
-use understudy_core::decide::{LagRecord, Proposal, Trigger};
+use understudy_core::decide::{Decision, LagRecord, Proposal, Trigger};
 use understudy_core::event::AlarmEvent;
 use understudy_core::execution::TriggerKind;
 use understudy_core::fleet::{FleetLimits, FleetMode, Maintenance, Progress};
@@ -47,6 +47,7 @@ fn case(guard: Guard, free: bool) -> Said {
         | Guard::TargetDiffers
         | Guard::AwayFromHome
         | Guard::AtHome
+        | Guard::ReturnPossible
         | Guard::FailbackBySwitchover => asked(guard, free),
         Guard::FailbackIsAutomatic
         | Guard::WentAwayAutomatically
@@ -188,6 +189,9 @@ fn asked(guard: Guard, free: bool) -> Said {
             json!({"command": "failback", "style": "unplanned", "accept_data_loss": true, "accept_irreversible": true})
         }
         (Guard::AtHome, _) => json!({"command": "failover"}),
+        (Guard::ReturnPossible, _) => json!({
+            "command": if free { "failover" } else { "failback" }, "rollback_plan": {"auto_rollback": true},
+        }),
         _ => json!({"command": "failover", "to": "green"}),
     };
     let mut case = Case::asked(asked);
@@ -199,7 +203,12 @@ fn asked(guard: Guard, free: bool) -> Said {
         case.go_away();
     }
     // Pressed twice, it would move the plan back.
-    if (guard, free) == (Guard::AtHome, false) || (guard, free) == (Guard::AwayFromHome, true) {
+    let away = [
+        (Guard::AtHome, false),
+        (Guard::AwayFromHome, true),
+        (Guard::ReturnPossible, false),
+    ];
+    if away.contains(&(guard, free)) {
         case.go_away();
     }
     case.said()
@@ -378,4 +387,76 @@ fn a_person_goes_over_latch_and_budget_and_never_over_a_running_execution() {
         .map(|it| it.guard)
         .collect();
     assert_eq!((said.starts, stops), (false, vec![Guard::NoExecutionInProgress]));
+}
+
+/// A failback of whose way a step would fail, as preflight found at ten o'clock.
+fn held_on_the_way_home(now: i64) -> Case {
+    let mut case = Case::failback();
+    let concern = Concern {
+        weight: Weight::Blocks,
+        to: "blue".into(),
+        path: "steps[0]".into(),
+        step: "record".into(),
+        message: "the zone is gone".into(),
+    };
+    case.preflight = Some(Preflight::new(at(0), &case.control, true, vec![concern]));
+    case.now = now;
+    case
+}
+
+fn stopping(decision: &Decision) -> Vec<Guard> {
+    let stops = decision.verdicts.iter().filter(|verdict| !verdict.allows);
+    stops.map(|verdict| verdict.guard).collect()
+}
+
+#[test]
+fn a_way_home_that_is_held_back_is_told_when_it_is_due_and_looked_at_again_after_the_next_preflight() {
+    let early = held_on_the_way_home(59).decision();
+    assert_eq!(stopping(&early), [Guard::PrimaryStable, Guard::PreflightPassed]);
+    assert_eq!((early.alert, early.look_again_at), (false, Some(at(60))));
+    let due = held_on_the_way_home(60).decision();
+    assert_eq!(stopping(&due), [Guard::PreflightPassed]);
+    assert_eq!((due.alert, due.look_again_at), (true, Some(at(1800 + 360))));
+    // The next one was not made: it is looked for again, and no faster.
+    let late = held_on_the_way_home(4000).decision();
+    assert_eq!((late.alert, late.look_again_at), (true, Some(at(4000 + 360))));
+    let trigger = Trigger::Timer;
+    assert_eq!(due.fingerprint(&trigger), late.fingerprint(&trigger), "told once");
+}
+
+#[test]
+fn nobody_hears_of_a_way_home_that_would_not_come_by_itself_or_not_yet() {
+    let mut by_hand = held_on_the_way_home(60);
+    by_hand.plan.policy.failback.mode = FailbackMode::Manual;
+    let mut closed = held_on_the_way_home(60);
+    closed.plan.policy.failback.hours =
+        serde_json::from_value(json!({"from": "12:00", "to": "14:00"})).expect("hours of the day");
+    let mut alarmed = held_on_the_way_home(60);
+    let event = AlarmEvent {
+        alarm_name: "blue-down".into(),
+        region: None,
+        state: AlarmState::Ok,
+        at: at(60),
+        reason: "well again".into(),
+        via: "eventbridge".into(),
+    };
+    let reading = AlarmReading {
+        alarm_name: event.alarm_name.clone(),
+        state: event.state,
+        since: event.at,
+        reason: String::new(),
+    };
+    alarmed.trigger = Trigger::Alarm {
+        event,
+        reading: Some(reading),
+    };
+    for (case, look) in [
+        (by_hand, None),
+        (closed, Some(at(1800 + 360))),
+        (alarmed, Some(at(1800 + 360))),
+    ] {
+        let decision = case.decision();
+        assert!(decision.start.is_none() && !decision.alert, "{decision:#?}");
+        assert_eq!(decision.look_again_at, look, "{decision:#?}");
+    }
 }

@@ -25,8 +25,8 @@ pub enum Incoming {
     Command(Value),
     /// The request form that names resources instead of a plan, not read yet.
     ResourceRequest(Value),
-    /// Alarms that changed (an SNS batch may have several).
-    Alarms(Vec<AlarmEvent>),
+    /// Alarms that changed (an SNS batch may have several), and what is wrong with those of a batch that can not be read.
+    Alarms(Vec<AlarmEvent>, Vec<String>),
     /// Items of the table that need a function.
     Wakes(Vec<WakeRecord>),
     /// Look at this plan.
@@ -108,7 +108,7 @@ struct AlarmChangeState {
 fn eventbridge(payload: Value) -> Incoming {
     let event: EventBridgeEvent<Value> = match serde_json::from_value(payload) {
         Ok(event) => event,
-        Err(error) => return unreadable("EventBridge event", &error.to_string()),
+        Err(error) => return Incoming::Unknown(unreadable("EventBridge event", &error.to_string())),
     };
     if event.source != "aws.cloudwatch" || event.detail_type != "CloudWatch Alarm State Change" {
         return Incoming::Unknown(format!(
@@ -119,15 +119,15 @@ fn eventbridge(payload: Value) -> Incoming {
     }
     let time = event.time.map(|time| time.to_rfc3339());
     match serde_json::from_value::<AlarmChange>(event.detail) {
-        Ok(change) => alarm(
+        Ok(change) => one(alarm(
             change.alarm_name,
             event.region,
             &change.state.value,
             change.state.timestamp.or(time),
             change.state.reason,
             "eventbridge",
-        ),
-        Err(error) => unreadable("alarm event", &error.to_string()),
+        )),
+        Err(error) => Incoming::Unknown(unreadable("alarm event", &error.to_string())),
     }
 }
 
@@ -135,20 +135,20 @@ fn direct(payload: Value) -> Incoming {
     match serde_json::from_value::<CloudWatchAlarm<Value, Value>>(payload) {
         Ok(event) => {
             let Some(state) = event.alarm_data.state else {
-                return unreadable("alarm's direct invocation", "it has no state");
+                return Incoming::Unknown(unreadable("alarm's direct invocation", "it has no state"));
             };
             let word = serde_json::to_value(&state.value).ok();
             let word = word.as_ref().and_then(Value::as_str).unwrap_or_default();
-            alarm(
+            one(alarm(
                 event.alarm_data.alarm_name,
                 event.region,
                 word,
                 Some(state.timestamp.to_rfc3339()),
                 state.reason,
                 "direct",
-            )
+            ))
         }
-        Err(error) => unreadable("alarm's direct invocation", &error.to_string()),
+        Err(error) => Incoming::Unknown(unreadable("alarm's direct invocation", &error.to_string())),
     }
 }
 
@@ -214,7 +214,7 @@ fn stream(payload: &Value) -> Incoming {
                 })
                 .collect(),
         ),
-        Err(error) => unreadable("stream batch", &error.to_string()),
+        Err(error) => Incoming::Unknown(unreadable("stream batch", &error.to_string())),
     }
 }
 
@@ -234,33 +234,39 @@ struct AlarmMessage {
 fn sns(payload: Value) -> Incoming {
     let event: SnsEvent = match serde_json::from_value(payload) {
         Ok(event) => event,
-        Err(error) => return unreadable("SNS batch", &error.to_string()),
+        Err(error) => return Incoming::Unknown(unreadable("SNS batch", &error.to_string())),
     };
-    let mut alarms = Vec::new();
+    let (mut alarms, mut unread) = (Vec::new(), Vec::new());
     for record in event.records {
-        let message: AlarmMessage = match serde_json::from_str(&record.sns.message) {
-            Ok(message) => message,
-            Err(error) => return unreadable("SNS message (it is not an alarm's)", &error.to_string()),
-        };
-        // The `Region` of the message is a long name; the ARN has the code.
-        let region = message
-            .alarm_arn
-            .as_deref()
-            .and_then(|arn| arn.split(':').nth(3))
-            .map(str::to_owned);
-        match alarm(
-            message.alarm_name,
-            region,
-            &message.new_state_value,
-            Some(message.state_change_time),
-            message.new_state_reason,
-            "sns",
-        ) {
-            Incoming::Alarms(mut read) => alarms.append(&mut read),
-            other => return other,
+        match notification(&record.sns.message) {
+            Ok(event) => alarms.push(event),
+            Err(why) => unread.push(why),
         }
     }
-    Incoming::Alarms(alarms)
+    // One that can not be read takes no other along.
+    if alarms.is_empty() {
+        return Incoming::Unknown(excerpt_long(&unread.join("; ")));
+    }
+    Incoming::Alarms(alarms, unread)
+}
+
+fn notification(text: &str) -> Result<AlarmEvent, String> {
+    let message: AlarmMessage = serde_json::from_str(text)
+        .map_err(|error| unreadable("SNS message (it is not an alarm's)", &error.to_string()))?;
+    // The `Region` of the message is a long name; the ARN has the code.
+    let region = message
+        .alarm_arn
+        .as_deref()
+        .and_then(|arn| arn.split(':').nth(3))
+        .map(str::to_owned);
+    alarm(
+        message.alarm_name,
+        region,
+        &message.new_state_value,
+        Some(message.state_change_time),
+        message.new_state_reason,
+        "sns",
+    )
 }
 
 fn alarm(
@@ -270,36 +276,31 @@ fn alarm(
     time: Option<String>,
     reason: impl Into<Option<String>>,
     via: &str,
-) -> Incoming {
+) -> Result<AlarmEvent, String> {
     let characters = alarm_name.chars().count();
     if !(1..=MAX_ALARM_NAME).contains(&characters) {
-        return unreadable(
+        return Err(unreadable(
             "alarm event",
             &format!("its alarm's name has {characters} characters; CloudWatch's have 1 to {MAX_ALARM_NAME}"),
-        );
+        ));
     }
-    let state = match alarm_state(state) {
-        Ok(state) => state,
-        Err(error) => return unreadable("alarm event", &error),
-    };
-    let Some(time) = time else {
-        return unreadable("alarm event", "it has no time");
-    };
-    let at = match aws_time(&time) {
-        Ok(at) => at,
-        Err(error) => return unreadable("alarm event", &error),
-    };
-    let reason = excerpt_long(&reason.into().unwrap_or_default());
-    Incoming::Alarms(vec![AlarmEvent {
+    let state = alarm_state(state).map_err(|error| unreadable("alarm event", &error))?;
+    let time = time.ok_or_else(|| unreadable("alarm event", "it has no time"))?;
+    let at = aws_time(&time).map_err(|error| unreadable("alarm event", &error))?;
+    Ok(AlarmEvent {
         alarm_name,
         region: region.filter(|region| !region.is_empty()),
         state,
         at,
-        reason,
+        reason: excerpt_long(&reason.into().unwrap_or_default()),
         via: via.to_owned(),
-    }])
+    })
 }
 
-fn unreadable(what: &str, error: &str) -> Incoming {
-    Incoming::Unknown(format!("the {what} can not be read: {}", excerpt_long(error)))
+fn one(read: Result<AlarmEvent, String>) -> Incoming {
+    read.map_or_else(Incoming::Unknown, |event| Incoming::Alarms(vec![event], Vec::new()))
+}
+
+fn unreadable(what: &str, error: &str) -> String {
+    format!("the {what} can not be read: {}", excerpt_long(error))
 }

@@ -162,7 +162,9 @@ fn take_out(value: &mut Value, place: &str) {
 
 fn names(incoming: Incoming) -> Vec<String> {
     match incoming {
-        Incoming::Alarms(alarms) => alarms.into_iter().map(|alarm| alarm.alarm_name).collect(),
+        Incoming::Alarms(alarms, unread) if unread.is_empty() => {
+            alarms.into_iter().map(|alarm| alarm.alarm_name).collect()
+        }
         other => panic!("not alarms: {other:?}"),
     }
 }
@@ -209,7 +211,15 @@ proptest! {
         places(&message, "", &mut found);
         *message.pointer_mut(place.get(&found).as_str()).unwrap() = value;
         record["Sns"]["Message"] = json!(message.to_string());
-        bytes::event_value(batch(vec![notification("well", "OK"), record]));
+        let both = batch(vec![notification("well", "OK"), record]);
+        bytes::event_value(both.clone());
+        match classify(both) {
+            Incoming::Alarms(alarms, unread) => {
+                prop_assert_eq!(&alarms[0].alarm_name, "well", "the good one comes through");
+                prop_assert_eq!(alarms.len() + unread.len(), 2);
+            }
+            other => prop_assert!(false, "{:?}", other),
+        }
     }
 
     /// Each alarm of a batch is there, in its order.
@@ -225,7 +235,7 @@ proptest! {
     fn an_alarm_is_the_same_by_each_way(name in alarm_name(), state in state()) {
         let forms = [eventbridge(&name, state), direct(&name, state), batch(vec![notification(&name, state)])];
         let mut read = forms.map(|form| match classify(form) {
-            Incoming::Alarms(mut alarms) => alarms.remove(0),
+            Incoming::Alarms(mut alarms, _) => alarms.remove(0),
             other => panic!("not alarms: {other:?}"),
         });
         read.iter_mut().for_each(|alarm| alarm.via = "any".to_owned());

@@ -39,11 +39,23 @@ pub(crate) struct Figures {
 impl FakeCloud {
     /// A metric has this value now. Of an expression, the name is its text.
     pub fn put_metric(&self, name: &str, dimensions: &[(&str, &str)], value: f64) {
+        self.put_metric_of(self.clock.now(), name, dimensions, value);
+    }
+
+    /// How far the copy of an Aurora global database was behind its source then, both named by their ARN.
+    pub fn put_lag(&self, at: Timestamp, source: &str, copy: &str, seconds: u32) {
+        let part = |arn: &str, index: usize| arn.split(':').nth(index).unwrap_or_default().to_owned();
+        let (id, region) = (part(copy, 6), part(source, 3));
+        let dimensions = [("DBClusterIdentifier", id.as_str()), ("SourceRegion", region.as_str())];
+        let milliseconds = f64::from(seconds) * 1000.0;
+        self.put_metric_of(at, "AuroraGlobalDBReplicationLag", &dimensions, milliseconds);
+    }
+
+    fn put_metric_of(&self, at: Timestamp, name: &str, dimensions: &[(&str, &str)], value: f64) {
         let dimensions = dimensions
             .iter()
             .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
             .collect();
-        let at = self.clock.now();
         let figures = &mut lock(&self.state).figures;
         let values = figures.values.entry((name.to_owned(), dimensions)).or_default();
         values.push_back(Datapoint { at, value });
@@ -134,6 +146,10 @@ impl Metrics for FakeCloud {
         until: Option<Timestamp>,
     ) -> Result<Vec<Newest>, CallError> {
         let reply = self.reach("metrics.newest").await?;
+        if until.is_some_and(|until| until.as_second() <= since.as_second()) {
+            let message = "ValidationError: the parameter StartTime must be less than the parameter EndTime";
+            return Err(CallError::new(CallErrorKind::Refused, message));
+        }
         let call = MetricCall {
             region: region.map(str::to_owned),
             queries: queries.iter().map(|query| query.series.queries()).sum(),

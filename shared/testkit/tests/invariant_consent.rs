@@ -4,7 +4,8 @@
 use serde_json::{Value, json};
 use understudy_core::execution::{Execution, Style};
 use understudy_core::health::Health;
-use understudy_engine::ports::GlobalDatabase;
+use understudy_engine::ports::{Clock, GlobalDatabase};
+use understudy_testkit::cloud::Published;
 use understudy_testkit::world::World;
 use understudy_testkit::world_oracle::violations;
 use understudy_testkit::world_plan::{BLUE_HOST, GREEN_HOST, furnish, sample_plan};
@@ -35,6 +36,7 @@ async fn world(consent: Value, lag_seconds: Option<u32>) -> World {
     );
     assert_eq!(world.put_plan(plan).await["ok"], true);
     world.run_rounds(6).await;
+    a_minute_begins(&world).await;
     if let Some(seconds) = lag_seconds {
         measure(&world, seconds);
     }
@@ -44,11 +46,14 @@ async fn world(consent: Value, lag_seconds: Option<u32>) -> World {
 }
 
 fn measure(world: &World, seconds: u32) {
-    let dimensions = [("DBClusterIdentifier", "shop-green"), ("SourceRegion", "eu-west-1")];
-    let milliseconds = f64::from(seconds * 1000);
-    world
-        .cloud
-        .put_metric("AuroraGlobalDBReplicationLag", &dimensions, milliseconds);
+    world.cloud.put_lag(world.clock.now(), BLUE, GREEN, seconds);
+}
+
+// CloudWatch counts by whole minutes.
+async fn a_minute_begins(world: &World) {
+    while world.clock.now().as_second() % 60 != 0 {
+        world.run_round().await;
+    }
 }
 
 async fn blue_dies(world: &World) {
@@ -115,6 +120,20 @@ async fn invariant_06_without_a_policy_or_a_lag_within_its_limit_nothing_moves_a
         let said = told.iter().any(|message| message.announcement.text.contains(guard));
         assert!(said, "{case}: {told:#?}");
     }
+}
+
+// Between two looks nobody knows whether the source lives, and what is measured then may flatter.
+#[tokio::test]
+async fn invariant_06_a_minute_that_began_after_the_last_good_look_counts_for_nothing() {
+    let world = world(generous(), Some(6)).await;
+    a_minute_begins(&world).await;
+    world.cloud.answer(BLUE_HOST, Health::Unhealthy, "connection refused");
+    measure(&world, 0);
+    blue_dies(&world).await;
+    assert_eq!(world.cloud.changes().len(), 0);
+    let told = world.cloud.published();
+    let said = |message: &Published| message.announcement.text.contains("lag_within_limit");
+    assert!(told.iter().any(said), "{told:#?}");
 }
 
 #[tokio::test]

@@ -71,6 +71,23 @@ async fn an_observing_plan_tells_once_what_it_would_have_done() {
 }
 
 #[tokio::test]
+async fn what_a_revision_held_back_the_next_one_lets_go_at_once() {
+    let world = shop_with(12, plan_with(json!({"mode": "manual"}))).await;
+    kill_blue(&world);
+    world.run_rounds(30).await;
+    assert!(world.cloud.changes().is_empty());
+    assert_eq!(world.put_plan(sample_plan("shop")).await["ok"], true);
+    assert!(
+        world
+            .run_until(20, |world| world.control("shop").active_site == "green")
+            .await,
+        "{:#?}",
+        world.control("shop")
+    );
+    assert_eq!(violations(&world), Vec::<String>::new());
+}
+
+#[tokio::test]
 async fn an_approving_plan_asks_and_moves_at_the_yes() {
     let world = shop_with(2, plan_with(json!({"mode": "approve"}))).await;
     kill_blue(&world);

@@ -7,7 +7,7 @@ use understudy_core::health::Health;
 use understudy_core::report::EventKind;
 use understudy_testkit::world::World;
 use understudy_testkit::world_oracle::violations;
-use understudy_testkit::world_plan::{BLUE_HOST, GREEN_HOST, failover, really_at, sample_plan, shop, shop_with};
+use understudy_testkit::world_plan::{BLUE_HOST, GREEN_HOST, ZONE, failover, really_at, sample_plan, shop, shop_with};
 
 fn with(mut asked: Value, more: &Value) -> Value {
     for (name, value) in more.as_object().unwrap() {
@@ -79,6 +79,32 @@ async fn a_held_move_rests_for_as_long_as_it_is_held_and_then_goes_on() {
     assert_eq!(say(&world, "resume", json!({"execution": true})).await["ok"], true);
     assert!(world.settle(20).await, "{:#?}", world.control("shop"));
     assert_eq!(really_at(&world.cloud), ("green", "green"));
+    assert_eq!(violations(&world), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn a_move_keeps_the_plan_that_it_was_opened_with_and_the_next_one_takes_the_new() {
+    let world = at_the_gate(14, json!({})).await;
+    let mut edited = sample_plan("shop");
+    edited["policy"]["mode"] = json!("manual");
+    edited["steps"].as_array_mut().unwrap().swap(1, 2);
+    edited["steps"][1]["records"][0]["sites"]["green"]["values"] = json!(["192.0.2.9"]);
+    assert_eq!(world.put_plan(edited).await["ok"], true);
+    world.cloud.answer(GREEN_HOST, Health::Healthy, "HTTP 200");
+    assert!(world.settle(20).await, "{:#?}", world.control("shop"));
+    assert_eq!(really_at(&world.cloud), ("green", "green"));
+    let order = |world: &World| {
+        let made = world.cloud.effective_changes();
+        made.into_iter().map(|change| change.operation).collect::<Vec<_>>()
+    };
+    assert_eq!(order(&world), ["traffic.set_weights", "dns.change_records"]);
+    for word in ["failback", "failover"] {
+        assert_eq!(say(&world, word, json!({"force": true})).await["ok"], true, "{word}");
+        assert!(world.settle(20).await, "{:#?}", world.control("shop"));
+    }
+    let zone = world.cloud.zone(ZONE);
+    assert!(zone.iter().any(|set| set.values == ["192.0.2.9"]), "{zone:#?}");
+    assert_eq!(order(&world)[4..], ["dns.change_records", "traffic.set_weights"]);
     assert_eq!(violations(&world), Vec::<String>::new());
 }
 

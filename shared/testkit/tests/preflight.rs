@@ -142,6 +142,34 @@ async fn once_mended_the_plan_moves_by_itself_again() {
 }
 
 #[tokio::test]
+async fn once_mended_the_plan_comes_home_by_itself_whether_or_not_anybody_says_preflight() {
+    for said in [true, false] {
+        let world = shop(65).await;
+        world.cloud.answer(BLUE_HOST, Health::Unhealthy, "connection refused");
+        assert!(
+            world
+                .run_until(20, |world| world.control("shop").active_site == "green")
+                .await
+        );
+        world.cloud.take_permission("route53:ChangeResourceRecordSets", &[]);
+        assert_eq!(preflight(&world).await["ok"], false);
+        world.cloud.answer(BLUE_HOST, Health::Healthy, "HTTP 200");
+        world.run_rounds(30).await;
+        assert_eq!(world.control("shop").active_site, "green", "held back");
+        let told = alerts(&world).concat();
+        assert!(told.contains("no failback: preflight_passed"), "{told}");
+        world.cloud.give_permissions_back();
+        if said {
+            assert_eq!(preflight(&world).await["ok"], true);
+            world.run_rounds(20).await;
+        } else {
+            half_an_hour(&world).await;
+        }
+        assert_eq!(world.control("shop").active_site, "blue", "said: {said}");
+    }
+}
+
+#[tokio::test]
 async fn a_grant_that_hangs_on_a_tag_is_a_warning() {
     let world = shop(65).await;
     let key = "aws:ResourceTag/understudy";

@@ -97,7 +97,7 @@ impl Metrics for CloudWatchMetrics {
                 .map_err(|error| explain(&doing, Effect::Reads, CODES, &error))?;
             for result in page.metric_data_results() {
                 if let Some(said) = index_of(result.id()).and_then(|index| said.get_mut(index)) {
-                    said.hear(result, until);
+                    said.hear(result, since, until);
                 }
             }
             token = page.next_token.filter(|token| !token.is_empty());
@@ -114,7 +114,7 @@ impl Metrics for CloudWatchMetrics {
 }
 
 impl Said {
-    fn hear(&mut self, result: &MetricDataResult, until: Option<Timestamp>) {
+    fn hear(&mut self, result: &MetricDataResult, since: Timestamp, until: Option<Timestamp>) {
         let points = result.timestamps().iter().zip(result.values());
         let points = points.filter_map(|(at, value)| {
             Some(Datapoint {
@@ -126,7 +126,8 @@ impl Said {
             .newest
             .into_iter()
             .chain(points)
-            .filter(|point| until.is_none_or(|until| point.at < until))
+            // CloudWatch counts from the whole minute, or more, in which it is told to begin.
+            .filter(|point| since <= point.at && until.is_none_or(|until| point.at < until))
             .max_by_key(|point| point.at);
         self.status = result.status_code().cloned();
         self.is_answered = true;

@@ -1,9 +1,11 @@
-//! What must hold of the reader of DynamoDB's items, whatever the table answers. It runs over the files of `tests/corpus`
+//! What must hold of the readers of what AWS answers, whatever it is. It runs over the files of `tests/corpus`
 //! with every `cargo test`, and as a fuzz target (`shared/testkit/fuzz`).
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use serde_json::Value;
 use understudy_aws::dynamodb::{AttributeValue, Attributes, decode, encode};
+use understudy_aws::lambda::error_message;
+use understudy_aws::route53::bare_refusal;
 
 /// More than any answer about bad input needs.
 const LONGEST_ANSWER: usize = 4_000;
@@ -30,6 +32,25 @@ pub fn attributes(bytes: &[u8]) -> bool {
             false
         }
     }
+}
+
+/// A refusal of Route 53 without its envelope: what is made of it can be shown. Whether it is one.
+pub fn refusal(bytes: &[u8]) -> bool {
+    let said = bare_refusal("changing records", bytes);
+    said.iter().for_each(|said| shown(&said.message));
+    said.is_some()
+}
+
+/// What a failed function says: it can be shown. Whether it says anything.
+pub fn failure(bytes: &[u8]) -> bool {
+    let said = error_message(bytes);
+    shown(&said);
+    !said.is_empty()
+}
+
+fn shown(said: &str) {
+    assert!(said.len() <= LONGEST_ANSWER, "{said}");
+    assert!(!said.chars().any(char::is_control), "{said:?}");
 }
 
 // One attribute in the form in which DynamoDB sends it.

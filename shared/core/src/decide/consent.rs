@@ -147,7 +147,7 @@ pub fn consent(now: Timestamp, policy: &Consent, lag: Option<&LagRecord>, accept
             Guard::LagWithinLimit,
             young.is_some_and(|lag| lag.seconds <= policy.max_lag_seconds),
             limit,
-            "wait until the copy has caught up, or say `\"accept_data_loss\": true`",
+            "wait until the copy has caught up, if its source still lives, or say `\"accept_data_loss\": true`",
         ),
     ]
     .into_iter()

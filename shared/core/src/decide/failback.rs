@@ -15,6 +15,9 @@ use crate::preflight;
 use crate::report::clock;
 use jiff::{SignedDuration, Timestamp};
 
+/// How long after its time the next preflight has been made: a probe looks every five minutes which are due.
+const NEXT_PREFLIGHT_TAKES: SignedDuration = SignedDuration::from_mins(6);
+
 pub(super) fn decide_failback(
     now: Timestamp,
     trigger: &Trigger,
@@ -95,7 +98,9 @@ pub(super) fn decide_failback(
         ),
         ready_at.or(away.return_at),
     );
-    asking.ask(preflight::verdict(situation.preflight, control, &primary.name));
+    let passed = preflight::verdict(situation.preflight, control, &primary.name);
+    let next = situation.preflight.map(|last| last.next_at().max(now));
+    asking.ask_until(passed, next.map(|at| later(at, NEXT_PREFLIGHT_TAKES)));
     let accepted = Accepted::default();
     for verdict in consequences(now, plan, (&[Style::Planned], &primary.name), situation.lags, accepted) {
         asking.ask(verdict);
@@ -142,12 +147,13 @@ pub(super) fn decide_failback(
         };
         return conclude(now, trigger, situation, asking.verdicts, chosen, by_word);
     }
-    let only_time = stops.iter().all(|guard| {
+    let is_time = |guard: &Guard| {
         matches!(
             guard,
             Guard::PrimaryStable | Guard::WithinFailbackHours | Guard::WithinFailbackLimit | Guard::NoMaintenance
         )
-    });
+    };
+    let only_time = stops.iter().all(is_time);
     let summary = match asking.all_open_at().filter(|_| only_time && ready_at.is_some()) {
         Some(at) => format!(
             "the plan comes home to {} at {}, if it stays healthy",
@@ -156,11 +162,18 @@ pub(super) fn decide_failback(
         ),
         None => format!("no failback: {}", crate::guard::refusals(&asking.verdicts)),
     };
+    let by_itself = !stops.contains(&Guard::FailbackIsAutomatic) && !stops.contains(&Guard::WentAwayAutomatically);
+    // Whoever waits for it to come home would wait in vain. An alarm that flaps says nothing new about that.
+    let held = by_itself && !stops.iter().any(is_time) && !matches!(trigger, Trigger::Alarm { .. });
     let concerns = Concerns::of(situation);
     Decision {
         // An active standby that nobody can vouch for is worth a word, wherever home is.
-        alert: worth_an_alert(source) || concerns.news,
-        look_again_at: if only_time { asking.all_open_at() } else { None },
+        alert: worth_an_alert(source) || concerns.news || held,
+        look_again_at: if only_time {
+            asking.all_open_at()
+        } else {
+            asking.look_again_at().filter(|_| by_itself)
+        },
         concerns: Some(concerns.names.clone()),
         ..Decision::nothing(concerns.behind(summary), asking.verdicts)
     }

@@ -75,6 +75,21 @@ pub(super) fn decide_operator(now: Timestamp, asked: &Failover, kind: Kind, situ
         format!("the active site is {active}"),
         "nothing: the plan is where you want it",
     ));
+    let return_after_seconds = match asked.rollback_plan {
+        Some(RollbackPlan {
+            auto_rollback: true,
+            rollback_delay,
+        }) => Some(rollback_delay),
+        _ => None,
+    };
+    if return_after_seconds.is_some() {
+        verdicts.push(Verdict::when(
+            Guard::ReturnPossible,
+            to != primary,
+            format!("the move goes to {}, and home is {primary}", crate::event::excerpt(to)),
+            "leave `rollback_plan` out: who is at home has nowhere to come back to",
+        ));
+    }
     let health = sites.get(to).map_or_else(|| "unknown".to_owned(), SiteHealth::sentence);
     verdicts.push(
         Verdict::when(
@@ -109,13 +124,6 @@ pub(super) fn decide_operator(now: Timestamp, asked: &Failover, kind: Kind, situ
             ..Decision::nothing(summary, verdicts)
         };
     }
-    let return_after_seconds = match asked.rollback_plan {
-        Some(RollbackPlan {
-            auto_rollback: true,
-            rollback_delay,
-        }) => Some(rollback_delay),
-        _ => None,
-    };
     let summary = format!("{kind} {active} → {to}, asked by {}: {}", asked.operator, asked.reason);
     let chosen = Move {
         kind,

@@ -161,7 +161,7 @@ pub(super) fn failovers_left(asking: &mut Asking, situation: Situation<'_>) {
             Guard::WithinBudget,
             spent < budget || active(Mutant::BudgetIgnored),
             format!("{spent} of {budget} automatic failover(s) within the last hour"),
-            "move it by hand with `failover`",
+            "say `acknowledge` while the latch is closed, or move it by hand with `failover`",
         ),
         free_at,
     );

@@ -200,8 +200,12 @@ pub fn execution_line(execution: &Execution) -> String {
         .as_ref()
         .map(|failure| format!("; {failure}"))
         .unwrap_or_default();
+    let loss = execution
+        .loss_estimate_seconds
+        .map(|loss| format!("; data that may be lost: about {loss} s"))
+        .unwrap_or_default();
     format!(
-        "{} {} {} {} ({}{by}): {}{failure}; {}",
+        "{} {} {} {} ({}{by}): {}{failure}; {}{loss}",
         execution.created_at.strftime("%Y-%m-%d %H:%M:%SZ"),
         execution.kind,
         execution.route(),

@@ -240,6 +240,11 @@ impl Case {
     }
 
     pub fn said(&self) -> Said {
+        self.decision().into()
+    }
+
+    /// What is decided.
+    pub fn decision(&self) -> Decision {
         let sites = BTreeMap::from([("blue".into(), self.blue.clone()), ("green".into(), self.green.clone())]);
         let situation = Situation {
             plan: &self.plan,
@@ -250,7 +255,7 @@ impl Case {
             preflight: self.preflight.as_ref(),
             setup: &self.setup,
         };
-        decide(at(self.now), &self.trigger, situation).into()
+        decide(at(self.now), &self.trigger, situation)
     }
 }
 

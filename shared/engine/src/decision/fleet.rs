@@ -150,7 +150,7 @@ impl DecisionMaker {
                         running.look_now();
                     }
                     // What a pause of all plans held back is judged now.
-                    control.look_again_at = Some(now);
+                    control.look_by(now);
                     control.wake(now, Wake::Executor);
                     Ok::<(), std::convert::Infallible>(())
                 })

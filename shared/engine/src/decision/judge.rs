@@ -190,7 +190,10 @@ impl DecisionMaker {
                     // that nothing was begun.
                     self.open(control, execution, now).await? || self.find(name, &execution_id).await?.is_some()
                 }
-                None => self.refuse(control, trigger, &decision, &seen, now).await?,
+                None => {
+                    let why_not = new_record(trigger, &decision, &seen, None, now);
+                    self.refuse(control, trigger, &decision, why_not).await?
+                }
             };
             if !written {
                 // Somebody wrote first: give the clock a moment and judge what stands there now.
@@ -202,9 +205,8 @@ impl DecisionMaker {
             if execution.is_some() {
                 metrics::counter!("ExecutionsOpened").increment(1);
                 let record = new_record(trigger, &decision, &seen, execution.clone(), now);
-                let id = self.store.new_id(now);
                 // The execution itself carries its reasons: a record that is lost here loses nothing.
-                if let Err(error) = self.store.put_once(decision_key(name, &id), &record).await {
+                if let Err(error) = self.record(name, &self.store.new_id(now), record).await {
                     tracing::warn!(
                         plan = name,
                         error = error.message,
@@ -263,14 +265,19 @@ impl DecisionMaker {
     }
 
     // Records why not. The same refusal again counts up one record and tells nobody twice.
+    //
+    // The record comes after the write that judges: a try that was lost to another writer leaves none. If this invocation
+    // ends in between, an event or a change makes another look, which finds the refusal known and its record missing; of
+    // what a timer proposed or told, the announcement is what is left.
     async fn refuse(
         &self,
-        mut control: Control,
+        control: Control,
         trigger: &Trigger,
         decision: &Decision,
-        seen: &Seen,
-        now: Timestamp,
+        why_not: DecisionRecord,
     ) -> Result<bool, CallError> {
+        let now = why_not.first_at;
+        let plan = control.plan.clone();
         let proposes = decision.proposal != ProposalChange::Keep;
         let fingerprint = decision.fingerprint(trigger);
         let concerned = decision
@@ -280,60 +287,56 @@ impl DecisionMaker {
         let known = control
             .repeated(&fingerprint)
             .filter(|_| !proposes && !concerned)
-            .cloned();
+            .map(|last| last.decision_id.clone());
         let worth_a_record = decision.alert || proposes || !matches!(trigger, Trigger::Timer);
-        let decision_id = match &known {
-            Some(last) => {
-                if worth_a_record {
-                    self.count_up(&control.plan, &last.decision_id, now).await?;
-                }
-                last.decision_id.clone()
-            }
-            None => {
-                let id = self.store.new_id(now);
-                if worth_a_record {
-                    let record = new_record(trigger, decision, seen, None, now);
-                    self.store.put_once(decision_key(&control.plan, &id), &record).await?;
-                }
-                id
-            }
-        };
-        if trigger.is_a_persons() {
-            // The person has the answer; the control item need not know.
-            return Ok(true);
+        let news = (known.is_none() && worth_a_record).then(|| LastRefusal {
+            source: trigger.source(),
+            fingerprint,
+            decision_id: self.store.new_id(now),
+        });
+        let record_id = known.or_else(|| news.as_ref().map(|refusal| refusal.decision_id.clone()));
+        // A person has the answer; the control item need not know.
+        if !trigger.is_a_persons() && !self.write_refusal(control, trigger, decision, news, now).await? {
+            return Ok(false);
         }
+        if let Some(id) = record_id.filter(|_| worth_a_record) {
+            self.record(&plan, &id, why_not).await?;
+        }
+        Ok(true)
+    }
+
+    // `news`: what is told and remembered, because it has not been refused like this before.
+    async fn write_refusal(
+        &self,
+        mut control: Control,
+        trigger: &Trigger,
+        decision: &Decision,
+        news: Option<LastRefusal>,
+        now: Timestamp,
+    ) -> Result<bool, CallError> {
         let before = control.clone();
         control.expire(now);
         control.clear_decision_wake();
         control.look_again_at = decision.look_again_at;
+        let concerned = decision.concerns.clone().filter(|concerns| control.is_news(concerns));
         if let Some(concerns) = &decision.concerns {
             control.concerns.clone_from(concerns);
         }
         self.follow_proposal(&mut control, decision, now);
-        if known.is_none() && worth_a_record {
-            let refusal = LastRefusal {
-                source: trigger.source(),
-                fingerprint,
-                decision_id: decision_id.clone(),
-            };
+        if let Some(refusal) = news {
+            let id = format!("decision:{}", refusal.decision_id);
             let of_alarm = matches!(trigger, Trigger::Alarm { .. });
             control.remember_refusal(refusal, !of_alarm && !decision.alert);
             if decision.alert {
                 let mut details = vec![decision.summary.clone()];
                 details.extend(reasons(&decision.verdicts));
-                let headline = match &decision.would {
-                    Some(would) => format!("observed only: would {} {} to {}", would.kind, would.from, would.to),
-                    None if concerned => format!("look at this: {}", control.concerns.join(", ")),
-                    None => format!("nothing moved: {}", trigger.sentence()),
+                let headline = match (&decision.would, concerned) {
+                    (Some(would), _) => format!("observed only: would {} {} to {}", would.kind, would.from, would.to),
+                    (None, Some(concerns)) => format!("look at this: {}", concerns.join(", ")),
+                    (None, None) => format!("nothing moved: {}", trigger.sentence()),
                 };
-                control.announce(about_plan(
-                    EventKind::Alert,
-                    &control.plan.clone(),
-                    &format!("decision:{decision_id}"),
-                    &headline,
-                    &details,
-                    now,
-                ));
+                let plan = control.plan.clone();
+                control.announce(about_plan(EventKind::Alert, &plan, &id, &headline, &details, now));
                 control.wake(now, Wake::Executor);
                 metrics::counter!("Alerts").increment(1);
             }
@@ -394,15 +397,16 @@ impl DecisionMaker {
         }
     }
 
-    async fn count_up(&self, plan: &str, decision_id: &str, now: Timestamp) -> Result<(), CallError> {
+    // Writes a record, or counts up the one that is there.
+    async fn record(&self, plan: &str, id: &str, record: DecisionRecord) -> Result<(), CallError> {
         self.store
-            .upsert(&decision_key(plan, decision_id), |record: Option<DecisionRecord>| {
-                let counted = record.map(|record| DecisionRecord {
-                    count: record.count + 1,
-                    last_at: now,
-                    ..record
+            .upsert(&decision_key(plan, id), |known: Option<DecisionRecord>| {
+                let counted = known.map(|known| DecisionRecord {
+                    count: known.count.saturating_add(1),
+                    last_at: record.last_at,
+                    ..known
                 });
-                (counted, ())
+                (Some(counted.unwrap_or_else(|| record.clone())), ())
             })
             .await
     }

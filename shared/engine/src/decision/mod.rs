@@ -97,12 +97,15 @@ impl DecisionMaker {
         match intake::classify(payload) {
             Incoming::Command(value) => Ok(self.command(value, invocation).await),
             Incoming::ResourceRequest(value) => Ok(self.resource_request(value, invocation).await),
-            Incoming::Alarms(events) => {
+            Incoming::Alarms(events, unread) => {
+                for why in &unread {
+                    tracing::warn!(why, "a message of a batch that nobody understands");
+                }
                 let mut answers = Vec::new();
                 for event in events {
                     answers.push(self.alarm(event).await?);
                 }
-                Ok(json!({"ok": true, "alarms": answers}))
+                Ok(json!({"ok": unread.is_empty(), "alarms": answers, "unread": unread}))
             }
             Incoming::Wakes(records) => Ok(self.wakes(records).await),
             Incoming::Nudge(plan) => {

@@ -13,9 +13,13 @@ use serde_json::{Value, json};
 use understudy_core::command::{PutPlan, WordOnPlan};
 use understudy_core::control::{Control, Wake, later};
 use understudy_core::event::excerpt;
+use understudy_core::mutant::{self, Mutant};
 use understudy_core::plan::{Plan, PlanError, parse, parse_text};
 use understudy_core::preflight::{Preflight, Weight};
 use understudy_core::report::{EventKind, about_plan};
+
+/// How long after a revision was stored its preflight has been made, if the day is quiet.
+const PREFLIGHT_TAKES: SignedDuration = SignedDuration::from_mins(1);
 
 impl DecisionMaker {
     pub(super) async fn put_plan(&self, asked: PutPlan) -> Result<Value, CallError> {
@@ -75,6 +79,21 @@ impl DecisionMaker {
                         }
                         control.plan_revision = revision + 1;
                         control.plan_item = item.clone();
+                        if let Some(running) = control
+                            .execution
+                            .as_mut()
+                            .filter(|_| mutant::active(Mutant::EditReachesExecution))
+                        {
+                            running.plan = plan.clone();
+                        }
+                        // What the old revision held back, the new one may allow. On the way home the new one goes
+                        // through preflight first.
+                        let first = if control.away.is_some() {
+                            PREFLIGHT_TAKES
+                        } else {
+                            SignedDuration::ZERO
+                        };
+                        control.look_by(later(now, first));
                         self.announce_plan(control, &asked.operator, &asked.reason, &changes, &item);
                         Ok(())
                     })

@@ -165,7 +165,7 @@ impl Executor {
             Incoming::Nudge(plan) => self.nudged(&plan, invocation).await.map_err(HandlerError::from),
             Incoming::Question(question) => Ok(self.answer(question).await),
             Incoming::Unknown(why) => Ok(refuse(&why)),
-            Incoming::Command(_) | Incoming::ResourceRequest(_) | Incoming::Alarms(_) => Ok(refuse(
+            Incoming::Command(_) | Incoming::ResourceRequest(_) | Incoming::Alarms(..) => Ok(refuse(
                 "commands and alarms go to the decision function; the executor takes wakes of the stream and {\"plan\": …}",
             )),
         }

@@ -8,9 +8,10 @@
 //!    planned move, of an unplanned one, and of their undo ([`permitted`]).
 //! 4. What no move changes is looked at, too: the resources of probes, alarms, and what setup makes ([`named`]). That is
 //!    never more than a warning.
-//! 5. What was found is written to an item of its own. If what blocks has changed, people are told.
+//! 5. If what blocks has changed, people are told. Then what was found is written to an item of its own; and if a site can
+//!    be moved to that could not, decision is asked to look.
 //!
-//! It takes no lease and writes nothing that the epoch protects but the announcement.
+//! It takes no lease, and of what the epoch protects it writes an announcement and a time to look.
 
 mod named;
 mod permitted;
@@ -91,10 +92,18 @@ impl Executor {
             return Ok(None);
         }
         let found = self.read_through(&plan, &control).await;
+        // Told before it is remembered: rather twice than never.
+        if let Some((headline, details)) = found.news(last.as_ref()) {
+            self.tell(name, &found, &headline, &details).await?;
+        }
         let before = self.store.remember_preflight(name, &found).await?;
         tracing::info!(plan = name, found = found.sentence(), "preflight made");
-        if let Some((headline, details)) = found.news(before.as_ref()) {
-            self.tell(name, &found, &headline, &details).await?;
+        if before.is_some_and(|before| found.frees(&before)) {
+            let looks = self.store.change(name, |control| {
+                control.look_by(self.ports.clock.now());
+                Ok::<_, Infallible>(())
+            });
+            unless_gone(looks.await)?;
         }
         Ok(Some(found))
     }
@@ -216,11 +225,16 @@ impl Executor {
                 Ok::<_, Infallible>(())
             })
             .await;
-        match told {
-            Ok(_) | Err(ChangeError::NoPlan(_)) => Ok(()),
-            Err(ChangeError::Table(error)) => Err(error),
-            Err(ChangeError::Refused(never)) => match never {},
-        }
+        unless_gone(told)
+    }
+}
+
+// A plan that is gone needs nothing.
+fn unless_gone<T>(changed: Result<T, ChangeError<Infallible>>) -> Result<(), CallError> {
+    match changed {
+        Ok(_) | Err(ChangeError::NoPlan(_)) => Ok(()),
+        Err(ChangeError::Table(error)) => Err(error),
+        Err(ChangeError::Refused(never)) => match never {},
     }
 }
 

@@ -63,7 +63,7 @@ impl Probe {
             let asked = self.store.change(&plan.name, |control| {
                 let now = self.ports.clock.now();
                 // The time is for the case that the executor's wake goes first.
-                control.look_again_at = Some(control.look_again_at.map_or(now, |at| at.min(now)));
+                control.look_by(now);
                 control.wake(now, Wake::Decision);
                 Ok::<_, Infallible>(())
             });

@@ -20,6 +20,7 @@ use understudy_core::health::{Health, Observation, Sample, assess, observe, unfi
 use understudy_core::plan::{Plan, parse};
 use understudy_core::preflight::Preflight;
 use understudy_core::setup::SetupRecord;
+use understudy_core::state::ResourceState;
 use understudy_core::{SignedDuration, Timestamp};
 use understudy_engine::decision::DecisionRecord;
 use understudy_engine::executor::question::Question;
@@ -52,8 +53,14 @@ pub fn event_value(payload: Value) {
         Incoming::Command(same) | Incoming::ResourceRequest(same) | Incoming::Question(same) => {
             assert_eq!(same, payload, "who reads it gets all of it");
         }
-        Incoming::Alarms(alarms) => {
-            assert_eq!(alarms.len(), records.max(1), "one alarm for each record: {payload}");
+        Incoming::Alarms(alarms, unread) => {
+            let of_records = alarms.len() + unread.len();
+            assert_eq!(
+                of_records,
+                records.max(1),
+                "each record is an alarm, or is named: {payload}"
+            );
+            unread.iter().for_each(|why| readable(why));
             for alarm in alarms {
                 assert!((1..=255).contains(&alarm.alarm_name.chars().count()), "{alarm:?}");
                 assert_ne!(alarm.region.as_deref(), Some(""), "a Region is named, or it is not");
@@ -227,6 +234,8 @@ pub fn item(bytes: &[u8]) -> bool {
         }),
         SETUP => body::<SetupRecord>(name, &bytes)
             .is_some_and(|record| record.items.iter().all(|item| item.run().name == item.name())),
+        "revision" => body::<Plan>(name, &bytes).is_some_and(|plan| plan.primary().is_some()),
+        "pre_state" => body::<ResourceState>(name, &bytes).is_some_and(|state| !state.sentence().is_empty()),
         "decision" => body::<DecisionRecord>(name, &bytes).is_some(),
         "execution" => body::<Execution>(name, &bytes).is_some_and(|execution| {
             execution.next(now);

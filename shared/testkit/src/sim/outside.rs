@@ -6,11 +6,14 @@ use super::setup::{alarm, cluster, group, host, listener, zone};
 use super::world::Sim;
 use crate::world::World;
 use crate::world_plan::a_record;
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use understudy_core::control::later;
 use understudy_core::health::{AlarmState, Health};
 use understudy_engine::ports::Clock;
+
+/// The number by which an alarm that no plan is bound to is chosen.
+pub(crate) const OF_NOBODY: u16 = 10;
 
 impl Sim {
     pub(super) fn plan_name(&self, number: u16) -> &'static str {
@@ -44,6 +47,12 @@ impl Sim {
             format!("{site} of {plan} answers from now on: {health} ({reason})")
         });
         self.cloud.answer(&host(plan, site), health, reason);
+        let ill = (plan.to_owned(), site.to_owned());
+        if health == Health::Healthy {
+            self.ill_since.remove(&ill);
+        } else {
+            self.ill_since.entry(ill).or_insert_with(|| self.clock.now());
+        }
         self.oracle.both_bad.take_if(|bad| *bad == plan);
         if site == "blue" {
             let state = if health == Health::Unhealthy {
@@ -95,36 +104,25 @@ impl Sim {
         true
     }
 
-    /// CloudWatch has a new figure of every lag. A source that dies sends nothing more, which is no lag to a copy.
-    pub(crate) fn show_lags(&mut self) {
+    /// CloudWatch has a figure of every lag of this time. A source that dies sends nothing more, which is no lag to a copy.
+    pub(crate) fn show_lags(&mut self, at: Timestamp) {
         if self.setup.data.is_none() {
             return;
         }
-        let now = self.clock.now();
         for name in self.setup.names() {
             for (from, to) in [("blue", "green"), ("green", "blue")] {
-                let well = self.cloud.health_of(&host(name, from)) == Some(Health::Healthy);
-                let seconds = if well { self.setup.lag_seconds } else { 0 };
-                let arn = |site: &str| cluster(name, site);
-                let (copy, source) = (arn(to), arn(from));
-                let part = |arn: &str, index: usize| arn.split(':').nth(index).unwrap_or_default().to_owned();
-                let (id, region) = (part(&copy, 6), part(&source, 3));
-                let dimensions = [("DBClusterIdentifier", id.as_str()), ("SourceRegion", region.as_str())];
+                let ill_since = self.ill_since.get(&(name.to_owned(), from.to_owned())).copied();
+                let seconds = if ill_since.is_none() { self.setup.lag_seconds } else { 0 };
                 self.cloud
-                    .put_metric("AuroraGlobalDBReplicationLag", &dimensions, f64::from(seconds * 1000));
-                self.oracle.lag_shown(name, now, seconds);
+                    .put_lag(at, &cluster(name, from), &cluster(name, to), seconds);
+                self.oracle.lag_shown(name, at, seconds, ill_since);
             }
         }
     }
 
-    /// An alarm's event: one, a storm of copies, late, or of yesterday; true to the alarm, or not.
+    /// An alarm's event: one, a storm of those of all plans, late, or of yesterday; true to the alarm, or not.
     pub(crate) fn alarm(&mut self, a: u16, b: u16, c: u16) -> bool {
-        let plan = self.plan_name(a);
-        let name = if b % 11 == 10 {
-            "an-alarm-of-nobody".to_owned()
-        } else {
-            alarm(plan)
-        };
+        let of_nobody = b % 11 == OF_NOBODY;
         let is_alarm = b % 4 != 3;
         let age = match c % 8 {
             0 => SignedDuration::from_hours(24),
@@ -132,26 +130,23 @@ impl Sim {
             _ => SignedDuration::from_secs(i64::from(c % 60)),
         };
         let at = later(self.clock.now(), -age);
-        let copies = if b % 5 == 4 { 5 } else { 1 };
-        for copy in 0..copies {
-            let event = World::alarm_event(&name, if is_alarm { "ALARM" } else { "OK" }, at);
-            let told = Told {
-                alarm: name.clone(),
-                at,
+        let events: u16 = if b % 5 == 4 { 5 } else { 1 };
+        for nth in 0..events {
+            let alarm = if of_nobody {
+                "an-alarm-of-nobody".to_owned()
+            } else {
+                alarm(self.plan_name(a.wrapping_add(nth)))
             };
-            self.send(
-                Function::Decision,
-                event,
-                SignedDuration::from_secs(copy * i64::from(c % 3)),
-                Some(told),
-            );
+            self.trace.note(self.clock.now(), || {
+                format!(
+                    "an event of alarm {alarm}, {} s old, is_alarm: {is_alarm}",
+                    age.as_secs()
+                )
+            });
+            let event = World::alarm_event(&alarm, if is_alarm { "ALARM" } else { "OK" }, at);
+            let delay = SignedDuration::from_secs(i64::from(nth * (c % 3)));
+            self.send(Function::Decision, event, delay, Some(Told { alarm, at }));
         }
-        self.trace.note(self.clock.now(), || {
-            format!(
-                "{copies} event(s) of alarm {name}, {} s old, is_alarm: {is_alarm}",
-                age.as_secs()
-            )
-        });
         true
     }
 

@@ -41,6 +41,7 @@ macro_rules! points {
                 "lag" => concat!($operation, " lag"),
                 "preflight" => concat!($operation, " preflight"),
                 "setup" => concat!($operation, " setup"),
+                "alarm" => concat!($operation, " alarm"),
                 _ => concat!($operation, " other"),
             }
         }

@@ -173,6 +173,7 @@ const HUNTED: &[Point] = &[
     DATA[3],
     DATA[4],
     DATA[5],
+    UNBOUND,
 ];
 
 /// Calls that only plans with a database make.
@@ -184,6 +185,9 @@ pub(crate) const DATA: [Point; 6] = [
     (Function::Probe, "table.put lag"),
     (Function::Decision, "table.get lag"),
 ];
+
+/// The record of an alarm that no plan is bound to.
+pub(crate) const UNBOUND: Point = (Function::Decision, "table.put alarm");
 
 /// The call by which a planned move takes its database along.
 pub(crate) const SWITCH_OVER: Point = (Function::Executor, "databases.switch_over_global");

@@ -9,7 +9,8 @@
 
 use super::actions::PARTITION;
 use super::history::{Choice, History};
-use super::report::{Counts, RARE};
+use super::outside::OF_NOBODY;
+use super::report::{Counts, RARE, UNBOUND};
 use super::setup::{MAX_DURATION_SECONDS, Opening};
 use super::wide::REFERENCE_HOST;
 use super::world::{Sim, Trouble};
@@ -75,6 +76,9 @@ impl History {
 impl Sim {
     pub(crate) fn open(&mut self) {
         let names: Vec<&str> = self.setup.names().collect();
+        if self.setup.hunted() == Some(UNBOUND) {
+            self.alarm(0, OF_NOBODY, 2);
+        }
         match self.setup.opening {
             Opening::Calm => {}
             Opening::Move => {
@@ -241,7 +245,6 @@ impl Sim {
             && spent.count() < plan.policy.automatic_failovers_per_hour as usize
             && self.setup.plans == 1
             && self.setup.fleet_limit > 1
-            && self.setup.observers == 1
     }
 
     // Its mode lets it move, and nobody's word holds it back; in mode `approve`, nobody has been asked.

@@ -258,7 +258,7 @@ impl Sim {
 
     /// Runs the schedule: a minute of the probe, in a warm sandbox if one waits.
     pub(crate) fn invoke_probe(&mut self, observer: usize) {
-        self.show_lags();
+        self.show_lags(self.now());
         let warm = self.warm.get_mut(observer).and_then(Option::take);
         let (probe, gate) = match warm {
             Some(warm) => (warm.probe, warm.gate),

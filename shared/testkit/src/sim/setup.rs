@@ -1,7 +1,7 @@
 //! What stands at the beginning of a history: the plans, the sites, and who looks.
 
 use super::history::Dice;
-use super::report::{DATA, FAIL_OVER, RARE, SWITCH_OVER};
+use super::report::{DATA, FAIL_OVER, RARE, SWITCH_OVER, UNBOUND};
 use super::wide::{REFERENCE_HOST, Wide};
 use crate::cloud::FakeCloud;
 use crate::memory::MemoryTable;
@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use understudy_core::SCHEMA_VERSION;
 use understudy_core::control::Control;
 use understudy_core::health::{AlarmState, Health, Observation, Streak, slot};
-use understudy_core::plan::{Plan, parse};
+use understudy_core::plan::{Mode, Plan, parse};
 use understudy_engine::ports::{GlobalDatabase, Item, Key};
 use understudy_engine::store::{CONTROL, NEVER, REVISION, observation_key};
 
@@ -137,7 +137,15 @@ impl Setup {
             *nth = 0;
             setup.opening = Opening::Move;
         }
+        if setup.hunted() == Some(UNBOUND)
+            && let Some((_, nth, _)) = &mut setup.hunt
+        {
+            *nth = 0;
+        }
         setup.hunt_for_a_move_of_data();
+        if setup.wide.flatters {
+            setup.let_a_source_flatter();
+        }
         setup
     }
 
@@ -153,6 +161,17 @@ impl Setup {
         }
         self.opening = if planned { Opening::Move } else { Opening::Dead };
         self.manual = planned && self.manual;
+    }
+
+    // The copy is too far behind for a move by itself, and what its dead source says of it looks better and better while
+    // the hold time runs.
+    fn let_a_source_flatter(&mut self) {
+        self.data = Some(true);
+        self.lag_seconds = MAX_LAG_SECONDS * 4;
+        self.hold_seconds = 90;
+        self.opening = Opening::Dead;
+        self.manual = false;
+        self.wide.mode = Mode::Automatic;
     }
 
     // Whether the hunted call is one that only plans with a database make.
@@ -238,6 +257,11 @@ impl Setup {
             "failback": {"mode": if self.comes_home { "automatic" } else { "manual" }, "stability_seconds": STABILITY_SECONDS},
         });
         self.widen_plan(name, &mut plan);
+        if let (true, Some(steps)) = (revised, plan["steps"].as_array_mut()) {
+            // The record before the weights: an execution that does not keep its own plan takes one for the other.
+            let last = steps.len().saturating_sub(1);
+            steps.swap(last.saturating_sub(1), last);
+        }
         plan
     }
 

@@ -42,6 +42,8 @@ pub struct Wide {
     pub gated: bool,
     /// Whether people say yes to the first plan's proposals, and only when it is too late.
     pub answers_late: bool,
+    /// Whether the dead source of a copy that is far behind has time to flatter it.
+    pub flatters: bool,
     /// Whether people take back their pauses and stops when faults stop.
     pub lifted: bool,
 }
@@ -60,6 +62,7 @@ impl Default for Wide {
             sets_up: false,
             gated: false,
             answers_late: false,
+            flatters: false,
             lifted: false,
         }
     }
@@ -98,6 +101,7 @@ impl Setup {
             sets_up: dice.one_in(3),
             gated: dice.one_in(5),
             answers_late: false,
+            flatters: false,
             lifted: dice.one_in(2),
         };
         if self.wide.regions == 2 {
@@ -159,6 +163,7 @@ impl Setup {
             self.wide.answers_late = true;
             self.opening = Opening::Dead;
         }
+        self.wide.flatters = self.hunt.is_none() && dice.one_in(8);
     }
 
     /// The call that this history hunts, if it hunts one.

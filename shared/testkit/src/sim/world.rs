@@ -17,6 +17,7 @@ use crate::memory::MemoryTable;
 use crate::memory_stream::key_payload;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use understudy_core::control::later;
@@ -77,6 +78,8 @@ pub(crate) struct Sim {
     pub(crate) trace: Trace,
     pub(crate) counts: Counts,
     pub(crate) requests: u32,
+    /// Since when sites, by plan and name, answer anything but that they are well.
+    pub(crate) ill_since: BTreeMap<(String, String), Timestamp>,
     /// When the cloud was changed last: reads may lag behind it for a while.
     pub(crate) changed_at: Option<Timestamp>,
     pub(crate) hunted: u16,
@@ -98,7 +101,7 @@ impl Sim {
         crate::world::answer_questions(&clock, &table, &random, &cloud);
         let plans = history.setup.furnish(&cloud, &table, start);
         let schedule_at = (!exhaustive).then(|| later(start, SignedDuration::from_secs(2)));
-        Self {
+        let mut sim = Self {
             setup: history.setup.clone(),
             exhaustive,
             clock,
@@ -115,10 +118,13 @@ impl Sim {
             trace: Trace::new(told),
             counts: Counts::default(),
             requests: 0,
+            ill_since: BTreeMap::new(),
             changed_at: None,
             hunted: 0,
             late: None,
-        }
+        };
+        sim.show_lags(later(start, -SignedDuration::from_secs(60)));
+        sim
     }
 
     pub(crate) fn now(&self) -> Timestamp {

@@ -140,7 +140,7 @@ pub(super) fn brief(execution: &Execution) -> Value {
         "ended_at": execution.ended_at, "deadline": execution.deadline, "wake_at": execution.wake_at,
         "asking": execution.asking(), "held": execution.held, "words": execution.words, "skip": execution.skip, "escalate_at": execution.escalate_at,
         "began_at": execution.began_at, "timeline": Timeline::of(execution),
-        "verdicts": execution.verdicts,
+        "loss_estimate_seconds": execution.loss_estimate_seconds, "verdicts": execution.verdicts,
         "steps": execution.steps.iter().map(|run| json!({
             "name": run.name, "kind": run.kind, "state": run.state, "detail": run.detail, "attempts": run.attempts,
             "started_at": run.started_at, "ended_at": run.ended_at,

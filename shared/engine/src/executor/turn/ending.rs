@@ -83,8 +83,7 @@ impl Turn<'_> {
                         to: execution.to,
                         ended_at: execution.ended_at.unwrap_or(now),
                     });
-                    // A wake gives way to another one; a time to look stays until decision has looked.
-                    control.look_again_at = Some(control.look_again_at.map_or(now, |at| at.min(now)));
+                    control.look_by(now);
                     control.wake(now, Wake::Decision);
                 }
                 Ok(())

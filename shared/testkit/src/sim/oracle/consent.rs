@@ -1,8 +1,8 @@
 //! Invariant 6: data loss needs consent, worked out apart from `core::decide`.
 //!
 //! The oracle keeps every figure that CloudWatch has ever shown of the lag. A person's lossy move needs the person's
-//! word; an automatic one needs a policy that allows it and a figure within its limit, neither too old nor from after
-//! the source began to fail.
+//! word; an automatic one needs a policy that allows it and a figure within its limit, neither too old nor of a source
+//! that was ill in truth, whether or not anybody had noticed.
 
 use super::Oracle;
 use crate::sim::sandbox::{Origin, Running};
@@ -19,26 +19,22 @@ const ABOUT: SignedDuration = SignedDuration::from_secs(6);
 pub(crate) struct Figure {
     at: Timestamp,
     seconds: u32,
+    /// Its source was ill: it flatters.
+    flatters: bool,
 }
 
 impl Oracle {
-    /// CloudWatch shows a figure of a plan's lag.
-    pub(crate) fn lag_shown(&mut self, plan: &str, at: Timestamp, seconds: u32) {
-        self.lags
-            .entry(plan.to_owned())
-            .or_default()
-            .push(Figure { at, seconds });
+    /// CloudWatch shows a figure of a plan's lag, whose source has been ill since then, if it is.
+    pub(crate) fn lag_shown(&mut self, plan: &str, at: Timestamp, seconds: u32, ill_since: Option<Timestamp>) {
+        self.lags.entry(plan.to_owned()).or_default().push(Figure {
+            at,
+            seconds,
+            flatters: ill_since.is_some_and(|since| later(since, ABOUT) < at),
+        });
     }
 
-    /// An execution was opened; `failing_since`: since when its source has settled to be unhealthy.
-    pub(super) fn consented(
-        &mut self,
-        running: &Running,
-        opened: &Execution,
-        failing_since: Option<Timestamp>,
-        now: Timestamp,
-        what: &str,
-    ) {
+    /// An execution was opened.
+    pub(super) fn consented(&mut self, running: &Running, opened: &Execution, now: Timestamp, what: &str) {
         if !opened.plan.is_lossy(opened.style) {
             return;
         }
@@ -54,12 +50,11 @@ impl Oracle {
             self.violate(6, format!("{what} can lose data, and its policy does not allow that"));
         }
         let oldest = later(now, -SignedDuration::from_secs(i64::from(MAX_LAG_AGE_SECONDS)) - ABOUT);
-        let newest = failing_since.map_or(now, |since| later(since, ABOUT));
         let figures = self.lags.get(&opened.plan.name);
         let within = figures
             .into_iter()
             .flatten()
-            .any(|figure| figure.at >= oldest && figure.at <= newest && figure.seconds <= MAX_LAG_SECONDS);
+            .any(|figure| figure.at >= oldest && !figure.flatters && figure.seconds <= MAX_LAG_SECONDS);
         if !within {
             self.violate(
                 6,

@@ -53,7 +53,7 @@ impl Oracle {
                 ) {
                     self.violate(13, format!("{what} was opened although nobody asked"));
                 }
-                self.consented(running, opened, None, now, &what);
+                self.consented(running, opened, now, &what);
                 return;
             }
             TriggerKind::Automatic => {}
@@ -73,7 +73,7 @@ impl Oracle {
         let source = evidence::word(&items, &plan, &opened.from, looked_at, self.quorum);
         let target = evidence::word(&items, &plan, &opened.to, looked_at, self.quorum);
         self.within_blast_radius(running, opened, &what);
-        self.consented(running, opened, source.since, now, &what);
+        self.consented(running, opened, now, &what);
         if !target.healthy {
             self.violate(
                 4,
