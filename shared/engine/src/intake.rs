@@ -2,7 +2,8 @@
 //!
 //! One function may be invoked by EventBridge, by an alarm itself, through SNS, by the stream, by another
 //! function and by people. Each form is read with the kept event types where they exist; what fits none is
-//! [`Incoming::Unknown`], which is answered with a clear error and never retried.
+//! [`Incoming::Unknown`], which is answered with a clear error and never retried. An alarm's event that can not be read is
+//! no nonsense: whoever handles it fails, so that Lambda tries again and keeps it in the dead letters.
 
 use aws_lambda_events::cloudwatch_alarms::CloudWatchAlarm;
 use aws_lambda_events::eventbridge::EventBridgeEvent;
@@ -25,7 +26,7 @@ pub enum Incoming {
     Command(Value),
     /// The request form that names resources instead of a plan, not read yet.
     ResourceRequest(Value),
-    /// Alarms that changed (an SNS batch may have several), and what is wrong with those of a batch that can not be read.
+    /// Alarms that changed (an SNS batch may have several), and what is wrong with those that can not be read.
     Alarms(Vec<AlarmEvent>, Vec<String>),
     /// Items of the table that need a function.
     Wakes(Vec<WakeRecord>),
@@ -127,7 +128,7 @@ fn eventbridge(payload: Value) -> Incoming {
             change.state.reason,
             "eventbridge",
         )),
-        Err(error) => Incoming::Unknown(unreadable("alarm event", &error.to_string())),
+        Err(error) => one(Err(unreadable("alarm event", &error.to_string()))),
     }
 }
 
@@ -135,7 +136,7 @@ fn direct(payload: Value) -> Incoming {
     match serde_json::from_value::<CloudWatchAlarm<Value, Value>>(payload) {
         Ok(event) => {
             let Some(state) = event.alarm_data.state else {
-                return Incoming::Unknown(unreadable("alarm's direct invocation", "it has no state"));
+                return one(Err(unreadable("alarm's direct invocation", "it has no state")));
             };
             let word = serde_json::to_value(&state.value).ok();
             let word = word.as_ref().and_then(Value::as_str).unwrap_or_default();
@@ -148,7 +149,7 @@ fn direct(payload: Value) -> Incoming {
                 "direct",
             ))
         }
-        Err(error) => Incoming::Unknown(unreadable("alarm's direct invocation", &error.to_string())),
+        Err(error) => one(Err(unreadable("alarm's direct invocation", &error.to_string()))),
     }
 }
 
@@ -243,7 +244,7 @@ fn sns(payload: Value) -> Incoming {
             Err(why) => unread.push(why),
         }
     }
-    // One that can not be read takes no other along.
+    // One that can not be read takes no other along. A topic may carry what is no alarm's.
     if alarms.is_empty() {
         return Incoming::Unknown(excerpt_long(&unread.join("; ")));
     }
@@ -298,7 +299,10 @@ fn alarm(
 }
 
 fn one(read: Result<AlarmEvent, String>) -> Incoming {
-    read.map_or_else(Incoming::Unknown, |event| Incoming::Alarms(vec![event], Vec::new()))
+    match read {
+        Ok(event) => Incoming::Alarms(vec![event], Vec::new()),
+        Err(why) => Incoming::Alarms(Vec::new(), vec![why]),
+    }
 }
 
 fn unreadable(what: &str, error: &str) -> String {

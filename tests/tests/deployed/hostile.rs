@@ -34,6 +34,13 @@ pub async fn nonsense_is_answered_and_writes_nothing(stage: &Stage) {
         let name = &stage.deployment.function(function).expect("a function").name;
         for payload in &payloads {
             let answer = stage.cloud.invoke(name, payload).await.expect("an invocation");
+            let of_alarm = payload["source"] == "aws.cloudwatch" || !payload["alarmData"].is_null();
+            if function == "decision" && of_alarm {
+                // Lambda tries it again and keeps it: an alarm that can not be read is not lost.
+                let error = answer.payload["errorMessage"].as_str().unwrap_or_default();
+                assert!(error.contains("can not be read"), "{payload}: {}", answer.payload);
+                continue;
+            }
             assert_eq!(
                 answer.function_error, None,
                 "{function} failed on {payload}: {}",

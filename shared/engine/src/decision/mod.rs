@@ -23,7 +23,7 @@ use serde_json::{Value, json};
 use std::sync::Arc;
 use understudy_core::control::Wake;
 use understudy_core::decide::Trigger;
-use understudy_core::event::AlarmEvent;
+use understudy_core::event::{AlarmEvent, excerpt_long};
 use understudy_core::fleet::FleetLimits;
 use understudy_core::health::Observation;
 use understudy_core::plan::Stack;
@@ -85,7 +85,7 @@ impl DecisionMaker {
     /// Handles one invocation.
     ///
     /// # Errors
-    /// An alarm could not be recorded or a nudge not be served because the table is out of reach: Lambda
+    /// An alarm could not be read, or not be recorded, or a nudge not be served because the table is out of reach: Lambda
     /// delivers it again. Commands and nonsense are always answered; stream batches name their failures.
     pub async fn handle(&self, payload: Value, invocation: &Invocation) -> Result<Value, HandlerError> {
         let bytes = payload.to_string().len();
@@ -98,14 +98,20 @@ impl DecisionMaker {
             Incoming::Command(value) => Ok(self.command(value, invocation).await),
             Incoming::ResourceRequest(value) => Ok(self.resource_request(value, invocation).await),
             Incoming::Alarms(events, unread) => {
-                for why in &unread {
-                    tracing::warn!(why, "a message of a batch that nobody understands");
-                }
                 let mut answers = Vec::new();
                 for event in events {
                     answers.push(self.alarm(event).await?);
                 }
-                Ok(json!({"ok": unread.is_empty(), "alarms": answers, "unread": unread}))
+                // Those that could be read are judged, and are repetitions when it comes again.
+                if !unread.is_empty() {
+                    let error = format!(
+                        "{}; nothing was judged by that; Lambda tries again, and keeps it in the dead letters",
+                        excerpt_long(&unread.join("; "))
+                    );
+                    tracing::error!(error, "an alarm's event can not be read");
+                    return Err(HandlerError(error));
+                }
+                Ok(json!({"ok": true, "alarms": answers}))
             }
             Incoming::Wakes(records) => Ok(self.wakes(records).await),
             Incoming::Nudge(plan) => {
