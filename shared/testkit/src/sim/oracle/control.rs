@@ -246,7 +246,10 @@ impl Oracle {
     fn has_deadlines(&mut self, running: &Running, execution: &Execution, now: Timestamp, taking: bool) {
         // The clocks of one that is held stand still.
         let working = !execution.status.is_final() && execution.status != Status::Stuck && execution.held.is_none();
-        if working && !taking && running.function == Function::Executor && now > later(execution.deadline, OVERDUE) {
+        // What thaws may still write what it had decided in time; a call it makes no more.
+        let late =
+            running.function == Function::Executor && !running.was_frozen && now > later(execution.deadline, OVERDUE);
+        if working && !taking && late {
             self.violate(
                 8,
                 format!(

@@ -221,7 +221,8 @@ impl Oracle {
                 .flat_map(|plan| table.share_all(plan, OBSERVATION))
                 .collect();
             let known = self.known.entry(running.request_id.clone()).or_default();
-            known.evidence = Some((items, running.gate.now()));
+            // Judged by the moment at which they were asked for.
+            known.evidence = Some((items, later(sent, running.gate.skew())));
         }
     }
 
