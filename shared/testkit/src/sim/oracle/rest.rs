@@ -68,9 +68,14 @@ impl Oracle {
         }
     }
 
+    /// The plan whose sites are both bad, of which nobody has heard yet: its looks may have to begin anew.
+    pub(crate) fn untold(&self) -> Option<&'static str> {
+        self.both_bad.filter(|plan| !self.alerted.contains(*plan))
+    }
+
     /// Both sites of a plan have been bad all the time: nobody was moved, so somebody must have been told.
     pub(crate) fn paged(&mut self) {
-        if let Some(plan) = self.both_bad.filter(|plan| !self.alerted.contains(*plan)) {
+        if let Some(plan) = self.untold() {
             self.violate(5, format!("both sites of {plan} are bad, and nobody was told"));
         }
     }
