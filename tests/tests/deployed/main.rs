@@ -15,7 +15,7 @@
 //! | [`hooks`] | a function of the user's is asked, and its no stops a move |
 //! | [`two_regions`] | a second stack in another Region on a replica of the table: both observe, both execute |
 //! | [`hostile`] | malformed, huge and unknown payloads: a clear answer, nothing written |
-//! | [`bad_network`] | all but the refusals and the nonsense once more, with 30 % of the functions' calls throttled, 10 % met by server errors and 5 % without a reply: every move ends right |
+//! | [`bad_network`] | all but the orders, the refusals and the nonsense once more, with 30 % of the functions' calls throttled, 10 % met by server errors and 5 % without a reply: every move ends right |
 //!
 //! At the end of each part: no call was refused for want of a permission, and every call to the emulator that does not
 //! enforce roles was granted by the deployed role.
@@ -129,7 +129,7 @@ pub fn effective(stage: &Stage, since: Mark, operation: &str) -> usize {
 enum Part {
     /// Everything, with calls that are answered.
     Fair,
-    /// In foul weather, the story: what moves by itself, and the orders.
+    /// In foul weather, the story: what moves by itself.
     ByItself,
     /// In foul weather: a planned move, and those by alarms.
     ByWordAndAlarm,
@@ -205,7 +205,6 @@ async fn run(part: Part, stage: &mut Stage) -> Result<(), CloudError> {
             bad_network::begins(stage, 1);
             put(stage, &plan_named(stage, "shop", &[])).await;
             story::away_and_home_by_itself(stage).await?;
-            story::the_orders_there_and_back(stage).await?;
         }
         Part::ByWordAndAlarm => {
             stage.everything_is_well(&mut Quiet).await?;

@@ -2,7 +2,8 @@
 
 use super::Oracle;
 use jiff::Timestamp;
-use understudy_core::execution::Status;
+use understudy_core::control::Control;
+use understudy_core::execution::{Execution, Status};
 
 impl Oracle {
     /// Whether no plan has anything left to do.
@@ -12,7 +13,9 @@ impl Oracle {
                 .execution
                 .as_ref()
                 .is_none_or(|execution| execution.status == Status::Stuck || execution.rests());
-            idle && control.announcements.is_empty() && control.wake.is_none() && control.lease.is_none()
+            idle && control.announcements.is_empty()
+                && control.wake.is_none()
+                && (control.lease.is_none() || rests(control))
         }) && self.observed.values().all(|(_, wake)| wake.is_none())
     }
 
@@ -45,7 +48,11 @@ impl Oracle {
                     ),
                 ));
             }
-            if let Some(lease) = &control.lease {
+            if let Some(lease) = control
+                .lease
+                .as_ref()
+                .filter(|lease| lease.expires_at > now || !rests(control))
+            {
                 found.push((
                     8,
                     format!("{plan} is still held by {} until {}", lease.holder, lease.expires_at),
@@ -84,4 +91,9 @@ impl Oracle {
     pub(crate) fn unmoved(&mut self, plan: &str, why: &str) {
         self.violate(11, format!("{plan}: {why}"));
     }
+}
+
+// What a person holds needs nobody: the lease of one that died over it runs out, and the next takes it over.
+fn rests(control: &Control) -> bool {
+    control.execution.as_ref().is_some_and(Execution::rests)
 }
