@@ -454,10 +454,10 @@ impl Control {
             .min_by_key(|(at, _)| *at)
     }
 
-    /// Decision looks at the plan now, or at the time that is set already if that has come. A wake gives way to another
-    /// one; this stays until decision has looked.
-    pub fn look_by(&mut self, now: Timestamp) {
-        self.look_again_at = Some(self.look_again_at.map_or(now, |at| at.min(now)));
+    /// Decision looks at the plan at this time at the latest. A wake gives way to another one; this stays until decision
+    /// has looked.
+    pub fn look_by(&mut self, latest: Timestamp) {
+        self.look_again_at = Some(self.look_again_at.map_or(latest, |at| at.min(latest)));
     }
 
     /// The probe's touch of a due item: `None` if nothing is due (the index was only a hint).

@@ -11,6 +11,7 @@ use crate::ports::{CallError, CallErrorKind, Clock, Item, Key, Put, Random, Tabl
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use std::convert::Infallible;
 use std::sync::Arc;
 use understudy_core::SCHEMA_VERSION;
 use understudy_core::control::{Control, Wake};
@@ -148,6 +149,22 @@ impl Store {
             self.back_off(attempt).await;
         }
         Err(ChangeError::Table(contended(&control_key(plan))))
+    }
+
+    /// The same with a change that refuses nothing. A plan that is gone needs none.
+    ///
+    /// # Errors
+    /// The table could not be read or written.
+    pub async fn change_if_there(&self, plan: &str, mut change: impl FnMut(&mut Control)) -> Result<(), CallError> {
+        let changed = self.change(plan, |control| {
+            change(control);
+            Ok::<_, Infallible>(())
+        });
+        match changed.await {
+            Ok(_) | Err(ChangeError::NoPlan(_)) => Ok(()),
+            Err(ChangeError::Table(error)) => Err(error),
+            Err(ChangeError::Refused(never)) => match never {},
+        }
     }
 
     /// Writes a control item over the version that it was read with. `None`: written, and its version is

@@ -266,6 +266,13 @@ impl World {
         }
     }
 
+    /// Rounds until a whole minute begins, by which CloudWatch counts.
+    pub async fn run_until_a_minute_begins(&self) {
+        while self.clock.now().as_second() % 60 != 0 {
+            self.run_round().await;
+        }
+    }
+
     /// Rounds until `done`, at most so many. Whether it was done.
     pub async fn run_until(&self, most_rounds: u32, done: impl Fn(&World) -> bool) -> bool {
         for _ in 0..most_rounds {

@@ -36,7 +36,7 @@ async fn world(consent: Value, lag_seconds: Option<u32>) -> World {
     );
     assert_eq!(world.put_plan(plan).await["ok"], true);
     world.run_rounds(6).await;
-    a_minute_begins(&world).await;
+    world.run_until_a_minute_begins().await;
     if let Some(seconds) = lag_seconds {
         measure(&world, seconds);
     }
@@ -47,13 +47,6 @@ async fn world(consent: Value, lag_seconds: Option<u32>) -> World {
 
 fn measure(world: &World, seconds: u32) {
     world.cloud.put_lag(world.clock.now(), BLUE, GREEN, seconds);
-}
-
-// CloudWatch counts by whole minutes.
-async fn a_minute_begins(world: &World) {
-    while world.clock.now().as_second() % 60 != 0 {
-        world.run_round().await;
-    }
 }
 
 async fn blue_dies(world: &World) {
@@ -126,7 +119,7 @@ async fn invariant_06_without_a_policy_or_a_lag_within_its_limit_nothing_moves_a
 #[tokio::test]
 async fn invariant_06_a_minute_that_began_after_the_last_good_look_counts_for_nothing() {
     let world = world(generous(), Some(6)).await;
-    a_minute_begins(&world).await;
+    world.run_until_a_minute_begins().await;
     world.cloud.answer(BLUE_HOST, Health::Unhealthy, "connection refused");
     measure(&world, 0);
     blue_dies(&world).await;

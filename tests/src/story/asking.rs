@@ -31,34 +31,6 @@ impl Weather {
             Self::Foul => Duration::from_secs(600),
         }
     }
-
-    /// A plan's text with enough time for its steps. In foul weather a call may be refused often, and a step that is not
-    /// done in the time that is usual is undone, which ends right too, but elsewhere.
-    pub fn time_for(self, plan: &str) -> String {
-        if self == Self::Fair {
-            return plan.to_owned();
-        }
-        let mut text = plan.to_owned();
-        for seconds in [60, 300] {
-            text = text.replace(
-                &format!("    timeout_seconds: {seconds}\n"),
-                "    timeout_seconds: 600\n",
-            );
-        }
-        for kind in ["elb_weights", "dns_records"] {
-            text = text.replace(
-                &format!("    kind: {kind}\n"),
-                &format!("    kind: {kind}\n    timeout_seconds: 600\n"),
-            );
-        }
-        for seconds in [600, 1200] {
-            text = text.replace(
-                &format!("max_duration_seconds: {seconds}\n"),
-                "max_duration_seconds: 3600\n",
-            );
-        }
-        text
-    }
 }
 
 impl Stage {
@@ -121,13 +93,26 @@ impl Stage {
     }
 
     /// Orders a `failover` or `failback` and waits until it has ended as completed; returns the execution as
-    /// `history` tells it. In foul weather an order may stand although nobody said so: it is repeated until one does.
+    /// `history` tells it.
     ///
     /// # Errors
     /// It was refused, or did not end as completed.
     pub async fn move_by_hand(&self, order: Value) -> Result<Value, CloudError> {
-        let plan = text(&order, "/plan").to_owned();
-        let kind = text(&order, "/command").to_owned();
+        let what = format!("the {} of {}", text(&order, "/command"), text(&order, "/plan"));
+        let execution = self.carried_out(&order).await?;
+        self.expect(&execution, "/kind", &order["command"], &what)?;
+        self.expect(&execution, "/status", &json!("completed"), &what)?;
+        Ok(execution)
+    }
+
+    /// The same, however it ends. In foul weather an order may stand although nobody said so: it is repeated until one
+    /// does.
+    ///
+    /// # Errors
+    /// It was refused, or did not end.
+    pub async fn carried_out(&self, order: &Value) -> Result<Value, CloudError> {
+        let plan = text(order, "/plan").to_owned();
+        let kind = text(order, "/command").to_owned();
         let begun = Instant::now();
         let before = ended_last(&self.status_of(&plan).await?);
         loop {
@@ -152,11 +137,7 @@ impl Stage {
             }
             tokio::time::sleep(LOOK_EVERY).await;
         }
-        let execution = self.ended_execution(&plan).await?;
-        let what = format!("the {kind} of {plan}");
-        self.expect(&execution, "/kind", &json!(kind), &what)?;
-        self.expect(&execution, "/status", &json!("completed"), &what)?;
-        Ok(execution)
+        self.ended_execution(&plan).await
     }
 
     /// The execution of a plan that ended last, as `history` tells it.

@@ -2,11 +2,10 @@
 //!
 //! Tries steps: invoke.
 
-use super::{NO_GATE, forget, go_home, plan_named, put, status};
+use super::{NO_GATE, forget, go_home, plan_named, put};
 use serde_json::{Value, json};
-use std::time::Instant;
 use understudy_tests::local_cloud::{ACCOUNT, REGION, StackHome};
-use understudy_tests::story::{Quiet, Stage, Weather};
+use understudy_tests::story::Stage;
 
 /// What the stack's `HookFunctionArns` names: the function of `hook.yaml`.
 pub fn function_arn() -> String {
@@ -51,22 +50,5 @@ async fn move_with_hook(stage: &Stage, name: &str, says: &str) -> Value {
     );
     put(stage, &plan).await;
     let order = json!({"command": "failover", "plan": name, "to": "green", "operator": "test", "reason": "a hook", "force": true, "wait_seconds": 45});
-    let begun = Instant::now();
-    loop {
-        let answer = stage.command(order.clone()).await.expect("an answer");
-        let now = status(stage, name).await;
-        // In foul weather it may have been opened although nobody said so.
-        if !now["execution"].is_null() || !now["last_execution"].is_null() {
-            break;
-        }
-        let patient = stage.weather == Weather::Foul && begun.elapsed() < stage.weather.patience();
-        assert!(patient, "the move is not opened: {answer}");
-    }
-    stage
-        .wait_until(name, "the end of the move", &mut Quiet, |now, _| {
-            now["execution"].is_null() && !now["last_execution"].is_null()
-        })
-        .await
-        .expect("an end");
-    stage.ended_execution(name).await.expect("the execution")
+    stage.carried_out(&order).await.expect("the end of the move")
 }

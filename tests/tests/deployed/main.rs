@@ -47,7 +47,9 @@ pub const NO_GATE: (&str, &str) = (
     "",
 );
 
-/// A plan like the demo's, under another name and with another text put in its place, with time for the weather.
+/// A plan like the demo's, under another name and with another text put in its place. In foul weather its steps have
+/// more time than the two minutes that are usual: a call may be refused often, and a step that is not done in time is
+/// undone, which ends right too, but elsewhere.
 pub fn plan_named(stage: &Stage, name: &str, changes: &[(&str, &str)]) -> String {
     let text = understudy_tests::story::plan_text(&stage.world, &stage.blue, &stage.green).expect("the demo's plan");
     let text = text.replace("name: shop\n", &format!("name: {name}\n"));
@@ -55,7 +57,19 @@ pub fn plan_named(stage: &Stage, name: &str, changes: &[(&str, &str)]) -> String
         assert!(text.contains(from), "the demo's plan has no `{from}`");
         text.replace(from, to)
     });
-    stage.weather.time_for(&text)
+    if stage.weather == Weather::Fair {
+        return text;
+    }
+    text.replace("    timeout_seconds: 60\n", "    timeout_seconds: 600\n")
+        .replace(
+            "    kind: elb_weights\n",
+            "    kind: elb_weights\n    timeout_seconds: 600\n",
+        )
+        .replace(
+            "    kind: dns_records\n",
+            "    kind: dns_records\n    timeout_seconds: 600\n",
+        )
+        .replace("max_duration_seconds: 600", "max_duration_seconds: 3600")
 }
 
 /// Stores a plan, in foul weather until it is.

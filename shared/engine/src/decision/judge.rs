@@ -88,6 +88,12 @@ pub struct DecisionRecord {
     pub count: u64,
 }
 
+/// A refusal that is told and remembered, because nothing has been refused like this before.
+struct News {
+    refusal: LastRefusal,
+    headline: String,
+}
+
 /// What is known when judging, all read now.
 pub(super) struct Seen {
     pub(super) plan: Plan,
@@ -289,12 +295,19 @@ impl DecisionMaker {
             .filter(|_| !proposes && !concerned)
             .map(|last| last.decision_id.clone());
         let worth_a_record = decision.alert || proposes || !matches!(trigger, Trigger::Timer);
-        let news = (known.is_none() && worth_a_record).then(|| LastRefusal {
-            source: trigger.source(),
-            fingerprint,
-            decision_id: self.store.new_id(now),
+        let news = (known.is_none() && worth_a_record).then(|| News {
+            refusal: LastRefusal {
+                source: trigger.source(),
+                fingerprint,
+                decision_id: self.store.new_id(now),
+            },
+            headline: match (&decision.would, &decision.concerns) {
+                (Some(would), _) => format!("observed only: would {} {} to {}", would.kind, would.from, would.to),
+                (None, Some(concerns)) if concerned => format!("look at this: {}", concerns.join(", ")),
+                (None, _) => format!("nothing moved: {}", trigger.sentence()),
+            },
         });
-        let record_id = known.or_else(|| news.as_ref().map(|refusal| refusal.decision_id.clone()));
+        let record_id = known.or_else(|| news.as_ref().map(|news| news.refusal.decision_id.clone()));
         // A person has the answer; the control item need not know.
         if !trigger.is_a_persons() && !self.write_refusal(control, trigger, decision, news, now).await? {
             return Ok(false);
@@ -305,36 +318,29 @@ impl DecisionMaker {
         Ok(true)
     }
 
-    // `news`: what is told and remembered, because it has not been refused like this before.
     async fn write_refusal(
         &self,
         mut control: Control,
         trigger: &Trigger,
         decision: &Decision,
-        news: Option<LastRefusal>,
+        news: Option<News>,
         now: Timestamp,
     ) -> Result<bool, CallError> {
         let before = control.clone();
         control.expire(now);
         control.clear_decision_wake();
         control.look_again_at = decision.look_again_at;
-        let concerned = decision.concerns.clone().filter(|concerns| control.is_news(concerns));
         if let Some(concerns) = &decision.concerns {
             control.concerns.clone_from(concerns);
         }
         self.follow_proposal(&mut control, decision, now);
-        if let Some(refusal) = news {
+        if let Some(News { refusal, headline }) = news {
             let id = format!("decision:{}", refusal.decision_id);
             let of_alarm = matches!(trigger, Trigger::Alarm { .. });
             control.remember_refusal(refusal, !of_alarm && !decision.alert);
             if decision.alert {
                 let mut details = vec![decision.summary.clone()];
                 details.extend(reasons(&decision.verdicts));
-                let headline = match (&decision.would, concerned) {
-                    (Some(would), _) => format!("observed only: would {} {} to {}", would.kind, would.from, would.to),
-                    (None, Some(concerns)) => format!("look at this: {}", concerns.join(", ")),
-                    (None, None) => format!("nothing moved: {}", trigger.sentence()),
-                };
                 let plan = control.plan.clone();
                 control.announce(about_plan(EventKind::Alert, &plan, &id, &headline, &details, now));
                 control.wake(now, Wake::Executor);

@@ -20,9 +20,7 @@ use super::Executor;
 use crate::ports::{CallError, CallErrorKind, Permission};
 use crate::sites;
 use crate::steps::{Finding, Goal, Reading, driver};
-use crate::store::ChangeError;
 use futures_util::stream::{self, StreamExt};
-use std::convert::Infallible;
 use understudy_core::control::{Control, Wake};
 use understudy_core::decide::{Accepted, consequences};
 use understudy_core::execution::Style;
@@ -99,11 +97,8 @@ impl Executor {
         let before = self.store.remember_preflight(name, &found).await?;
         tracing::info!(plan = name, found = found.sentence(), "preflight made");
         if before.is_some_and(|before| found.frees(&before)) {
-            let looks = self.store.change(name, |control| {
-                control.look_by(self.ports.clock.now());
-                Ok::<_, Infallible>(())
-            });
-            unless_gone(looks.await)?;
+            let now = self.ports.clock.now();
+            self.store.change_if_there(name, |control| control.look_by(now)).await?;
         }
         Ok(Some(found))
     }
@@ -216,25 +211,12 @@ impl Executor {
     async fn tell(&self, plan: &str, found: &Preflight, headline: &str, details: &[String]) -> Result<(), CallError> {
         metrics::counter!("Alerts").increment(1);
         let id = format!("preflight:{}", found.checked_at);
-        let told = self
-            .store
-            .change(plan, |control| {
-                let now = self.ports.clock.now();
-                control.announce(about_plan(EventKind::Alert, plan, &id, headline, details, now));
-                control.wake(now, Wake::Executor);
-                Ok::<_, Infallible>(())
-            })
-            .await;
-        unless_gone(told)
-    }
-}
-
-// A plan that is gone needs nothing.
-fn unless_gone<T>(changed: Result<T, ChangeError<Infallible>>) -> Result<(), CallError> {
-    match changed {
-        Ok(_) | Err(ChangeError::NoPlan(_)) => Ok(()),
-        Err(ChangeError::Table(error)) => Err(error),
-        Err(ChangeError::Refused(never)) => match never {},
+        let told = self.store.change_if_there(plan, |control| {
+            let now = self.ports.clock.now();
+            control.announce(about_plan(EventKind::Alert, plan, &id, headline, details, now));
+            control.wake(now, Wake::Executor);
+        });
+        told.await
     }
 }
 

@@ -8,11 +8,9 @@
 
 use super::{PLANS_AT_ONCE, Probe, Tally};
 use crate::ports::CallError;
-use crate::store::ChangeError;
 use futures_util::stream::{self, StreamExt};
 use jiff::Timestamp;
 use std::collections::BTreeSet;
-use std::convert::Infallible;
 use std::sync::Arc;
 use understudy_core::control::Wake;
 use understudy_core::health::short_of_quorum;
@@ -60,18 +58,13 @@ impl Probe {
                 probes = ?found,
                 "fewer observers than the plan needs look at these probes; decision is asked to look"
             );
-            let asked = self.store.change(&plan.name, |control| {
+            let asked = self.store.change_if_there(&plan.name, |control| {
                 let now = self.ports.clock.now();
                 // The time is for the case that the executor's wake goes first.
                 control.look_by(now);
                 control.wake(now, Wake::Decision);
-                Ok::<_, Infallible>(())
             });
-            match asked.await {
-                Ok(_) | Err(ChangeError::NoPlan(_)) => {}
-                Err(ChangeError::Table(error)) => return Err(error),
-                Err(ChangeError::Refused(never)) => match never {},
-            }
+            asked.await?;
         }
         self.memory.lock().await.silent.insert(plan.name.clone(), found);
         Ok(news)

@@ -227,7 +227,7 @@ impl Small {
             if !self.sim.oracle.violations.is_empty() {
                 return;
             }
-            if self.sim.oracle.is_at_rest() {
+            if self.sim.oracle.is_at_rest(self.sim.now()) {
                 break;
             }
             // What is due says when: a lease that has run out with its margin, or a recorded wait.

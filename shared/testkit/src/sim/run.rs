@@ -173,7 +173,7 @@ impl Sim {
                 .filter_map(|control| Some(control.execution.as_ref()?.created_at));
             let longest = later(created.fold(began, Ord::max), may_last);
             let owes = self.owes_a_move() || self.oracle.untold().is_some();
-            let at_rest = looked && self.oracle.is_at_rest() && self.bus.is_quiet() && !owes;
+            let at_rest = looked && self.oracle.is_at_rest(now) && self.bus.is_quiet() && !owes;
             if at_rest || now > longest || self.counts.steps - begun > MOST_QUIET_STEPS {
                 break;
             }

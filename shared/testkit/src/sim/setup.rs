@@ -133,14 +133,13 @@ impl Setup {
             setup.lag_seconds = 1;
             setup.step_seconds = 60;
         }
-        if let Some((_, nth, _)) = setup.rare_hunt() {
-            *nth = 0;
-            setup.opening = Opening::Move;
-        }
-        if setup.hunted() == Some(UNBOUND)
-            && let Some((_, nth, _)) = &mut setup.hunt
-        {
-            *nth = 0;
+        match setup.hunted() {
+            Some(point) if RARE.contains(&point) => {
+                setup.hunt_the_first_call();
+                setup.opening = Opening::Move;
+            }
+            Some(UNBOUND) => setup.hunt_the_first_call(),
+            _ => {}
         }
         setup.hunt_for_a_move_of_data();
         if setup.wide.flatters {
@@ -156,9 +155,7 @@ impl Setup {
         if !planned && hunted != Some(FAIL_OVER) {
             return;
         }
-        if let Some((_, nth, _)) = &mut self.hunt {
-            *nth = 0;
-        }
+        self.hunt_the_first_call();
         self.opening = if planned { Opening::Move } else { Opening::Dead };
         self.manual = planned && self.manual;
     }
@@ -179,10 +176,11 @@ impl Setup {
         self.hunted().is_some_and(|point| DATA.contains(&point))
     }
 
-    // The hunt, if it is one for a call that seldom comes.
-    fn rare_hunt(&mut self) -> Option<&mut (u16, u16, u16)> {
-        let is_rare = self.hunted().is_some_and(|point| RARE.contains(&point));
-        self.hunt.as_mut().filter(|_| is_rare)
+    // Of a call that seldom comes there may be no second one.
+    pub(super) fn hunt_the_first_call(&mut self) {
+        if let Some((_, nth, _)) = &mut self.hunt {
+            *nth = 0;
+        }
     }
 
     /// The one that the exhaustive search walks through: one plan, three steps, nothing else.

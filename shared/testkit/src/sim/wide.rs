@@ -138,23 +138,17 @@ impl Setup {
             Some(point) if SET_UP.contains(&point) => {
                 self.wide.sets_up = true;
                 self.opening = Opening::SetUp;
-                if let Some((_, nth, _)) = &mut self.hunt {
-                    *nth = 0;
-                }
+                self.hunt_the_first_call();
             }
             Some(point) if WORDS.contains(&point) => {
                 self.opening = Opening::Stopped;
-                if let Some((_, nth, _)) = &mut self.hunt {
-                    *nth = 0;
-                }
+                self.hunt_the_first_call();
             }
             Some(ENTERED) => {
                 self.opening = Opening::Dead;
                 self.manual = false;
                 self.wide.mode = Mode::Automatic;
-                if let Some((_, nth, _)) = &mut self.hunt {
-                    *nth = 0;
-                }
+                self.hunt_the_first_call();
             }
             _ => {}
         }

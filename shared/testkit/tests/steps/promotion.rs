@@ -4,7 +4,7 @@ use super::assert_none;
 use super::databases::instance;
 use serde_json::{Value, json};
 use understudy_core::execution::{Execution, Status, Style};
-use understudy_engine::ports::{CallErrorKind, Clock, DatabaseInstance};
+use understudy_engine::ports::{CallErrorKind, DatabaseInstance};
 use understudy_testkit::cloud::FakeCloud;
 use understudy_testkit::faults::Fault;
 use understudy_testkit::step_proof::Proof;
@@ -321,9 +321,7 @@ async fn the_lag_is_remembered_while_the_source_is_well_and_not_when_it_dies() {
     };
     world.run_rounds(6).await;
     // A minute counts in which blue was well from its beginning.
-    while world.clock.now().as_second() % 60 != 0 {
-        world.run_round().await;
-    }
+    world.run_until_a_minute_begins().await;
     lag(4.0);
     world.run_rounds(24).await;
     let remembered = |world: &World| {

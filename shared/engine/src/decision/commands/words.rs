@@ -199,7 +199,7 @@ impl DecisionMaker {
                 known.sentence()
             );
             // Decision sets the time at which it may propose again.
-            control.look_again_at = Some(now);
+            control.look_by(now);
             Ok(said)
         })
         .await

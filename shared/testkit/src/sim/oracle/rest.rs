@@ -2,20 +2,18 @@
 
 use super::Oracle;
 use jiff::Timestamp;
-use understudy_core::control::Control;
+use understudy_core::control::{Control, Lease};
 use understudy_core::execution::{Execution, Status};
 
 impl Oracle {
     /// Whether no plan has anything left to do.
-    pub(crate) fn is_at_rest(&self) -> bool {
+    pub(crate) fn is_at_rest(&self, now: Timestamp) -> bool {
         self.controls.values().all(|control| {
             let idle = control
                 .execution
                 .as_ref()
                 .is_none_or(|execution| execution.status == Status::Stuck || execution.rests());
-            idle && control.announcements.is_empty()
-                && control.wake.is_none()
-                && (control.lease.is_none() || rests(control))
+            idle && control.announcements.is_empty() && control.wake.is_none() && lease(control, now).is_none()
         }) && self.observed.values().all(|(_, wake)| wake.is_none())
     }
 
@@ -48,11 +46,7 @@ impl Oracle {
                     ),
                 ));
             }
-            if let Some(lease) = control
-                .lease
-                .as_ref()
-                .filter(|lease| lease.expires_at > now || !rests(control))
-            {
+            if let Some(lease) = lease(control, now) {
                 found.push((
                     8,
                     format!("{plan} is still held by {} until {}", lease.holder, lease.expires_at),
@@ -93,7 +87,9 @@ impl Oracle {
     }
 }
 
-// What a person holds needs nobody: the lease of one that died over it runs out, and the next takes it over.
-fn rests(control: &Control) -> bool {
-    control.execution.as_ref().is_some_and(Execution::rests)
+// The lease that must not be there. What a person holds needs nobody: the lease of one that died over it runs out, and
+// the next takes it over.
+fn lease(control: &Control, now: Timestamp) -> Option<&Lease> {
+    let rests = control.execution.as_ref().is_some_and(Execution::rests);
+    control.lease.as_ref().filter(|lease| lease.expires_at > now || !rests)
 }
