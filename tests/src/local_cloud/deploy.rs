@@ -15,6 +15,7 @@ use std::time::{Duration, Instant};
 use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
 use tokio::process::Command;
 use understudy_testkit::proxy::function_access_key;
+use uuid::Uuid;
 
 use super::error::{CloudError, tail};
 use super::functions::in_region_of;
@@ -166,7 +167,7 @@ impl LocalCloud {
         if options.build {
             self.sam("build", &[], progress).await?;
         }
-        widen()?;
+        widen(&checkout())?;
         let mut arguments = vec![
             // Named, because `sam` would quietly pack the whole checkout if nothing were built.
             "--template-file".to_owned(),
@@ -332,13 +333,13 @@ impl LocalCloud {
 }
 
 /// Writes what was built as it is deployed here.
-fn widen() -> Result<(), CloudError> {
-    let (built, deployed) = (checkout().join(BUILT), checkout().join(DEPLOYED));
+fn widen(checkout: &Path) -> Result<(), CloudError> {
+    let (built, deployed) = (checkout.join(BUILT), checkout.join(DEPLOYED));
     let reading = CloudError::system(format!("reading what was built, {}", built.display()));
     let text = std::fs::read_to_string(&built).map_err(reading)?;
     let widened = widened(text)?;
-    // Two stacks may be deployed at once: nobody must read half a file.
-    let own = deployed.with_extension(format!("{}.yaml", std::process::id()));
+    // Stacks are deployed at once, by one process too: nobody must read half a file, nor rename another's away.
+    let own = deployed.with_extension(format!("{}.yaml", Uuid::new_v4()));
     let writing = || CloudError::system(format!("writing what is deployed, {}", deployed.display()));
     std::fs::write(&own, widened).map_err(writing())?;
     std::fs::rename(&own, &deployed).map_err(writing())
@@ -389,5 +390,24 @@ mod tests {
             widened("Resources: {}".to_owned()).is_err(),
             "a list that is out of date is told"
         );
+    }
+    #[test]
+    fn stacks_deployed_at_once_each_find_the_whole_template() {
+        let folder = std::env::temp_dir().join(format!("understudy-widen-{}", Uuid::new_v4()));
+        let built = folder.join(BUILT);
+        std::fs::create_dir_all(built.parent().unwrap()).unwrap();
+        std::fs::write(&built, WIDENED.join("\n")).unwrap();
+        std::thread::scope(|scope| {
+            for _ in 0..8 {
+                scope.spawn(|| (0..200).for_each(|_| widen(&folder).unwrap()));
+            }
+        });
+        assert_eq!(std::fs::read_to_string(folder.join(DEPLOYED)).unwrap(), "'*'\n'*'");
+        assert_eq!(
+            std::fs::read_dir(built.parent().unwrap()).unwrap().count(),
+            2,
+            "nothing is left over"
+        );
+        std::fs::remove_dir_all(&folder).unwrap();
     }
 }
