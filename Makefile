@@ -24,7 +24,7 @@ export KEEP
 environments := ministack moto sam
 stamps := $(environments:%=$(TOOLS)/%/.stamp)
 
-.PHONY: help tools demo test test-deployed test-rest check check-code check-rest bench soak replay mutants schema deploy clean FORCE
+.PHONY: help tools demo test functions test-deployed test-rest check check-code check-rest bench soak replay mutants schema deploy clean FORCE
 
 help: ## what can be made (this list)
 	@echo "Understudy watches workloads, moves a failing one to its standby, and brings it home again."
@@ -71,8 +71,13 @@ demo: $(stamps) ## the whole story, live, on a cloud inside this machine (KEEP=1
 
 test: $(stamps) ## every test, the end-to-end story on really deployed functions included
 	cargo test --workspace --no-run
+	@$(MAKE) --no-print-directory functions
 	@$(MAKE) --no-print-directory --jobs 2 test-deployed test-rest
 	@echo "test: all passed"
+
+# What is deployed, compiled before the tests: beside them it would take the time of both, and they would wait for it.
+functions: $(TOOLS)/sam/.stamp
+	sam build
 
 # Beside each other: the deployed functions mostly wait, for alarms, leases and the hold time of plans.
 test-deployed:

@@ -3,7 +3,9 @@
 //! | what happened | kind |
 //! |---|---|
 //! | a code that the port knows | what the port says |
-//! | throttled, or HTTP 5xx | retryable |
+//! | throttled | retryable |
+//! | HTTP 5xx to a call that reads | retryable |
+//! | HTTP 5xx to a call that changes | fault: it may have been carried out |
 //! | no answer, half an answer | lost |
 //! | any other answer | refused |
 //!
@@ -62,7 +64,11 @@ where
                 ""
             };
             let what = format!("{code}: {message} (HTTP {status}, request {request}){denied}");
-            (kind_of(code, status, codes), what)
+            let kind = match kind_of(code, status, codes) {
+                CallErrorKind::Retryable if effect == Effect::Changes && is_fault(error) => CallErrorKind::Fault,
+                kind => kind,
+            };
+            (kind, what)
         }
         SdkError::TimeoutError(_) => (CallErrorKind::Lost, "no answer in time".to_owned()),
         SdkError::DispatchFailure(failure) if failure.is_user() => (CallErrorKind::Refused, chain(error)),
@@ -70,8 +76,7 @@ where
         _ => (CallErrorKind::Lost, chain(error)),
     };
     let outcome = match (effect, kind) {
-        (Effect::Changes, CallErrorKind::Lost) => "it is not known whether anything was changed",
-        (Effect::Changes, _) if is_fault(error) => "it is not known whether anything was changed",
+        (Effect::Changes, CallErrorKind::Lost | CallErrorKind::Fault) => "it is not known whether anything was changed",
         _ => "nothing was changed",
     };
     CallError::new(kind, format!("{doing}: {what}; {outcome}"))

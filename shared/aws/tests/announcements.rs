@@ -108,7 +108,7 @@ async fn what_a_failed_publication_means_and_that_it_is_sent_once() {
     };
     let cases = [
         (failed(400, "Throttled"), CallErrorKind::Retryable),
-        (failed(500, "InternalError"), CallErrorKind::Retryable),
+        (failed(500, "InternalError"), CallErrorKind::Fault),
         (failed(404, "NotFound"), CallErrorKind::NotFound),
         (failed(403, "AuthorizationError"), CallErrorKind::Refused),
         (Answer::Silent, CallErrorKind::Lost),

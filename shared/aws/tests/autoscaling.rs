@@ -145,7 +145,7 @@ async fn a_group_that_somebody_else_changed_is_left_alone() {
 async fn what_passes_and_what_does_not_are_told_apart() {
     for (answer, kind) in [
         (failed(400, "ScalingActivityInProgress"), CallErrorKind::Retryable),
-        (failed(500, "ResourceContention"), CallErrorKind::Retryable),
+        (failed(500, "ResourceContention"), CallErrorKind::Fault),
         (failed(400, "Throttling"), CallErrorKind::Retryable),
         (failed(400, "ValidationError"), CallErrorKind::Refused),
         (failed(403, "AccessDenied"), CallErrorKind::Refused),

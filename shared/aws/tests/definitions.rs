@@ -230,7 +230,7 @@ async fn what_the_service_refuses_is_told_and_sent_once() {
         (failed(400, "LimitExceededFault"), CallErrorKind::Refused),
         (failed(400, "Throttling"), CallErrorKind::Retryable),
         (failed(403, "AccessDenied"), CallErrorKind::Refused),
-        (failed(500, "InternalServiceFault"), CallErrorKind::Retryable),
+        (failed(500, "InternalServiceFault"), CallErrorKind::Fault),
         (Answer::Broken, CallErrorKind::Lost),
     ] {
         let script = Script::new([described(&[]), answer]);

@@ -70,7 +70,7 @@ async fn instances_are_started_and_stopped_by_one_call_each() {
 async fn an_instance_that_still_stops_can_be_started_later() {
     for (answer, kind) in [
         (failed(400, "IncorrectInstanceState"), CallErrorKind::Retryable),
-        (failed(500, "InsufficientInstanceCapacity"), CallErrorKind::Retryable),
+        (failed(500, "InsufficientInstanceCapacity"), CallErrorKind::Fault),
         (failed(400, "InvalidInstanceID.NotFound"), CallErrorKind::NotFound),
         (failed(403, "UnauthorizedOperation"), CallErrorKind::Refused),
         (Answer::Silent, CallErrorKind::Lost),

@@ -232,7 +232,7 @@ async fn what_a_failed_change_means_and_that_it_is_sent_once() {
         ),
         (
             failed(503, "ServiceUnavailable"),
-            CallErrorKind::Retryable,
+            CallErrorKind::Fault,
             "it is not known whether anything was changed",
         ),
         (

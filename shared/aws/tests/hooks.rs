@@ -99,7 +99,7 @@ async fn a_function_that_failed_or_speaks_in_riddles_may_have_done_its_work() {
     ];
     for (answer, words) in cases {
         let error = answered(answer).await.unwrap_err();
-        assert_eq!(error.kind, CallErrorKind::Retryable, "{error}");
+        assert_eq!(error.kind, CallErrorKind::Fault, "{error}");
         for part in [words, "shop-hook", "not known whether"] {
             assert!(error.message.contains(part), "{error}");
         }
@@ -111,8 +111,8 @@ async fn what_goes_wrong_on_the_way_is_classified() {
     for (answer, kind) in [
         (failed(429, "TooManyRequestsException"), CallErrorKind::Retryable),
         (failed(409, "ResourceConflictException"), CallErrorKind::Retryable),
-        (failed(502, "ResourceNotReadyException"), CallErrorKind::Retryable),
-        (failed(500, "ServiceException"), CallErrorKind::Retryable),
+        (failed(502, "ResourceNotReadyException"), CallErrorKind::Fault),
+        (failed(500, "ServiceException"), CallErrorKind::Fault),
         (failed(404, "ResourceNotFoundException"), CallErrorKind::NotFound),
         (failed(403, "AccessDeniedException"), CallErrorKind::Refused),
         (failed(413, "RequestTooLargeException"), CallErrorKind::Refused),

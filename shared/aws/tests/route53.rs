@@ -254,7 +254,7 @@ async fn what_a_failed_batch_means_and_that_it_is_sent_once() {
         ),
         (failed(400, "PriorRequestNotComplete"), CallErrorKind::Retryable),
         (failed(400, "Throttling"), CallErrorKind::Retryable),
-        (failed(500, "InternalError"), CallErrorKind::Retryable),
+        (failed(500, "InternalError"), CallErrorKind::Fault),
         (failed(404, "NoSuchHostedZone"), CallErrorKind::NotFound),
         (failed(403, "AccessDenied"), CallErrorKind::Refused),
         (Answer::Silent, CallErrorKind::Lost),

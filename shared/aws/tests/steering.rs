@@ -56,7 +56,7 @@ async fn every_site_is_signalled_by_one_call() {
 async fn what_a_failed_signal_means() {
     for (answer, kind) in [
         (cloudwatch_failed(400, "Throttling"), CallErrorKind::Retryable),
-        (cloudwatch_failed(500, "InternalServiceFault"), CallErrorKind::Retryable),
+        (cloudwatch_failed(500, "InternalServiceFault"), CallErrorKind::Fault),
         (cloudwatch_failed(403, "AccessDenied"), CallErrorKind::Refused),
         (Answer::Silent, CallErrorKind::Lost),
     ] {
@@ -185,10 +185,7 @@ async fn what_a_failed_shift_means() {
             CallErrorKind::Conflict,
         ),
         (shift_failed(429, "ThrottlingException", ""), CallErrorKind::Retryable),
-        (
-            shift_failed(500, "InternalServerException", ""),
-            CallErrorKind::Retryable,
-        ),
+        (shift_failed(500, "InternalServerException", ""), CallErrorKind::Fault),
         (
             shift_failed(400, "ValidationException", "InvalidAz"),
             CallErrorKind::Refused,
@@ -358,7 +355,7 @@ async fn what_a_failed_dial_means() {
         ),
         (
             accelerator_failed(500, "InternalServiceErrorException"),
-            CallErrorKind::Retryable,
+            CallErrorKind::Fault,
         ),
         (
             accelerator_failed(400, "InvalidArgumentException"),

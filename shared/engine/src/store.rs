@@ -408,8 +408,8 @@ impl Store {
     /// The table could not be written, or not be asked whether it was.
     pub async fn put(&self, item: &Item, expected: u64) -> Result<Put, CallError> {
         let outcome = match self.table.put(item, expected).await {
-            Err(error) if error.kind == CallErrorKind::Lost && active(Mutant::LostReplyIsSuccess) => Put::Written,
-            Err(error) if error.kind == CallErrorKind::Lost => {
+            Err(error) if error.is_unsure() && active(Mutant::LostReplyIsSuccess) => Put::Written,
+            Err(error) if error.is_unsure() => {
                 let found = self.table.get(&item.key).await?;
                 match found {
                     Some(found) if found.version == expected && expected > 0 => return Err(error),

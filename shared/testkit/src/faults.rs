@@ -18,6 +18,8 @@ pub enum Fault {
     Before(CallErrorKind),
     /// It has its effect, and the caller is told [`CallErrorKind::Lost`].
     ReplyLost,
+    /// It has its effect, and the service breaks before it has said so: the caller is told [`CallErrorKind::Fault`].
+    Breaks,
     /// A conditional put has its effect; its reply is lost, the SDK repeats it, and the repetition meets its own
     /// write: the caller is told that it lost, to its own item. For other calls the same as [`Fault::ReplyLost`].
     MeetsItself,
@@ -139,6 +141,7 @@ impl Faults {
                     ));
                 }
                 Fault::ReplyLost => reply = Reply::Lost,
+                Fault::Breaks => reply = Reply::Broken,
                 Fault::MeetsItself => reply = Reply::MeetsItself,
                 Fault::Slow(duration) => clock.sleep(*duration).await,
                 Fault::Hang => std::future::pending().await,
@@ -159,6 +162,7 @@ impl Faults {
 pub(crate) enum Reply {
     Given,
     Lost,
+    Broken,
     MeetsItself,
     SeenAfter(u32),
 }
@@ -171,6 +175,10 @@ impl Reply {
             Self::Lost | Self::MeetsItself => Err(CallError::new(
                 CallErrorKind::Lost,
                 format!("the reply of {operation} was lost, as the test asked"),
+            )),
+            Self::Broken => Err(CallError::new(
+                CallErrorKind::Fault,
+                format!("{operation} broke, as the test asked; it is not known whether anything was changed"),
             )),
         }
     }

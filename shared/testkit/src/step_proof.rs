@@ -115,7 +115,7 @@ impl Proof {
     pub async fn bears_errors(&self) -> Vec<String> {
         let mut found = Vec::new();
         for (operation, nth) in self.points().await {
-            for kind in [CallErrorKind::Retryable, CallErrorKind::Lost] {
+            for kind in [CallErrorKind::Retryable, CallErrorKind::Fault, CallErrorKind::Lost] {
                 let world = self.world().await;
                 world.cloud.faults.nth(operation, nth, Fault::Before(kind));
                 let execution = self.run(&world).await;
@@ -136,10 +136,13 @@ impl Proof {
     pub async fn bears_lost_replies(&self) -> Vec<String> {
         let mut found = Vec::new();
         for (operation, nth) in ordinals(self.calls) {
-            let world = self.world().await;
-            world.cloud.faults.nth(operation, nth, Fault::ReplyLost);
-            let execution = self.run(&world).await;
-            found.extend(self.is_moved(&format!("the reply of {operation} {nth} is lost"), &world, execution));
+            for (fault, becomes) in [(Fault::ReplyLost, "is lost"), (Fault::Breaks, "is HTTP 5xx")] {
+                let world = self.world().await;
+                world.cloud.faults.nth(operation, nth, fault);
+                let execution = self.run(&world).await;
+                let when = format!("the reply of {operation} {nth} {becomes}");
+                found.extend(self.is_moved(&when, &world, execution));
+            }
         }
         found
     }
@@ -215,13 +218,16 @@ impl Proof {
         for (operation, nth) in ordinals(&there_and_back).into_iter().skip(self.calls.len()) {
             for fault in [
                 Fault::ReplyLost,
+                Fault::Breaks,
                 Fault::Before(CallErrorKind::Retryable),
+                Fault::Before(CallErrorKind::Fault),
                 Fault::Before(CallErrorKind::Lost),
             ] {
                 let when = format!(
                     "undoing, {operation} {nth} {}",
                     match &fault {
                         Fault::ReplyLost => "loses its reply".to_owned(),
+                        Fault::Breaks => "is carried out and answered with HTTP 5xx".to_owned(),
                         Fault::Before(kind) => format!("fails: {kind:?}"),
                         _ => String::new(),
                     }

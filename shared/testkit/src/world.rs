@@ -14,6 +14,7 @@ use crate::memory::{MemoryTable, StreamRecord};
 use crate::memory_stream::stream_payload;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
+use std::pin::Pin;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use understudy_core::control::{Control, Wake};
@@ -29,6 +30,9 @@ use understudy_engine::steps::StepPorts;
 
 /// The Region of the world's functions.
 const HOME: &str = "eu-west-1";
+
+/// An invocation. Boxed, lest every test compile anew what it does.
+type Boxed<'a> = Pin<Box<dyn Future<Output = Outcome> + 'a>>;
 
 /// How an invocation ended.
 #[derive(Clone, Debug, PartialEq)]
@@ -150,22 +154,24 @@ impl World {
     }
 
     /// Invokes the executor.
-    pub async fn invoke_executor(&self, payload: Value) -> Outcome {
-        let sandbox = self.sandbox("executor", &self.executor_wire);
-        let table = Arc::new(Wired {
-            inner: self.table.clone(),
-            sandbox: sandbox.clone(),
-        });
-        let cloud = Arc::new(Wired {
-            inner: self.cloud.clone(),
-            sandbox: sandbox.clone(),
-        });
-        let ports = executor_ports(table, self.clock.clone(), self.random.clone(), &cloud);
-        let executor = Executor::new(ports, self.executor_region.clone()).with_stack(self.cloud.stack());
-        self.run(&sandbox, 60, async |invocation: Invocation| {
-            executor.handle(payload, &invocation).await
+    pub fn invoke_executor(&self, payload: Value) -> Boxed<'_> {
+        Box::pin(async move {
+            let sandbox = self.sandbox("executor", &self.executor_wire);
+            let table = Arc::new(Wired {
+                inner: self.table.clone(),
+                sandbox: sandbox.clone(),
+            });
+            let cloud = Arc::new(Wired {
+                inner: self.cloud.clone(),
+                sandbox: sandbox.clone(),
+            });
+            let ports = executor_ports(table, self.clock.clone(), self.random.clone(), &cloud);
+            let executor = Executor::new(ports, self.executor_region.clone()).with_stack(self.cloud.stack());
+            self.run(&sandbox, 60, async |invocation: Invocation| {
+                executor.handle(payload, &invocation).await
+            })
+            .await
         })
-        .await
     }
 
     /// What drivers of steps need of the world, with nothing in between.
@@ -175,63 +181,67 @@ impl World {
     }
 
     /// Invokes decision.
-    pub async fn invoke_decision(&self, payload: Value) -> Outcome {
-        let sandbox = self.sandbox("decision", &self.decision_wire);
-        let table = Arc::new(Wired {
-            inner: self.table.clone(),
-            sandbox: sandbox.clone(),
-        });
-        let cloud = Arc::new(Wired {
-            inner: self.cloud.clone(),
-            sandbox: sandbox.clone(),
-        });
-        let ports = DecisionPorts {
-            table,
-            clock: self.clock.clone(),
-            random: self.random.clone(),
-            alarms: cloud.clone(),
-            functions: cloud,
-        };
-        let decision = DecisionMaker::new(ports, self.fleet_limit).with_stack(self.cloud.stack());
-        self.run(&sandbox, 75, async |invocation: Invocation| {
-            decision.handle(payload, &invocation).await
+    pub fn invoke_decision(&self, payload: Value) -> Boxed<'_> {
+        Box::pin(async move {
+            let sandbox = self.sandbox("decision", &self.decision_wire);
+            let table = Arc::new(Wired {
+                inner: self.table.clone(),
+                sandbox: sandbox.clone(),
+            });
+            let cloud = Arc::new(Wired {
+                inner: self.cloud.clone(),
+                sandbox: sandbox.clone(),
+            });
+            let ports = DecisionPorts {
+                table,
+                clock: self.clock.clone(),
+                random: self.random.clone(),
+                alarms: cloud.clone(),
+                functions: cloud,
+            };
+            let decision = DecisionMaker::new(ports, self.fleet_limit).with_stack(self.cloud.stack());
+            self.run(&sandbox, 75, async |invocation: Invocation| {
+                decision.handle(payload, &invocation).await
+            })
+            .await
         })
-        .await
     }
 
-    async fn invoke_probe(&self, observer: &str, single: bool) -> Outcome {
-        let sandbox = self.sandbox("probe", &self.probe_wire);
-        let table = Arc::new(Wired {
-            inner: self.table.clone(),
-            sandbox: sandbox.clone(),
-        });
-        let cloud = Arc::new(Wired {
-            inner: self.cloud.clone(),
-            sandbox: sandbox.clone(),
-        });
-        let ports = ProbePorts {
-            table,
-            clock: self.clock.clone(),
-            random: self.random.clone(),
-            endpoint: cloud.clone(),
-            traffic: cloud.clone(),
-            compute: cloud.clone(),
-            groups: cloud.clone(),
-            database: cloud.clone(),
-            alarms: cloud.clone(),
-            metrics: cloud.clone(),
-            functions: cloud,
-            describes_per_second: self.describes_per_second,
-        };
-        let probe = Probe::new(ports, observer.to_owned());
-        self.run(&sandbox, 60, async |invocation: Invocation| {
-            if single {
-                probe.single_round(&invocation).await
-            } else {
-                probe.handle(&invocation).await
-            }
+    fn invoke_probe<'a>(&'a self, observer: &'a str, single: bool) -> Boxed<'a> {
+        Box::pin(async move {
+            let sandbox = self.sandbox("probe", &self.probe_wire);
+            let table = Arc::new(Wired {
+                inner: self.table.clone(),
+                sandbox: sandbox.clone(),
+            });
+            let cloud = Arc::new(Wired {
+                inner: self.cloud.clone(),
+                sandbox: sandbox.clone(),
+            });
+            let ports = ProbePorts {
+                table,
+                clock: self.clock.clone(),
+                random: self.random.clone(),
+                endpoint: cloud.clone(),
+                traffic: cloud.clone(),
+                compute: cloud.clone(),
+                groups: cloud.clone(),
+                database: cloud.clone(),
+                alarms: cloud.clone(),
+                metrics: cloud.clone(),
+                functions: cloud,
+                describes_per_second: self.describes_per_second,
+            };
+            let probe = Probe::new(ports, observer.to_owned());
+            self.run(&sandbox, 60, async |invocation: Invocation| {
+                if single {
+                    probe.single_round(&invocation).await
+                } else {
+                    probe.handle(&invocation).await
+                }
+            })
+            .await
         })
-        .await
     }
 
     /// A single round of the probe, and nothing else.

@@ -239,8 +239,8 @@ async fn a_plan_of_which_something_is_missing_says_so_by_its_path() {
     );
 }
 
-#[tokio::test]
-async fn a_tag_that_is_there_is_looked_at_and_one_that_is_not_is_found() {
+// A plan that registers targets, which the executor may only do under conditions on these keys; with none, never.
+async fn registering_takes(keys: &[&str]) -> World {
     let mut plan = sample_plan("shop");
     plan["steps"].as_array_mut().unwrap().push(
         json!({"kind": "elb_targets", "name": "targets", "target_group_arn": OTHER_GROUP, "timeout_seconds": 420,
@@ -250,9 +250,32 @@ async fn a_tag_that_is_there_is_looked_at_and_one_that_is_not_is_found() {
     furnish(&world.cloud);
     world
         .cloud
-        .take_permission("elasticloadbalancing:RegisterTargets", &["aws:ResourceTag/understudy"]);
+        .take_permission("elasticloadbalancing:RegisterTargets", keys);
     assert_eq!(world.put_plan(plan).await["ok"], true);
     world.run_rounds(2).await;
+    world
+}
+
+// Some simulators do not say that they lack a tag: they say no.
+#[tokio::test]
+async fn tags_that_could_not_be_read_for_now_block_nothing_and_are_read_again_soon() {
+    let world = registering_takes(&[]).await;
+    let unread = Fault::Before(CallErrorKind::Retryable);
+    world.cloud.faults.always("traffic.tags", unread);
+    assert_eq!(preflight(&world).await["ok"], true);
+    let first = found(&world).unwrap();
+    assert!(!first.complete && blocking(&world).is_empty(), "{first:#?}");
+    assert!(
+        first.concerns[0].message.contains("tags could not be read"),
+        "{first:#?}"
+    );
+    world.cloud.faults.clear();
+    assert_eq!(preflight(&world).await["ok"], false, "now it is known");
+}
+
+#[tokio::test]
+async fn a_tag_that_is_there_is_looked_at_and_one_that_is_not_is_found() {
+    let world = registering_takes(&["aws:ResourceTag/understudy"]).await;
     assert_eq!(found(&world).unwrap().concerns, [], "it carries the tag");
 
     world.cloud.untag(OTHER_GROUP);

@@ -31,6 +31,34 @@ impl Weather {
             Self::Foul => Duration::from_secs(600),
         }
     }
+
+    /// A plan's text with enough time for its steps. In foul weather a call may be refused often, and a step that is not
+    /// done in the time that is usual is undone, which ends right too, but elsewhere.
+    pub fn time_for(self, plan: &str) -> String {
+        if self == Self::Fair {
+            return plan.to_owned();
+        }
+        let mut text = plan.to_owned();
+        for seconds in [60, 300] {
+            text = text.replace(
+                &format!("    timeout_seconds: {seconds}\n"),
+                "    timeout_seconds: 600\n",
+            );
+        }
+        for kind in ["elb_weights", "dns_records"] {
+            text = text.replace(
+                &format!("    kind: {kind}\n"),
+                &format!("    kind: {kind}\n    timeout_seconds: 600\n"),
+            );
+        }
+        for seconds in [600, 1200] {
+            text = text.replace(
+                &format!("max_duration_seconds: {seconds}\n"),
+                "max_duration_seconds: 3600\n",
+            );
+        }
+        text
+    }
 }
 
 impl Stage {

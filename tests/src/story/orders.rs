@@ -35,6 +35,7 @@ impl Stage {
         let plan = std::fs::read_to_string(&path);
         let plan = plan.map_err(CloudError::system(format!("reading {}", path.display())))?;
         let plan = plan.replace("${hosted_zone_id}", &self.world.hosted_zone_id);
+        let plan = self.weather.time_for(&plan);
         let stored = self
             .granted(json!({"command": "put-plan", "plan": plan, "operator": "demo", "reason": "the first revision"}))
             .await?;

@@ -15,7 +15,7 @@
 //! | [`hooks`] | a function of the user's is asked, and its no stops a move |
 //! | [`two_regions`] | a second stack in another Region on a replica of the table: both observe, both execute |
 //! | [`hostile`] | malformed, huge and unknown payloads: a clear answer, nothing written |
-//! | [`bad_network`] | all but the orders, the refusals and the nonsense once more, with 30 % of the functions' calls throttled, 10 % met by server errors and 5 % without a reply: every move ends right |
+//! | [`bad_network`] | all of it once more, with 30 % of the functions' calls throttled, 10 % met by server errors and 5 % without a reply: every move ends right |
 //!
 //! At the end of each part: no call was refused for want of a permission, and every call to the emulator that does not
 //! enforce roles was granted by the deployed role.
@@ -47,9 +47,7 @@ pub const NO_GATE: (&str, &str) = (
     "",
 );
 
-/// A plan like the demo's, under another name and with another text put in its place. In foul weather its steps have
-/// more time than the two minutes that are usual: a call may be refused often, and a step that is not done in time is
-/// undone, which ends right too, but elsewhere.
+/// A plan like the demo's, under another name and with another text put in its place, with time for the weather.
 pub fn plan_named(stage: &Stage, name: &str, changes: &[(&str, &str)]) -> String {
     let text = understudy_tests::story::plan_text(&stage.world, &stage.blue, &stage.green).expect("the demo's plan");
     let text = text.replace("name: shop\n", &format!("name: {name}\n"));
@@ -57,19 +55,7 @@ pub fn plan_named(stage: &Stage, name: &str, changes: &[(&str, &str)]) -> String
         assert!(text.contains(from), "the demo's plan has no `{from}`");
         text.replace(from, to)
     });
-    if stage.weather == Weather::Fair {
-        return text;
-    }
-    text.replace("    timeout_seconds: 60\n", "    timeout_seconds: 600\n")
-        .replace(
-            "    kind: elb_weights\n",
-            "    kind: elb_weights\n    timeout_seconds: 600\n",
-        )
-        .replace(
-            "    kind: dns_records\n",
-            "    kind: dns_records\n    timeout_seconds: 600\n",
-        )
-        .replace("max_duration_seconds: 600", "max_duration_seconds: 3600")
+    stage.weather.time_for(&text)
 }
 
 /// Stores a plan, in foul weather until it is.
@@ -77,7 +63,7 @@ pub async fn put(stage: &Stage, plan: &str) -> Value {
     stage.granted(put_plan(plan)).await.expect("the plan is stored")
 }
 
-/// Tries once to store a plan, and says what it was answered.
+/// Asks once that a plan be stored, in foul weather until it is answered, and says what was.
 pub async fn put_once(stage: &Stage, plan: &str) -> Value {
     stage.command(put_plan(plan)).await.expect("an answer")
 }
@@ -143,11 +129,11 @@ pub fn effective(stage: &Stage, since: Mark, operation: &str) -> usize {
 enum Part {
     /// Everything, with calls that are answered.
     Fair,
-    /// In foul weather, the story: what moves by itself.
+    /// In foul weather, the story: what moves by itself, and the orders.
     ByItself,
     /// In foul weather: a planned move, and those by alarms.
     ByWordAndAlarm,
-    /// In foul weather: sixty-four at once, a killed executor, and two Regions.
+    /// In foul weather: what is refused, sixty-four at once, a killed executor, and two Regions.
     ByManyAndOnceMore,
     /// On a stack that allows setup and names a hook: both in fair weather and in foul.
     WhatMovesNeed,
@@ -219,6 +205,7 @@ async fn run(part: Part, stage: &mut Stage) -> Result<(), CloudError> {
             bad_network::begins(stage, 1);
             put(stage, &plan_named(stage, "shop", &[])).await;
             story::away_and_home_by_itself(stage).await?;
+            story::the_orders_there_and_back(stage).await?;
         }
         Part::ByWordAndAlarm => {
             stage.everything_is_well(&mut Quiet).await?;
@@ -232,6 +219,10 @@ async fn run(part: Part, stage: &mut Stage) -> Result<(), CloudError> {
         Part::ByManyAndOnceMore => {
             forget(stage, "shop").await;
             bad_network::begins(stage, 3);
+            hostile::nonsense_is_answered_and_writes_nothing(stage).await;
+            operators::a_plan_that_names_a_missing_resource_is_refused_by_its_name(stage).await;
+            operators::two_put_plans_at_once_one_wins_and_the_other_is_told(stage).await;
+            operators::the_resource_form_finds_its_plan(stage).await;
             operators::sixty_four_failovers_at_once_open_one_execution(stage).await;
             resume::a_killed_executor_is_finished_by_the_next(stage).await;
             let deployed = two_regions::a_second_stack_stands_on_the_first_ones_table(stage).await;

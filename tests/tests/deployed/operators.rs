@@ -2,18 +2,27 @@
 
 use super::{NO_GATE, effective, forget, go_home, plan_named, put, put_once};
 use serde_json::{Value, json};
+use std::time::Instant;
 use understudy_tests::story::{Quiet, Stage, Weather};
 
 pub async fn a_plan_that_names_a_missing_resource_is_refused_by_its_name(stage: &Stage) {
     let missing = "arn:aws:elasticloadbalancing:us-east-1:123456789012:targetgroup/nowhere/0123456789abcdef";
     let plan = plan_named(stage, "missing", &[(&stage.world.green_target_group_arn, missing)]);
-    let answer = stage
-        .command(json!({"command": "validate", "plan": plan}))
-        .await
-        .expect("an answer");
-    assert_eq!(answer["ok"], false, "{answer:#}");
-    assert!(answer["problems"].to_string().contains("nowhere"), "{answer:#}");
-    assert_eq!(answer["changed"], "nothing");
+    let begun = Instant::now();
+    loop {
+        let answer = stage
+            .command(json!({"command": "validate", "plan": plan}))
+            .await
+            .expect("an answer");
+        assert_eq!(answer["changed"], "nothing");
+        if answer["problems"].to_string().contains("nowhere") {
+            assert_eq!(answer["ok"], false, "{answer:#}");
+            return;
+        }
+        // In foul weather it may not have been looked at.
+        let patient = stage.weather == Weather::Foul && begun.elapsed() < stage.weather.patience();
+        assert!(patient, "{answer:#}");
+    }
 }
 
 pub async fn two_put_plans_at_once_one_wins_and_the_other_is_told(stage: &Stage) {
@@ -27,6 +36,8 @@ pub async fn two_put_plans_at_once_one_wins_and_the_other_is_told(stage: &Stage)
         .collect();
     // Both may be stored one after the other, as revisions 1 and 2; never both as the same one.
     match stored.as_slice() {
+        // The answers of those that were stored may have been lost; the list above knows.
+        [] | [_] if stage.weather == Weather::Foul => {}
         [one] => {
             assert_eq!(one["revision"], 1);
             let told = if left["ok"] == true { &right } else { &left };

@@ -16,6 +16,19 @@ pub async fn the_whole_story(stage: &mut Stage) -> Result<(), CloudError> {
     stage.primary_returns(&mut Quiet).await?;
     stage.planned_move(&mut Quiet).await?;
     expect_moves(stage, mark, 4);
+    the_orders_move(stage).await?;
+    println!("{}", stage.timeline.table());
+    forget(stage, "shop").await;
+    Ok(())
+}
+
+/// The second plan alone.
+pub async fn the_orders_there_and_back(stage: &mut Stage) -> Result<(), CloudError> {
+    stage.orders_are_watched(&mut Quiet).await?;
+    the_orders_move(stage).await
+}
+
+async fn the_orders_move(stage: &mut Stage) -> Result<(), CloudError> {
     let mark = stage.cloud.proxy().mark();
     stage.orders_move(&mut Quiet).await?;
     // The standby grows once and is given back once; writer and name go and come.
@@ -30,8 +43,6 @@ pub async fn the_whole_story(stage: &mut Stage) -> Result<(), CloudError> {
             "{operation} of the moves of the orders"
         );
     }
-    println!("{}", stage.timeline.table());
-    forget(stage, "shop").await;
     forget(stage, "orders").await;
     Ok(())
 }

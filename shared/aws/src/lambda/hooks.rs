@@ -46,7 +46,7 @@ impl Hooks for LambdaHooks {
         let payload = answer.payload.map(Blob::into_inner).unwrap_or_default();
         let unclear = |why: String| {
             let message = format!("{doing}: {why}; it is not known whether anything was changed");
-            CallError::new(CallErrorKind::Retryable, message)
+            CallError::new(CallErrorKind::Fault, message)
         };
         if let Some(kind) = answer.function_error {
             return Err(unclear(format!(

@@ -194,6 +194,14 @@ impl Execution {
         }
     }
 
+    /// The newest call was turned away before it did anything, so it need not be waited for as one whose effect may
+    /// still show: the time that counts is again that of the one before it, if there was one.
+    pub fn turned_away(&mut self, index: usize, before: Option<Timestamp>) {
+        if let Some(run) = self.steps.get_mut(index) {
+            run.attempted_at = before;
+        }
+    }
+
     /// Notes what happened and when to look again; the step stays where it is. Its time begins to run.
     pub fn wait(&mut self, index: usize, now: Timestamp, until: Timestamp, detail: &str) {
         let timeout = self.step(index).map_or(0, |step| step.common().timeout_seconds);

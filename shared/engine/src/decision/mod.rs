@@ -19,6 +19,7 @@ use crate::executor::HandlerError;
 use crate::intake::{self, Incoming, MAX_PAYLOAD_BYTES, WakeRecord};
 use crate::ports::{Alarms, CallError, Clock, Functions, Invocation, Key, Random, Table};
 use crate::store::{CONTROL, OBSERVATION, Store};
+use futures_util::future::BoxFuture;
 use serde_json::{Value, json};
 use std::sync::Arc;
 use understudy_core::control::Wake;
@@ -87,7 +88,15 @@ impl DecisionMaker {
     /// # Errors
     /// An alarm could not be read, or not be recorded, or a nudge not be served because the table is out of reach: Lambda
     /// delivers it again. Commands and nonsense are always answered; stream batches name their failures.
-    pub async fn handle(&self, payload: Value, invocation: &Invocation) -> Result<Value, HandlerError> {
+    pub fn handle<'a>(
+        &'a self,
+        payload: Value,
+        invocation: &'a Invocation,
+    ) -> BoxFuture<'a, Result<Value, HandlerError>> {
+        Box::pin(self.handle_here(payload, invocation))
+    }
+
+    async fn handle_here(&self, payload: Value, invocation: &Invocation) -> Result<Value, HandlerError> {
         let bytes = payload.to_string().len();
         if bytes > MAX_PAYLOAD_BYTES {
             return Ok(answers::refused(&format!(

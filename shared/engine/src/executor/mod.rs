@@ -24,6 +24,7 @@ use crate::ports::{
 };
 use crate::steps::StepPorts;
 use crate::store::Store;
+use futures_util::future::BoxFuture;
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -159,7 +160,17 @@ impl Executor {
     /// # Errors
     /// A nudge could not be served because the table is out of reach. Stream batches name their failed
     /// records instead; questions and nonsense are always answered.
-    pub async fn handle(&self, payload: Value, invocation: &Invocation) -> Result<Value, HandlerError> {
+    pub fn handle<'a>(
+        &'a self,
+        payload: Value,
+        invocation: &'a Invocation,
+    ) -> BoxFuture<'a, Result<Value, HandlerError>> {
+        // Boxed here and in the two other handlers: without it, all that a handler does would be compiled anew for every
+        // program and every test that calls it.
+        Box::pin(self.handle_here(payload, invocation))
+    }
+
+    async fn handle_here(&self, payload: Value, invocation: &Invocation) -> Result<Value, HandlerError> {
         match intake::classify(payload) {
             Incoming::Wakes(records) => Ok(self.wakes(records, invocation).await),
             Incoming::Nudge(plan) => self.nudged(&plan, invocation).await.map_err(HandlerError::from),

@@ -48,7 +48,7 @@ impl Looked {
     // What could not be read: for good, or for now, which warns and has all be looked at again soon.
     fn failed(&mut self, error: CallError) {
         let passes = match error.kind {
-            CallErrorKind::Retryable | CallErrorKind::Lost | CallErrorKind::NotYet => true,
+            CallErrorKind::Retryable | CallErrorKind::Fault | CallErrorKind::Lost | CallErrorKind::NotYet => true,
             CallErrorKind::NotFound | CallErrorKind::Conflict | CallErrorKind::Refused => false,
         };
         self.complete &= !error.may_repeat();
@@ -127,7 +127,10 @@ impl Executor {
         concerns.extend(named);
         complete &= all_read;
         match self.not_permitted(&looked).await {
-            Ok(found) => concerns.extend(found),
+            Ok((found, all_read)) => {
+                concerns.extend(found);
+                complete &= all_read;
+            }
             Err(error) => {
                 complete = false;
                 tracing::warn!(

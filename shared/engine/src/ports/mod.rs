@@ -52,8 +52,11 @@ pub struct CallError {
 /// What a failed call means for the caller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CallErrorKind {
-    /// Throttled, or the service had a fault: the same call may work later.
+    /// Turned away before it did anything, by a throttle or a state that passes: the same call may work later.
     Retryable,
+    /// The service broke while it worked on a change (HTTP 5xx), which may or may not have had its effect. Read before
+    /// anything else.
+    Fault,
     /// No answer: the call may or may not have had its effect. Read before anything else.
     Lost,
     /// The resource does not exist.
@@ -77,7 +80,12 @@ impl CallError {
 
     /// Whether the same thing may be tried again (after reading).
     pub fn may_repeat(&self) -> bool {
-        matches!(self.kind, CallErrorKind::Retryable | CallErrorKind::Lost)
+        matches!(self.kind, CallErrorKind::Retryable) || self.is_unsure()
+    }
+
+    /// Whether the call may have had its effect all the same.
+    pub fn is_unsure(&self) -> bool {
+        matches!(self.kind, CallErrorKind::Fault | CallErrorKind::Lost)
     }
 }
 

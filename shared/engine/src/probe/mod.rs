@@ -32,7 +32,7 @@ use crate::ports::{
 };
 use crate::store::Store;
 use check::{Check, checks};
-use futures_util::future::{Either, select};
+use futures_util::future::{BoxFuture, Either, select};
 use futures_util::stream::{self, FuturesUnordered, StreamExt};
 use jiff::{SignedDuration, Timestamp};
 use observations::Observations;
@@ -190,11 +190,11 @@ impl Probe {
     ///
     /// # Errors
     /// The plans could not be read: nothing was observed, and the missed-heartbeat alarm will tell.
-    pub async fn handle(&self, invocation: &Invocation) -> Result<Value, HandlerError> {
+    pub fn handle<'a>(&'a self, invocation: &'a Invocation) -> BoxFuture<'a, Result<Value, HandlerError>> {
         let started = self.ports.clock.now();
         let last_start = later(started, ROUNDS_END).min(later(invocation.deadline, -SignedDuration::from_secs(8)));
         let end = later(invocation.deadline, -SignedDuration::from_secs(3));
-        self.rounds(Some(last_start), end).await
+        Box::pin(self.rounds(Some(last_start), end))
     }
 
     /// Runs a single round and waits for all of its checks. For people and measurements: the deployed
@@ -202,9 +202,8 @@ impl Probe {
     ///
     /// # Errors
     /// As for [`Probe::handle`].
-    pub async fn single_round(&self, invocation: &Invocation) -> Result<Value, HandlerError> {
-        self.rounds(None, later(invocation.deadline, -SignedDuration::from_secs(3)))
-            .await
+    pub fn single_round<'a>(&'a self, invocation: &'a Invocation) -> BoxFuture<'a, Result<Value, HandlerError>> {
+        Box::pin(self.rounds(None, later(invocation.deadline, -SignedDuration::from_secs(3))))
     }
 
     // Without `last_start` one round is made, however long reading the plans took.

@@ -32,6 +32,8 @@ pub(crate) enum Verdict {
     Hold,
     /// Have its effect; the caller hears nothing.
     Lose,
+    /// Have its effect; the caller hears that the service broke.
+    Break,
     /// Fail without an effect.
     Fail(CallErrorKind),
 }
@@ -189,6 +191,10 @@ impl Gate {
         let answer = match (verdict, answer) {
             (Verdict::Go | Verdict::Hold, Some(answer)) => answer,
             (Verdict::Fail(kind), None) => T::failed(CallError::new(kind, failure(point, kind))),
+            (Verdict::Break, _) => {
+                let kind = CallErrorKind::Fault;
+                T::failed(CallError::new(kind, failure(point, kind)))
+            }
             _ => T::failed(CallError::new(CallErrorKind::Lost, failure(point, CallErrorKind::Lost))),
         };
         if self.remembers {
@@ -271,7 +277,8 @@ impl Gate {
 fn failure(point: &str, kind: CallErrorKind) -> String {
     match kind {
         CallErrorKind::Lost => format!("{point}: no answer"),
-        CallErrorKind::Retryable => format!("{point}: throttled, or a fault of the service"),
+        CallErrorKind::Retryable => format!("{point}: throttled"),
+        CallErrorKind::Fault => format!("{point}: the service broke"),
         other => format!("{point}: {other:?}"),
     }
 }

@@ -92,6 +92,7 @@ impl Sim {
                 (_, Verdict::Go) => "done".to_owned(),
                 (_, Verdict::Hold) => "done, the reply waits".to_owned(),
                 (_, Verdict::Lose) => "done, the reply is lost".to_owned(),
+                (_, Verdict::Break) => "done, the reply is HTTP 5xx".to_owned(),
                 (_, Verdict::Fail(kind)) => format!("failed: {kind:?}"),
             };
             format!("{}: {} {word}", running.request_id, standing.point)

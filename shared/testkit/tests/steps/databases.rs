@@ -1,10 +1,12 @@
 //! Steps at databases that can be gone back on.
 
 use super::assert_none;
+use jiff::SignedDuration;
 use serde_json::{Value, json};
 use understudy_core::execution::{Status, Style};
-use understudy_engine::ports::{DatabaseCluster, DatabaseInstance, GlobalDatabase};
+use understudy_engine::ports::{CallErrorKind, Clock, DatabaseCluster, DatabaseInstance, GlobalDatabase};
 use understudy_testkit::cloud::FakeCloud;
+use understudy_testkit::faults::Fault;
 use understudy_testkit::step_proof::Proof;
 
 const OPEN: &str = "sg-0123456789abcdef0";
@@ -260,6 +262,46 @@ async fn rds_cluster_failover_bears_deaths() {
 async fn rds_global_bears_deaths() {
     assert_none(&rds_global(Style::Planned).bears_deaths().await);
     assert_none(&rds_global(Style::Unplanned).bears_deaths().await);
+}
+
+// How much longer the step takes, on the world's clock, where its first call meets this fault.
+async fn delayed_by(proof: &Proof, fault: Fault) -> SignedDuration {
+    let mut took = Vec::new();
+    for fault in [None, Some(fault)] {
+        let world = proof.world_with(|_| ()).await;
+        if let Some(fault) = fault {
+            world.cloud.faults.next(proof.calls[0], fault);
+        }
+        let begun = world.clock.now();
+        let execution = proof.run(&world).await.expect("an execution");
+        assert_eq!(execution.status, Status::Completed, "{execution:#?}");
+        took.push(world.clock.now().duration_since(begun));
+    }
+    took[1] - took[0]
+}
+
+#[tokio::test]
+async fn a_call_that_was_turned_away_is_made_again_soon_and_one_that_may_have_worked_is_not() {
+    for proof in [
+        rds_reboot_failover(),
+        rds_cluster_failover(),
+        rds_global(Style::Planned),
+    ] {
+        let turned_away = delayed_by(&proof, Fault::Before(CallErrorKind::Retryable)).await;
+        assert!(
+            turned_away <= SignedDuration::from_secs(10),
+            "{}: {turned_away:#}",
+            proof.step
+        );
+        for kind in [CallErrorKind::Fault, CallErrorKind::Lost] {
+            let unsure = delayed_by(&proof, Fault::Before(kind)).await;
+            assert!(
+                unsure >= SignedDuration::from_secs(50),
+                "{}: {kind:?}: {unsure:#}",
+                proof.step
+            );
+        }
+    }
 }
 
 #[tokio::test]
