@@ -160,7 +160,7 @@ const HUNTED: &[Point] = &[
     (Function::Executor, "traffic.set_weights"),
     (Function::Executor, "dns.change_records"),
     (Function::Executor, "table.put control"),
-    (Function::Executor, "table.put execution"),
+    ARCHIVE,
     (Function::Executor, "notifier.publish"),
     (Function::Probe, "functions.nudge"),
     RARE[0],
@@ -175,6 +175,9 @@ const HUNTED: &[Point] = &[
     DATA[5],
     UNBOUND,
 ];
+
+/// The call that an execution makes once, when it has ended.
+pub(crate) const ARCHIVE: Point = (Function::Executor, "table.put execution");
 
 /// Calls that only plans with a database make.
 pub(crate) const DATA: [Point; 6] = [

@@ -1,7 +1,7 @@
 //! What stands at the beginning of a history: the plans, the sites, and who looks.
 
 use super::history::Dice;
-use super::report::{DATA, FAIL_OVER, RARE, SWITCH_OVER, UNBOUND};
+use super::report::{ARCHIVE, DATA, FAIL_OVER, RARE, SWITCH_OVER, UNBOUND};
 use super::wide::{REFERENCE_HOST, Wide};
 use crate::cloud::FakeCloud;
 use crate::memory::MemoryTable;
@@ -138,7 +138,7 @@ impl Setup {
                 setup.hunt_the_first_call();
                 setup.opening = Opening::Move;
             }
-            Some(UNBOUND) => setup.hunt_the_first_call(),
+            Some(UNBOUND | ARCHIVE) => setup.hunt_the_first_call(),
             _ => {}
         }
         setup.hunt_for_a_move_of_data();
