@@ -125,8 +125,7 @@ schema: ## write docs/plan.schema.json and docs/RESOURCES.md anew from the code
 	@cargo run -q -p understudy-core --example schema
 	@cargo run -q -p understudy-testkit --example resources
 
-deploy: $(TOOLS)/sam/.stamp ## build, and deploy into your own AWS account (asks before it changes anything)
-	sam build
+deploy: functions ## build, and deploy into your own AWS account (asks before it changes anything)
 	sam deploy --guided
 
 clean: ## remove builds and the demo's leftovers; the tools stay (rm -r .tools removes those too)

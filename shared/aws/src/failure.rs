@@ -64,11 +64,7 @@ where
                 ""
             };
             let what = format!("{code}: {message} (HTTP {status}, request {request}){denied}");
-            let kind = match kind_of(code, status, codes) {
-                CallErrorKind::Retryable if effect == Effect::Changes && is_fault(error) => CallErrorKind::Fault,
-                kind => kind,
-            };
-            (kind, what)
+            (kind_of(effect, code, status, codes), what)
         }
         SdkError::TimeoutError(_) => (CallErrorKind::Lost, "no answer in time".to_owned()),
         SdkError::DispatchFailure(failure) if failure.is_user() => (CallErrorKind::Refused, chain(error)),
@@ -103,24 +99,18 @@ pub(crate) async fn within_one_call<T>(
     })
 }
 
-fn kind_of(code: &str, status: u16, codes: Codes) -> CallErrorKind {
+fn kind_of(effect: Effect, code: &str, status: u16, codes: Codes) -> CallErrorKind {
+    // Some services throttle with a 5xx too: that is no fault.
+    let throttled = THROTTLED.contains(&code) || status == 429;
     if codes.not_found.contains(&code) {
         CallErrorKind::NotFound
-    } else if codes.retryable.contains(&code) || THROTTLED.contains(&code) || status == 429 || status >= 500 {
+    } else if effect == Effect::Changes && status >= 500 && !throttled {
+        CallErrorKind::Fault
+    } else if codes.retryable.contains(&code) || throttled || status >= 500 {
         CallErrorKind::Retryable
     } else {
         CallErrorKind::Refused
     }
-}
-
-/// Whether the service broke while it worked. Some services throttle with a 5xx too: that is no fault.
-fn is_fault<E: ProvideErrorMetadata>(error: &SdkError<E, HttpResponse>) -> bool {
-    let code = error
-        .as_service_error()
-        .and_then(ProvideErrorMetadata::code)
-        .unwrap_or_default();
-    let status = error.raw_response().map_or(0, |response| response.status().as_u16());
-    status >= 500 && !THROTTLED.contains(&code)
 }
 
 /// The error and its sources, each by its sentence.

@@ -14,7 +14,6 @@ use crate::memory::{MemoryTable, StreamRecord};
 use crate::memory_stream::stream_payload;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
-use std::pin::Pin;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use understudy_core::control::{Control, Wake};
@@ -22,17 +21,17 @@ use understudy_engine::decision::{DecisionMaker, DecisionPorts};
 use understudy_engine::executor::{Executor, ExecutorPorts, HandlerError};
 use understudy_engine::ports::{
     Accelerators, AlarmDefinitions, Alarms, CallError, CallErrorKind, Clock, Compute, Database, DatabaseFailover,
-    DatabaseSetup, Dns, GroupSetup, Groups, HealthChecks, Hooks, Invocation, Metrics, Notifier, Permissions, Random,
-    Signals, Table, Traffic, ZonalShifts,
+    DatabaseSetup, Dns, Endpoint, Functions, GroupSetup, Groups, HealthChecks, Hooks, Invocation, Metrics, Notifier,
+    Permissions, Random, Signals, Table, Traffic, ZonalShifts,
 };
 use understudy_engine::probe::{Probe, ProbePorts};
 use understudy_engine::steps::StepPorts;
 
+/// How many describes a second the probe makes in a Region, where a test says nothing else.
+const DESCRIBES_PER_SECOND: u32 = 10;
+
 /// The Region of the world's functions.
 const HOME: &str = "eu-west-1";
-
-/// An invocation. Boxed, lest every test compile anew what it does.
-type Boxed<'a> = Pin<Box<dyn Future<Output = Outcome> + 'a>>;
 
 /// How an invocation ended.
 #[derive(Clone, Debug, PartialEq)]
@@ -112,7 +111,7 @@ impl World {
             decision_wire: Arc::default(),
             probe_wire: Arc::default(),
             fleet_limit: 5,
-            describes_per_second: 10,
+            describes_per_second: DESCRIBES_PER_SECOND,
             executor_region: HOME.to_owned(),
             random: Arc::new(SeededRandom::new(seed)),
             requests: AtomicU32::new(0),
@@ -153,25 +152,56 @@ impl World {
         }
     }
 
+    // What a handler works with is put together outside of the invocations' futures: those are compiled anew for every
+    // test that calls them.
+    fn wired(&self, sandbox: &Arc<Sandbox>) -> (Arc<Wired<MemoryTable>>, Arc<Wired<FakeCloud>>) {
+        let table = Wired {
+            inner: self.table.clone(),
+            sandbox: sandbox.clone(),
+        };
+        let cloud = Wired {
+            inner: self.cloud.clone(),
+            sandbox: sandbox.clone(),
+        };
+        (Arc::new(table), Arc::new(cloud))
+    }
+
+    fn executor(&self, sandbox: &Arc<Sandbox>) -> Executor {
+        let (table, cloud) = self.wired(sandbox);
+        let ports = executor_ports(table, self.clock.clone(), self.random.clone(), &cloud);
+        Executor::new(ports, self.executor_region.clone()).with_stack(self.cloud.stack())
+    }
+
+    fn decision(&self, sandbox: &Arc<Sandbox>) -> DecisionMaker {
+        let (table, cloud) = self.wired(sandbox);
+        let ports = DecisionPorts {
+            table,
+            clock: self.clock.clone(),
+            random: self.random.clone(),
+            alarms: cloud.clone(),
+            functions: cloud,
+        };
+        DecisionMaker::new(ports, self.fleet_limit).with_stack(self.cloud.stack())
+    }
+
+    fn probe(&self, sandbox: &Arc<Sandbox>, observer: &str) -> Probe {
+        let (table, cloud) = self.wired(sandbox);
+        let ports = probe_ports(table, self.clock.clone(), self.random.clone(), &cloud);
+        let ports = ProbePorts {
+            describes_per_second: self.describes_per_second,
+            ..ports
+        };
+        Probe::new(ports, observer.to_owned())
+    }
+
     /// Invokes the executor.
-    pub fn invoke_executor(&self, payload: Value) -> Boxed<'_> {
-        Box::pin(async move {
-            let sandbox = self.sandbox("executor", &self.executor_wire);
-            let table = Arc::new(Wired {
-                inner: self.table.clone(),
-                sandbox: sandbox.clone(),
-            });
-            let cloud = Arc::new(Wired {
-                inner: self.cloud.clone(),
-                sandbox: sandbox.clone(),
-            });
-            let ports = executor_ports(table, self.clock.clone(), self.random.clone(), &cloud);
-            let executor = Executor::new(ports, self.executor_region.clone()).with_stack(self.cloud.stack());
-            self.run(&sandbox, 60, async |invocation: Invocation| {
-                executor.handle(payload, &invocation).await
-            })
-            .await
+    pub async fn invoke_executor(&self, payload: Value) -> Outcome {
+        let sandbox = self.sandbox("executor", &self.executor_wire);
+        let executor = self.executor(&sandbox);
+        self.run(&sandbox, 60, async |invocation: Invocation| {
+            executor.handle(payload, &invocation).await
         })
+        .await
     }
 
     /// What drivers of steps need of the world, with nothing in between.
@@ -181,67 +211,26 @@ impl World {
     }
 
     /// Invokes decision.
-    pub fn invoke_decision(&self, payload: Value) -> Boxed<'_> {
-        Box::pin(async move {
-            let sandbox = self.sandbox("decision", &self.decision_wire);
-            let table = Arc::new(Wired {
-                inner: self.table.clone(),
-                sandbox: sandbox.clone(),
-            });
-            let cloud = Arc::new(Wired {
-                inner: self.cloud.clone(),
-                sandbox: sandbox.clone(),
-            });
-            let ports = DecisionPorts {
-                table,
-                clock: self.clock.clone(),
-                random: self.random.clone(),
-                alarms: cloud.clone(),
-                functions: cloud,
-            };
-            let decision = DecisionMaker::new(ports, self.fleet_limit).with_stack(self.cloud.stack());
-            self.run(&sandbox, 75, async |invocation: Invocation| {
-                decision.handle(payload, &invocation).await
-            })
-            .await
+    pub async fn invoke_decision(&self, payload: Value) -> Outcome {
+        let sandbox = self.sandbox("decision", &self.decision_wire);
+        let decision = self.decision(&sandbox);
+        self.run(&sandbox, 75, async |invocation: Invocation| {
+            decision.handle(payload, &invocation).await
         })
+        .await
     }
 
-    fn invoke_probe<'a>(&'a self, observer: &'a str, single: bool) -> Boxed<'a> {
-        Box::pin(async move {
-            let sandbox = self.sandbox("probe", &self.probe_wire);
-            let table = Arc::new(Wired {
-                inner: self.table.clone(),
-                sandbox: sandbox.clone(),
-            });
-            let cloud = Arc::new(Wired {
-                inner: self.cloud.clone(),
-                sandbox: sandbox.clone(),
-            });
-            let ports = ProbePorts {
-                table,
-                clock: self.clock.clone(),
-                random: self.random.clone(),
-                endpoint: cloud.clone(),
-                traffic: cloud.clone(),
-                compute: cloud.clone(),
-                groups: cloud.clone(),
-                database: cloud.clone(),
-                alarms: cloud.clone(),
-                metrics: cloud.clone(),
-                functions: cloud,
-                describes_per_second: self.describes_per_second,
-            };
-            let probe = Probe::new(ports, observer.to_owned());
-            self.run(&sandbox, 60, async |invocation: Invocation| {
-                if single {
-                    probe.single_round(&invocation).await
-                } else {
-                    probe.handle(&invocation).await
-                }
-            })
-            .await
+    async fn invoke_probe(&self, observer: &str, single: bool) -> Outcome {
+        let sandbox = self.sandbox("probe", &self.probe_wire);
+        let probe = self.probe(&sandbox, observer);
+        self.run(&sandbox, 60, async |invocation: Invocation| {
+            if single {
+                probe.single_round(&invocation).await
+            } else {
+                probe.handle(&invocation).await
+            }
         })
+        .await
     }
 
     /// A single round of the probe, and nothing else.
@@ -438,6 +427,32 @@ where
         alarms: cloud.clone(),
         permissions: cloud.clone(),
         definitions: cloud.clone(),
+    }
+}
+
+/// The probe's ports, all of AWS served by one cloud, with the describes a second that it is deployed with.
+pub(crate) fn probe_ports<C>(
+    table: Arc<dyn Table>,
+    clock: Arc<dyn Clock>,
+    random: Arc<dyn Random>,
+    cloud: &Arc<C>,
+) -> ProbePorts
+where
+    C: Endpoint + Traffic + Compute + Groups + Database + Alarms + Metrics + Functions + 'static,
+{
+    ProbePorts {
+        table,
+        clock,
+        random,
+        endpoint: cloud.clone(),
+        traffic: cloud.clone(),
+        compute: cloud.clone(),
+        groups: cloud.clone(),
+        database: cloud.clone(),
+        alarms: cloud.clone(),
+        metrics: cloud.clone(),
+        functions: cloud.clone(),
+        describes_per_second: DESCRIBES_PER_SECOND,
     }
 }
 

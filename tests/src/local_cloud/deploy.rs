@@ -391,6 +391,7 @@ mod tests {
             "a list that is out of date is told"
         );
     }
+
     #[test]
     fn stacks_deployed_at_once_each_find_the_whole_template() {
         let folder = std::env::temp_dir().join(format!("understudy-widen-{}", Uuid::new_v4()));

@@ -7,7 +7,7 @@ use super::gate::Gate;
 use super::ports::{Gated, SandboxClock};
 use super::world::Sim;
 use crate::memory::StreamRecord;
-use crate::world::executor_ports;
+use crate::world::{executor_ports, probe_ports};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 use std::pin::Pin;
@@ -18,7 +18,7 @@ use understudy_core::control::{Wake, later};
 use understudy_engine::decision::{DecisionMaker, DecisionPorts};
 use understudy_engine::executor::{Executor, HandlerError};
 use understudy_engine::ports::{Clock, Invocation, Random};
-use understudy_engine::probe::{Probe, ProbePorts};
+use understudy_engine::probe::Probe;
 
 /// Which function.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -265,20 +265,8 @@ impl Sim {
             None => {
                 let gate = self.gate();
                 let (table, cloud) = (self.gated(&self.table, &gate), self.gated(&self.cloud, &gate));
-                let ports = ProbePorts {
-                    table,
-                    clock: Arc::new(SandboxClock(gate.clone())),
-                    random: self.randomness(),
-                    endpoint: cloud.clone(),
-                    traffic: cloud.clone(),
-                    compute: cloud.clone(),
-                    groups: cloud.clone(),
-                    database: cloud.clone(),
-                    alarms: cloud.clone(),
-                    metrics: cloud.clone(),
-                    functions: cloud,
-                    describes_per_second: 10,
-                };
+                let clock = Arc::new(SandboxClock(gate.clone()));
+                let ports = probe_ports(table, clock, self.randomness(), &cloud);
                 (Arc::new(Probe::new(ports, region(observer).to_owned())), gate)
             }
         };

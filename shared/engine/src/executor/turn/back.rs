@@ -129,7 +129,6 @@ impl Turn<'_> {
         if let Some(at) = repeat_at.filter(|at| repeated && *at > self.now()) {
             return self.leave_unsure(control, index, at).await;
         }
-        let before = run_of(control, index).and_then(|run| run.attempted_at);
         match self
             .call(
                 driver.as_ref(),
@@ -159,11 +158,7 @@ impl Turn<'_> {
             Some(Err(error)) if error.kind == CallErrorKind::NotYet => {
                 self.ask_again(control, index, &error.message).await
             }
-            Some(Err(error)) => {
-                self.heed_turned_away(control, driver.as_ref(), next_call, index, (before, &error))
-                    .await?;
-                self.put_off_undo(control, index, &error).await
-            }
+            Some(Err(error)) => self.put_off_undo(control, index, &error).await,
         }
     }
 

@@ -128,7 +128,6 @@ impl Turn<'_> {
         if let Some(at) = may_repeat_at(driver.as_ref(), execution, index, next_call).filter(|at| *at > self.now()) {
             return self.leave_unsure(control, index, at).await;
         }
-        let before = run_of(control, index).and_then(|run| run.attempted_at);
         match self
             .call(driver.as_ref(), control, index, &reading.current, &wanted)
             .await?
@@ -157,32 +156,8 @@ impl Turn<'_> {
                     .await?;
                 Ok(Flow::On)
             }
-            Some(Err(error)) => {
-                self.heed_turned_away(control, driver.as_ref(), next_call, index, (before, &error))
-                    .await?;
-                self.put_off(control, index, &error).await
-            }
+            Some(Err(error)) => self.put_off(control, index, &error).await,
         }
-    }
-
-    // A call that must not be made twice, and was not made: the pause before the next one is that of any other.
-    pub(super) async fn heed_turned_away(
-        &self,
-        control: &mut Control,
-        driver: &dyn Driver,
-        (from, into): (&ResourceState, &ResourceState),
-        index: usize,
-        (before, error): (Option<Timestamp>, &CallError),
-    ) -> Result<(), Stop> {
-        if error.kind == CallErrorKind::Retryable && driver.repeat_after(from, into).is_some() {
-            *control = self
-                .commit_execution(|execution, _| {
-                    execution.turned_away(index, before);
-                    Ok(())
-                })
-                .await?;
-        }
-        Ok(())
     }
 
     // The call compared and was refused, so it had no effect: an earlier call of ours that was lost may have landed

@@ -312,6 +312,7 @@ impl Turn<'_> {
         if self.heed_fleet(control).await? {
             return Ok(None);
         }
+        let before = run_of(control, index).and_then(|run| run.attempted_at);
         if !active(Mutant::AttemptNotRecorded) {
             let more_calls = !driver.is_last_call(from, into);
             *control = self
@@ -352,6 +353,15 @@ impl Turn<'_> {
                 error = error.message,
                 "the call failed"
             );
+            // One that must not be made twice, and was not made: the pause before the next is that of any other.
+            if error.kind == CallErrorKind::Retryable && driver.repeat_after(from, into).is_some() {
+                *control = self
+                    .commit_execution(|execution, _| {
+                        execution.turned_away(index, before);
+                        Ok(())
+                    })
+                    .await?;
+            }
         }
         Ok(Some(answer))
     }
