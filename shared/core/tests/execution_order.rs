@@ -3,8 +3,9 @@
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
+use understudy_core::control::Word;
 use understudy_core::decide::Move;
-use understudy_core::execution::{Execution, Kind, Next, Status, StepState, Style, TriggerKind};
+use understudy_core::execution::{Direction, Execution, Held, Kind, Next, Status, StepState, Style, TriggerKind};
 use understudy_core::plan::parse;
 use understudy_core::state::{ResourceState, TargetWeight};
 
@@ -270,6 +271,11 @@ fn errors_use_up_the_budget_and_waiting_does_not() {
     execution.wait(0, at(2), at(3), "not yet");
     assert!(!execution.is_out_of_retries(0));
     execution.put_off(0, at(3), at(4), "throttled", true);
+    assert!(
+        !execution.is_out_of_retries(0),
+        "a budget of two: two errors are answered with another try"
+    );
+    execution.put_off(0, at(4), at(5), "throttled", true);
     assert!(execution.is_out_of_retries(0));
     assert!(
         !execution.is_out_of_retries(1),
@@ -328,4 +334,94 @@ fn a_step_that_is_given_up_says_to_what_what_was_wanted_and_what_was_called() {
         found.ends_with("1 call was made that may have changed it, and 1 to undo it"),
         "{found}"
     );
+}
+
+#[test]
+fn where_it_stands_does_not_count_what_it_went_on_without() {
+    let mut execution = begun(
+        Style::Planned,
+        &[json!({"on_failure": "continue"}), json!({"on_failure": "halt"})],
+    );
+    execution.fail_step(0, at(2), "refused").unwrap();
+    let names = |execution: &Execution| -> Vec<String> { execution.front().map(|(_, run)| run.name.clone()).collect() };
+    assert_eq!(names(&execution), ["step-1"]);
+    execution.fail_step(1, at(3), "refused").unwrap();
+    execution.stick("step-1 failed").unwrap();
+    execution.unstick(at(9), Direction::Forward).unwrap();
+    let states: Vec<StepState> = execution.steps.iter().map(|run| run.state).collect();
+    assert_eq!(
+        states,
+        [StepState::Failed, StepState::Pending],
+        "what was given up for good stays so, what it stands at is tried afresh"
+    );
+}
+
+#[test]
+fn one_that_is_held_sees_through_what_is_on_its_way_and_begins_nothing_else_of_the_group() {
+    let edge = json!({"group": "edge"});
+    let mut execution = begun(Style::Planned, &[edge.clone(), edge.clone(), edge]);
+    intend(&mut execution, 0);
+    execution.attempt(0, at(1)).unwrap();
+    intend(&mut execution, 1);
+    assert_eq!(execution.next(at(2)), Next::Apply(0));
+    let word = Word {
+        operator: "mia".into(),
+        reason: "wait".into(),
+        at: at(2),
+    };
+    execution.hold(Held { word, by_fleet: false }).unwrap();
+    assert_eq!(execution.next(at(3)), Next::Apply(0), "it may have been called");
+    assert!(!execution.others_are_due(0, at(3)), "the others have no turns");
+    execution.applied(0, None, "").unwrap();
+    assert_eq!(execution.next(at(4)), Next::Verify(0));
+    execution.done(0, at(5), "").unwrap();
+    assert_eq!(
+        execution.next(at(6)),
+        Next::AwaitPerson,
+        "neither the intended nor the pending one is begun"
+    );
+    execution.release(at(7)).unwrap();
+    assert_eq!(execution.next(at(8)), Next::Apply(1));
+}
+
+#[test]
+fn to_resolve_it_lets_it_go_on_whoever_held_it() {
+    for direction in [Direction::Forward, Direction::Back] {
+        let mut execution = begun(Style::Planned, &[json!({})]);
+        intend(&mut execution, 0);
+        execution.attempt(0, at(1)).unwrap();
+        let word = Word {
+            operator: "mia".into(),
+            reason: "wait".into(),
+            at: at(2),
+        };
+        execution.hold(Held { word, by_fleet: false }).unwrap();
+        execution.stick("overdue").unwrap();
+        execution.unstick(at(9), direction).unwrap();
+        assert_ne!(execution.next(at(9)), Next::AwaitPerson, "{direction:?}");
+    }
+}
+
+#[test]
+fn a_call_that_was_not_made_leaves_no_trace_and_one_that_was_turned_away_no_wait() {
+    let mut execution = begun(Style::Planned, &[json!({})]);
+    intend(&mut execution, 0);
+    let before = execution.steps[0].clone();
+    execution.attempt(0, at(2)).unwrap();
+    execution.not_called(0, &before);
+    assert_eq!(execution.steps[0], before);
+
+    execution.attempt(0, at(3)).unwrap();
+    execution.steps[0].more_calls = true;
+    let first = execution.steps[0].clone();
+    execution.attempt(0, at(4)).unwrap();
+    execution.steps[0].more_calls = false;
+    execution.turned_away(0, &first);
+    let run = &execution.steps[0];
+    assert_eq!(
+        (run.attempted_at, run.more_calls),
+        (Some(at(3)), true),
+        "the one before it counts"
+    );
+    assert_eq!(run.attempts, 2, "it was tried");
 }

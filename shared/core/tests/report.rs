@@ -156,3 +156,18 @@ fn status_lines_say_what_goes_on_since_when_what_is_next_and_how_to_stop_it() {
         assert!(busy.contains(part), "{part} is not in:\n{busy}");
     }
 }
+
+#[test]
+fn a_move_to_a_site_that_can_not_carry_everything_says_so() {
+    let mut execution = failover(json!({}));
+    let told = |execution: &Execution| about_execution(EventKind::Completed, "shop", 1, execution, at(70));
+    assert!(!told(&execution).text.contains("Reduced"));
+    assert_eq!(told(&execution).body["reduced_to_percent"], json!(null));
+    execution.plan.sites[1].capacity_percent = 60;
+    assert!(
+        told(&execution)
+            .text
+            .contains("Reduced: green can carry 60 % of the plan's load")
+    );
+    assert_eq!(told(&execution).body["reduced_to_percent"], json!(60));
+}

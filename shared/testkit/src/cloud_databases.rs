@@ -8,8 +8,9 @@ use crate::clock::lock;
 use crate::cloud::{FakeCloud, Lagging, not_found};
 use crate::cloud_ports::seen_after;
 use async_trait::async_trait;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use std::collections::{BTreeMap, BTreeSet};
+use understudy_core::control::later;
 use understudy_core::state::{Power, ResourceState};
 use understudy_engine::ports::{
     CallError, CallErrorKind, Clock, DatabaseCluster, DatabaseClusterStatus, DatabaseFailover, DatabaseInstance,
@@ -31,6 +32,10 @@ pub(crate) struct Databases {
     restarts: BTreeMap<String, Vec<Timestamp>>,
     /// Events get lost: none is reported of this instance.
     silent: BTreeSet<String>,
+    /// How long a global database reads as before, and says that it moves, until another cluster writes.
+    moves_take: SignedDuration,
+    /// The global databases that move now: until when, and who writes then.
+    moving: BTreeMap<String, (Timestamp, String)>,
 }
 
 impl Databases {
@@ -47,6 +52,18 @@ impl Databases {
             cluster: found.real.clone(),
             is_replica,
         })
+    }
+
+    // What moves has arrived, where its time is over.
+    fn arrive(&mut self, now: Timestamp) {
+        let arrived = |_: &String, (at, _): &mut (Timestamp, String)| *at <= now;
+        for (id, (_, writer)) in self.moving.extract_if(.., arrived) {
+            if let Some(found) = self.globals.get_mut(&id) {
+                let mut global = found.real.clone();
+                (global.writer, global.status, global.is_moving) = (Some(writer), "available".into(), false);
+                *found = Lagging::new(global);
+            }
+        }
     }
 
     /// Every change so far is seen by everybody.
@@ -114,6 +131,11 @@ impl FakeCloud {
         lock(&self.state).data.globals.insert(id.to_owned(), found);
     }
 
+    /// Moving a global database takes so long from now on, as in AWS, where the writer is another one only at the end.
+    pub fn let_global_moves_take(&self, time: SignedDuration) {
+        lock(&self.state).data.moves_take = time;
+    }
+
     /// The instance as it really is.
     pub fn db_instance(&self, id: &str) -> DatabaseInstance {
         let state = lock(&self.state);
@@ -127,7 +149,8 @@ impl FakeCloud {
 
     /// The writer of a cluster or of a global database as it really is.
     pub fn db_writer(&self, id: &str) -> Option<String> {
-        let state = lock(&self.state);
+        let mut state = lock(&self.state);
+        state.data.arrive(self.clock.now());
         let cluster = state.data.clusters.get(id).and_then(|found| found.real.writer.clone());
         cluster.or_else(|| state.data.globals.get(id).and_then(|found| found.real.writer.clone()))
     }
@@ -192,7 +215,8 @@ impl FakeCloud {
     ) -> Result<(), CallError> {
         let reply = self.reach(operation).await?;
         let (before, mut after) = {
-            let state = lock(&self.state);
+            let mut state = lock(&self.state);
+            state.data.arrive(self.clock.now());
             let found = state
                 .data
                 .globals
@@ -209,9 +233,17 @@ impl FakeCloud {
         }
         after.writer = Some(cluster.to_owned());
         self.record(operation, id, as_state(&before), as_state(&after), true);
-        if let Some(found) = lock(&self.state).data.globals.get_mut(id) {
+        let mut state = lock(&self.state);
+        let data = &mut state.data;
+        if data.moves_take > SignedDuration::ZERO {
+            let arrives = later(self.clock.now(), data.moves_take);
+            data.moving.insert(id.to_owned(), (arrives, cluster.to_owned()));
+            (after.writer, after.status, after.is_moving) = (before.writer, "switching-over".into(), true);
+        }
+        if let Some(found) = data.globals.get_mut(id) {
             found.set(after, seen_after(reply));
         }
+        drop(state);
         reply.give(operation, ())
     }
 }
@@ -241,6 +273,7 @@ impl DatabaseFailover for FakeCloud {
     async fn global(&self, _region: Option<&str>, id: &str) -> Result<GlobalDatabase, CallError> {
         let reply = self.reach("databases.global").await?;
         let mut state = lock(&self.state);
+        state.data.arrive(self.clock.now());
         let found = state
             .data
             .globals

@@ -9,6 +9,7 @@ use crate::cloud_ports::conflict;
 use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
 use std::collections::BTreeMap;
+use understudy_core::control::later;
 use understudy_core::health::AlarmState;
 use understudy_core::state::{Dial, Percent, ResourceState, Shift};
 use understudy_engine::ports::{
@@ -22,6 +23,8 @@ pub(crate) struct Steering {
     shifted: BTreeMap<String, Shifted>,
     next_shift: u32,
     dials: BTreeMap<String, EndpointGroup>,
+    /// How long after a datapoint its alarm evaluates it, beside the reads that see it on its way.
+    alarms_follow_after: SignedDuration,
     /// The accelerators, each with its number of reads until it is deployed.
     accelerators: BTreeMap<String, Maturing<()>>,
 }
@@ -31,6 +34,8 @@ struct FakeSignal {
     alarm: String,
     goes_off_at: f64,
     value: Option<Maturing<f64>>,
+    /// Nothing is evaluated before.
+    follows_at: Timestamp,
 }
 
 #[derive(Default)]
@@ -42,8 +47,9 @@ struct Shifted {
 
 impl Steering {
     // The state of each alarm that has evaluated a datapoint with this read.
-    fn evaluated(&mut self) -> Vec<(String, AlarmState)> {
-        let followed = self.signals.iter_mut().filter_map(|signal| {
+    fn evaluated(&mut self, now: Timestamp) -> Vec<(String, AlarmState)> {
+        let due = self.signals.iter_mut().filter(|signal| signal.follows_at <= now);
+        let followed = due.filter_map(|signal| {
             let value = signal.value.as_mut()?;
             if !value.arrives() {
                 return None;
@@ -58,7 +64,7 @@ impl Steering {
 
 /// One read more of the alarms: those whose time has come follow their metrics.
 pub(crate) fn evaluate(state: &mut State, now: Timestamp) {
-    for (name, to) in state.steering.evaluated() {
+    for (name, to) in state.steering.evaluated(now) {
         if let Some(alarm) = state.alarms.get_mut(&name).filter(|alarm| alarm.state != to) {
             (alarm.state, alarm.since) = (to, now);
         }
@@ -76,7 +82,13 @@ impl FakeCloud {
             alarm,
             goes_off_at,
             value,
+            follows_at: Timestamp::MIN,
         });
+    }
+
+    /// An alarm evaluates what is published from now on no sooner than this, as in AWS, where it takes a minute or two.
+    pub fn let_alarms_follow_after(&self, time: SignedDuration) {
+        lock(&self.state).steering.alarms_follow_after = time;
     }
 
     /// The state that an alarm really has.
@@ -208,6 +220,7 @@ impl Signals for FakeCloud {
                 }
             };
             let before = said(&state);
+            let follows_at = later(self.clock.now(), state.steering.alarms_follow_after);
             for (metric, value) in values {
                 for signal in state
                     .steering
@@ -219,6 +232,7 @@ impl Signals for FakeCloud {
                     // The same again changes nothing of what is being evaluated.
                     if known.is_none_or(|known| known.now != *value || known.reads_left == 0) {
                         signal.value = Some(Maturing::on_its_way(*value));
+                        signal.follows_at = follows_at;
                     }
                 }
             }

@@ -203,9 +203,12 @@ pub struct StepRun {
     /// How many of them were made by undo.
     #[serde(default)]
     pub undo_attempts: u32,
-    /// That undo found the pre-state although a call may have been made, and has waited to look again.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub undo_doubted: bool,
+    /// How many of those were answered with an error.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub undo_failures: u32,
+    /// When undo found the pre-state although a call may have been made, and began to wait to look again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub undo_doubted_at: Option<Timestamp>,
     /// When the newest of them was begun.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub attempted_at: Option<Timestamp>,
@@ -248,7 +251,8 @@ impl StepRun {
             settles_at: None,
             attempts: 0,
             undo_attempts: 0,
-            undo_doubted: false,
+            undo_failures: 0,
+            undo_doubted_at: None,
             attempted_at: None,
             wake_at: None,
             more_calls: false,
@@ -475,12 +479,6 @@ impl Execution {
     /// The plan's step of this index. Of a setup: of its `setup`; of a teardown: as it was made.
     pub fn step(&self, index: usize) -> Option<&Step> {
         self.plan.steps.get(index)
-    }
-
-    /// The step at which it stands: the first, going forward, that has not ended well.
-    pub fn current(&self) -> Option<(usize, &StepRun)> {
-        let mut steps = self.steps.iter().enumerate();
-        steps.find(|(_, run)| !run.has_ended())
     }
 
     /// Whether it rests now: held, and at a point where that is heeded.

@@ -109,6 +109,8 @@ impl Execution {
                     let why = format!("step {} failed: {}", run.name, run.detail);
                     return self.give_up(on_failure, why);
                 }
+                // A person holds it: what is on its way is seen through, and nothing else of its group is begun.
+                StepState::Pending | StepState::Intended if self.is_kept_back(run) => {}
                 StepState::Pending if !self.wants(index) => return Next::Omit(index),
                 StepState::Pending | StepState::Intended | StepState::Applied if overdue => {
                     let why = self.overdue(index);
@@ -137,8 +139,9 @@ impl Execution {
             .is_none_or(|step| step.common().when.includes(self.style))
     }
 
-    // The steps that are at work now: the first, going forward, that has not ended, and those of its group.
-    pub(super) fn front(&self) -> impl Iterator<Item = (usize, &StepRun)> {
+    /// The steps at which it stands, going forward: the first that has not ended, and those of its group. What failed and
+    /// is gone on without has ended.
+    pub fn front(&self) -> impl Iterator<Item = (usize, &StepRun)> {
         let goes_on = |(index, run): &(usize, &StepRun)| {
             let on_failure = self.step(*index).map(|step| step.common().on_failure);
             !run.has_ended() && (run.state != StepState::Failed || on_failure != Some(OnFailure::Continue))
@@ -151,10 +154,20 @@ impl Execution {
             .filter(goes_on)
     }
 
+    // Whether the step is not begun because a person holds the execution: only what is on its way is seen through.
+    fn is_kept_back(&self, run: &StepRun) -> bool {
+        self.held.is_some() && !self.may_be_in_flight(run) && !active(Mutant::HeldGoesOn)
+    }
+
+    // Those of the front that have turns.
+    pub(super) fn at_work(&self) -> impl Iterator<Item = (usize, &StepRun)> {
+        self.front().filter(|(_, run)| !self.is_kept_back(run))
+    }
+
     /// Whether another step of the same group has its turn now: then nobody dwells on this one.
     pub fn others_are_due(&self, index: usize, now: Timestamp) -> bool {
         let due = |run: &StepRun| run.wake_at.is_none_or(|at| at <= now);
-        self.direction == Direction::Forward && self.front().any(|(other, run)| other != index && due(run))
+        self.direction == Direction::Forward && self.at_work().any(|(other, run)| other != index && due(run))
     }
 
     // Whether the step belongs to the same group as the one before it.
@@ -184,8 +197,12 @@ impl Execution {
             None => Next::TurnBack(why),
             Some((_, run)) => Next::Stick(format!(
                 "{why}. Step {} can not be taken back, so nothing was undone: going back would part the traffic from its \
-                 data. Mend what failed and `resolve` it with `retry`; `rollback` undoes all but that step",
-                run.name
+                 data. {}; `rollback` undoes all but that step",
+                run.name,
+                match self.cancel {
+                    Some(_) => "`resolve` with `retry` takes the word back and goes on",
+                    None => "Mend what failed and `resolve` it with `retry`",
+                }
             )),
         }
     }

@@ -1,6 +1,7 @@
 //! What a result means: every change of an execution, each refused where the drawing does not have it.
 
 use super::{Direction, Execution, PreState, Status, StepRun, StepState};
+use crate::plan::OnFailure;
 use crate::state::ResourceState;
 use jiff::{SignedDuration, Timestamp};
 
@@ -195,10 +196,22 @@ impl Execution {
     }
 
     /// The newest call was turned away before it did anything, so it need not be waited for as one whose effect may
-    /// still show: the time that counts is again that of the one before it, if there was one.
-    pub fn turned_away(&mut self, index: usize, before: Option<Timestamp>) {
+    /// still show: what counts is again the one before it, if there was one.
+    pub fn turned_away(&mut self, index: usize, before: &StepRun) {
         if let Some(run) = self.steps.get_mut(index) {
-            run.attempted_at = before;
+            run.attempted_at = before.attempted_at;
+            run.more_calls = before.more_calls;
+        }
+    }
+
+    /// The call that was about to be made did not fit into the turn any more and was not made: it counts for nothing.
+    pub fn not_called(&mut self, index: usize, before: &StepRun) {
+        self.turned_away(index, before);
+        if let Some(run) = self.steps.get_mut(index) {
+            run.attempts = before.attempts;
+            run.undo_attempts = before.undo_attempts;
+            run.receipt.clone_from(&before.receipt);
+            run.settles_at = before.settles_at;
         }
     }
 
@@ -241,7 +254,7 @@ impl Execution {
 
     // When the first of the steps at work has its turn; none where one has it already.
     fn turn_comes_at(&self) -> Option<Timestamp> {
-        let turns: Option<Vec<Timestamp>> = self.front().map(|(_, run)| run.wake_at).collect();
+        let turns: Option<Vec<Timestamp>> = self.at_work().map(|(_, run)| run.wake_at).collect();
         turns.and_then(|turns| turns.into_iter().min())
     }
 
@@ -256,11 +269,11 @@ impl Execution {
         in_a_row
     }
 
-    /// Whether the step's errors have used up its budget.
+    /// Whether the step has met more errors than its budget has answers for.
     pub fn is_out_of_retries(&self, index: usize) -> bool {
         let budget = self.step(index).and_then(|step| step.common().retry_budget);
         let errors = self.steps.get(index).map_or(0, |run| run.errors);
-        self.direction == Direction::Forward && budget.is_some_and(|budget| errors >= budget)
+        self.direction == Direction::Forward && budget.is_some_and(|budget| errors > budget)
     }
 
     /// Turns round: from now on the steps are undone, the last first.
@@ -305,7 +318,8 @@ impl Execution {
         Ok(())
     }
 
-    /// A person lets a stuck execution go on, forward or back, with a new deadline.
+    /// A person lets a stuck execution go on, forward or back, with a new deadline. Going on forward takes a cancel back
+    /// that could not be heeded, and either way nobody holds it any more: the newest word counts.
     ///
     /// # Errors
     /// It is not stuck.
@@ -315,6 +329,10 @@ impl Execution {
         })?;
         self.status = Status::InProgress;
         self.direction = direction;
+        if direction == Direction::Forward {
+            self.cancel = None;
+        }
+        self.held.take_if(|held| !held.by_fleet);
         self.look_now();
         self.takeovers_without_progress = 0;
         self.deadline = crate::control::later(now, self.longest());
@@ -325,14 +343,14 @@ impl Execution {
             _ => at,
         });
         for (index, run) in self.steps.iter_mut().enumerate() {
-            let timeout = self
-                .plan
-                .steps
-                .get(index)
-                .map_or(0, |step| step.common().timeout_seconds);
+            let common = self.plan.steps.get(index).map(crate::plan::Step::common);
+            let timeout = common.map_or(0, |common| common.timeout_seconds);
+            // What the plan goes on without was given up for good: it may have had its time before the promotion.
+            let given_up = common.is_some_and(|common| common.on_failure == OnFailure::Continue);
             let restarted = crate::control::later(now, SignedDuration::from_secs(i64::from(timeout)));
             match (direction, run.state) {
                 // A failed step is tried afresh: from its read if nothing was called, else from its intent.
+                (Direction::Forward, StepState::Failed) if given_up => {}
                 (Direction::Forward, StepState::Failed) if run.pre_state.is_none() => {
                     run.state = StepState::Pending;
                     run.deadline = None;

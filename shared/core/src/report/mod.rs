@@ -108,6 +108,7 @@ pub fn about_execution(
             "to": execution.to,
             "reason": execution.reason,
             "loss_estimate_seconds": execution.loss_estimate_seconds,
+            "reduced_to_percent": reduced(execution),
             "irreversible_steps": execution.plan.irreversible_steps(execution.style),
             "operator": execution.operator,
             "words": execution.words,
@@ -162,8 +163,10 @@ fn announcement_id(execution: &str, word: &str, run: &Execution) -> String {
         .iter()
         .map(|step| step.attempts + step.retries + u32::from(step.ended_at.is_some()))
         .sum();
+    // A refused call may leave every count as it was: then what a person said in between tells two stops apart.
+    let words = u32::try_from(run.words.len()).unwrap_or(u32::MAX);
     match word {
-        "stuck" | "waiting" => format!("{execution}:{word}:{events}"),
+        "stuck" | "waiting" => format!("{execution}:{word}:{}", events + words),
         _ => format!("{execution}:{word}"),
     }
 }
@@ -191,6 +194,12 @@ fn execution_text(headline: &str, execution: &Execution) -> String {
     ));
     for line in consequences(execution) {
         text.push_str(&format!("{line}\n"));
+    }
+    if let Some(percent) = reduced(execution) {
+        text.push_str(&format!(
+            "Reduced: {} can carry {percent} % of the plan's load\n",
+            execution.to
+        ));
     }
     for spoken in &execution.words {
         text.push_str(&format!("{}\n", spoken.sentence()));
@@ -225,6 +234,15 @@ fn execution_text(headline: &str, execution: &Execution) -> String {
         ));
     }
     text
+}
+
+// How much of the load the destination can carry, where that is not all of it.
+fn reduced(execution: &Execution) -> Option<u32> {
+    let site = execution
+        .plan
+        .site(&execution.to)
+        .filter(|_| execution.kind.is_move())?;
+    (site.capacity_percent < 100).then_some(site.capacity_percent)
 }
 
 /// What can not be had back: data that may be lost, and steps that can not be taken back. Nothing, for most moves.

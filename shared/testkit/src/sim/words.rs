@@ -27,7 +27,7 @@ impl Sim {
         let plan = self.plan_name(a);
         let dry_run = c % 8 == 7;
         let standing = self.oracle.control(plan).and_then(|control| {
-            let (_, run) = control.execution.as_ref()?.current()?;
+            let (_, run) = control.execution.as_ref()?.front().next()?;
             Some(run.name.clone())
         });
         let (word, more): (&'static str, Value) = match b % 10 {

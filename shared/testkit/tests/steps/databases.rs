@@ -8,6 +8,7 @@ use understudy_engine::ports::{CallErrorKind, Clock, DatabaseCluster, DatabaseIn
 use understudy_testkit::cloud::FakeCloud;
 use understudy_testkit::faults::Fault;
 use understudy_testkit::step_proof::Proof;
+use understudy_testkit::world::World;
 
 const OPEN: &str = "sg-0123456789abcdef0";
 const FENCE: &str = "sg-0fedcba9876543210";
@@ -465,4 +466,70 @@ async fn a_standby_in_a_third_zone_is_not_rebooted_into() {
 #[tokio::test]
 async fn rds_reboot_failover_bears_deaths() {
     assert_none(&rds_reboot_failover().bears_deaths().await);
+}
+
+// A planned move whose switchover takes minutes, as in AWS, from the moment at which it was accepted.
+async fn switching_over(timeout_seconds: u32) -> (Proof, World) {
+    let mut proof = rds_global(Style::Planned);
+    proof.step["timeout_seconds"] = json!(timeout_seconds);
+    let world = proof
+        .world_with(|cloud| cloud.let_global_moves_take(SignedDuration::from_mins(4)))
+        .await;
+    (proof, world)
+}
+
+fn switchovers(world: &World) -> usize {
+    let changes = world.cloud.effective_changes();
+    let moves = changes
+        .iter()
+        .filter(|change| change.operation == "databases.switch_over_global");
+    moves.count()
+}
+
+#[tokio::test]
+async fn a_switchover_on_its_way_is_not_taken_for_undone() {
+    let (proof, world) = switching_over(90).await;
+    let execution = proof.run(&world).await.expect("an execution");
+    assert_eq!(execution.status, Status::RolledBack, "{execution:#?}");
+    assert_eq!(switchovers(&world), 2, "there, and back when it had arrived");
+    world.clock.sleep(SignedDuration::from_mins(10)).await;
+    assert_eq!(world.cloud.db_writer("shop").as_deref(), Some(BLUE_CLUSTER));
+}
+
+#[tokio::test]
+async fn one_that_a_person_cancels_meanwhile_ends_where_it_began() {
+    let (_, world) = switching_over(900).await;
+    let asked = |command: &str| json!({"command": command, "plan": "shop", "operator": "mia", "reason": "a test"});
+    assert_eq!(world.command(asked("failover")).await["ok"], true);
+    world.deliver().await;
+    assert!(world.run_until(12, |world| switchovers(world) == 1).await);
+    assert_eq!(world.command(asked("cancel")).await["ok"], true);
+    world.deliver().await;
+    assert!(
+        world
+            .run_until(200, |world| world.control("shop").execution.is_none())
+            .await
+    );
+    assert_eq!(world.control("shop").last_execution.unwrap().status, Status::Cancelled);
+    assert_eq!(switchovers(&world), 2);
+    world.clock.sleep(SignedDuration::from_mins(10)).await;
+    assert_eq!(world.cloud.db_writer("shop").as_deref(), Some(BLUE_CLUSTER));
+}
+
+#[tokio::test]
+async fn a_restart_that_was_turned_away_is_made_again_soon() {
+    let proof = fence_source();
+    let mut took = Vec::new();
+    for turned_away in [false, true] {
+        let world = proof.world_with(|_| ()).await;
+        if turned_away {
+            let fault = Fault::Before(CallErrorKind::Retryable);
+            world.cloud.faults.next("databases.restart", fault);
+        }
+        let begun = world.clock.now();
+        let execution = proof.run(&world).await.expect("an execution");
+        assert_eq!(execution.status, Status::Completed, "{execution:#?}");
+        took.push(world.clock.now().duration_since(begun));
+    }
+    assert!(took[1] - took[0] <= SignedDuration::from_secs(20), "{took:?}");
 }

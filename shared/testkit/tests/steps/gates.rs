@@ -53,7 +53,7 @@ async fn at_the_approval(seed: u64, more: Value) -> World {
     assert_eq!(world.command(failover("green is warm")).await["ok"], true);
     world.deliver().await;
     world.run_rounds(4).await;
-    assert_eq!(running(&world).current().unwrap().1.name, "sure");
+    assert_eq!(running(&world).front().next().unwrap().1.name, "sure");
     world
 }
 
@@ -180,10 +180,10 @@ async fn an_answer_that_comes_twice_or_for_something_else_opens_nothing() {
     let yes = json!({"execution": running(&world).id, "step": "sure"});
     assert_eq!(say(&world, "approve", yes.clone()).await["ok"], true);
     world.run_rounds(2).await;
-    assert_eq!(running(&world).current().unwrap().1.name, "still-sure");
+    assert_eq!(running(&world).front().next().unwrap().1.name, "still-sure");
     let copy = say(&world, "approve", yes).await;
     assert_eq!(copy["ok"], false, "{copy:#}");
-    assert_eq!(running(&world).current().unwrap().1.name, "still-sure");
+    assert_eq!(running(&world).front().next().unwrap().1.name, "still-sure");
 }
 
 #[tokio::test]

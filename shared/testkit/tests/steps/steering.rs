@@ -521,3 +521,51 @@ async fn an_endpoint_that_the_group_has_not_fails_the_step_before_anything_is_ch
     let (world, execution) = proof.run_once().await;
     refused(execution, &world, &["alb-green", "no endpoint of"]);
 }
+
+#[tokio::test]
+async fn a_signal_is_published_four_times_a_minute_until_the_alarms_have_followed_and_no_more() {
+    let proof = dns_signal();
+    let world = proof
+        .world_with(|cloud| cloud.let_alarms_follow_after(SignedDuration::from_secs(100)))
+        .await;
+    let execution = proof.run(&world).await.expect("an execution");
+    assert_eq!(execution.status, Status::Completed, "{execution:#?}");
+    let changes = world.cloud.changes();
+    let published = changes
+        .iter()
+        .filter(|change| change.operation == "signals.publish")
+        .count();
+    assert!((4..=8).contains(&published), "{published} times in 100 s");
+}
+
+#[tokio::test]
+async fn an_undo_that_is_long_in_coming_bears_a_throttled_read_at_its_end() {
+    let proof = dns_signal();
+    let world = proof
+        .world_with(|cloud| {
+            cloud.let_alarms_follow_after(SignedDuration::from_secs(170));
+            let refused = Fault::Before(CallErrorKind::Refused);
+            cloud.faults.next("dns.change_records", refused);
+        })
+        .await;
+    let undoing = |world: &World| {
+        let running = world.control("shop").execution;
+        running.is_some_and(|running| running.steps[0].undo_attempts >= 9)
+    };
+    let command = json!({
+        "command": "failover", "plan": "shop", "operator": "mia", "reason": "a proof", "style": "unplanned",
+    });
+    assert_eq!(world.command(command).await["ok"], true);
+    world.deliver().await;
+    assert!(world.run_until(200, undoing).await, "{:#?}", world.control("shop"));
+    world
+        .cloud
+        .faults
+        .next("alarms.readings", Fault::Before(CallErrorKind::Retryable));
+    assert!(
+        world
+            .run_until(200, |world| world.control("shop").execution.is_none())
+            .await
+    );
+    assert_eq!(world.control("shop").last_execution.unwrap().status, Status::RolledBack);
+}

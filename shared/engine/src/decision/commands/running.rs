@@ -9,7 +9,7 @@ use understudy_core::command::{Answer, Escalate, Resolution, Resolve, Skip, Word
 use understudy_core::control::{Away, Control, Word};
 use understudy_core::decide::{Accepted, Lags, Proposal, escalation};
 use understudy_core::event::excerpt;
-use understudy_core::execution::{Direction, Execution, Held, Kind, SkipWish, Status};
+use understudy_core::execution::{Direction, Execution, Held, Kind, SkipWish, Status, StepRun};
 use understudy_core::report::{EventKind, about_execution};
 
 impl DecisionMaker {
@@ -83,17 +83,16 @@ impl DecisionMaker {
                     execution.id
                 ));
             }
-            let (index, run) = execution
-                .current()
-                .ok_or("every step is over: there is nothing to skip")?;
-            if run.name != asked.step {
-                return Err(format!(
-                    "it stands at step {} ({}), not at {}",
-                    run.name,
-                    run.state,
-                    excerpt(&asked.step)
-                ));
-            }
+            let standing: Vec<(usize, &StepRun)> = execution.front().collect();
+            let meant = standing.iter().find(|(_, run)| run.name == asked.step);
+            let Some((index, run)) = meant.map(|(index, run)| (*index, *run)) else {
+                let names: Vec<String> =
+                    standing.iter().map(|(_, run)| format!("{} ({})", run.name, run.state)).collect();
+                return Err(match names.as_slice() {
+                    [] => "every step is over: there is nothing to skip".to_owned(),
+                    names => format!("it stands at step {}, not at {}", names.join(", "), excerpt(&asked.step)),
+                });
+            };
             if !execution.may_skip(index) {
                 return Err(format!(
                     "a call of step {} may be in flight; wait until it is seen to have worked or failed",
@@ -134,9 +133,9 @@ impl DecisionMaker {
     /// began as a planned one was not this loss.
     pub(super) async fn escalate(&self, asked: &Escalate) -> Result<Value, CallError> {
         let control = self.store.control(&asked.plan).await?;
-        let lags = match control.and_then(|control| control.execution) {
-            Some(execution) => self.store.lags_from(&execution.plan, &execution.from).await?,
-            None => Lags::new(),
+        let lags = match control.as_ref().map(|control| (control, &control.execution)) {
+            Some((control, Some(execution))) => self.store.lags_from(&execution.plan, control).await?,
+            _ => Lags::new(),
         };
         self.by_judged_word(&asked.word(), "escalated", |control, word, now| {
             let execution = running(&mut control.execution, "escalate")?;
@@ -166,6 +165,10 @@ impl DecisionMaker {
     }
 
     pub(super) async fn resolve(&self, asked: &Resolve) -> Result<Value, CallError> {
+        let newest = match self.store.control(&asked.plan).await? {
+            Some(control) => Some(self.store.plan_of(&control).await?),
+            None => None,
+        };
         self.by_word(&asked.word(), "resolved", |control, word, now| {
             let epoch = control.epoch;
             let plan = control.plan.clone();
@@ -189,9 +192,12 @@ impl DecisionMaker {
                         return Err(format!("a {} moves nothing: leave `active_site` out", execution.kind));
                     }
                     let active = asked.active_site.clone().unwrap_or_else(|| execution.from.clone());
-                    if execution.plan.site(&active).is_none() {
+                    // By the newest revision: nobody would look after a site that it does not have.
+                    let known = newest.as_ref().unwrap_or(&execution.plan);
+                    if known.site(&active).is_none() {
                         return Err(format!("`active_site` {} is not a site of the plan", excerpt(&active)));
                     }
+                    let home = known.primary().is_some_and(|primary| primary.name == active);
                     execution.failure = Some(format!(
                         "{}; abandoned by {}: {}",
                         execution.failure.clone().unwrap_or_default(),
@@ -201,7 +207,6 @@ impl DecisionMaker {
                     execution.finish(now, Status::Failed).map_err(|error| error.to_string())?;
                     let told = about_execution(EventKind::Failed, &plan, epoch, execution, now);
                     let id = execution.id.clone();
-                    let home = execution.plan.primary().is_some_and(|primary| primary.name == active);
                     let trigger = execution.trigger;
                     let before = control.away.as_ref().map(|away| away.raised.clone()).unwrap_or_default();
                     let raised = execution.raised(&before);

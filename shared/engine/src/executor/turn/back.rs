@@ -4,14 +4,20 @@ use super::forward::may_repeat_at;
 use super::settling::Settled;
 use super::{Flow, Intent, Stop, Turn, run_of};
 use crate::ports::{CallError, CallErrorKind};
-use jiff::SignedDuration;
+use crate::steps::Driver;
+use jiff::{SignedDuration, Timestamp};
 use understudy_core::control::{Control, later};
-use understudy_core::execution::{Kind, StepState};
+use understudy_core::execution::{Kind, StepRun, StepState};
 use understudy_core::mutant::{Mutant, active};
 use understudy_core::plan::Reversibility;
+use understudy_core::state::ResourceState;
 
-/// After this many calls of one undo, a person must look.
-const MAX_UNDO_ATTEMPTS: u32 = 8;
+/// After this many calls of one undo that were answered with an error, a person must look.
+const MAX_UNDO_FAILURES: u32 = 8;
+
+/// How long undo waits at least for what may be on its way, before a person must look. Switching a global database over takes
+/// minutes.
+const ON_ITS_WAY: SignedDuration = SignedDuration::from_mins(5);
 
 impl Turn<'_> {
     pub(super) async fn undo(&mut self, control: &mut Control, index: usize) -> Result<Flow, Stop> {
@@ -50,8 +56,26 @@ impl Turn<'_> {
         let unseen =
             matches!(run.state, StepState::Intended | StepState::Applied | StepState::Failed) && run.attempts > 0;
         let restored = driver.is_restored(&reading.current, &pre_state);
-        if restored && unseen && run.undo_attempts == 0 && !run.undo_doubted {
-            return self.doubt(control, index, driver.read_lag()).await;
+        if restored && unseen && run.undo_attempts == 0 {
+            let Some(since) = run.undo_doubted_at else {
+                let until = shows_until(driver.as_ref(), &run, (&pre_state, &wanted), self.now());
+                return self.doubt(control, index, until).await;
+            };
+            // What is on its way still reads as before: a database that switches over, say.
+            if let Some(why) = &reading.hold {
+                let timeout = execution.step(index).map_or(0, |step| step.common().timeout_seconds);
+                let longest = SignedDuration::from_secs(i64::from(timeout)).max(ON_ITS_WAY);
+                if later(since, longest) > self.now() {
+                    return self.look_again(control, index, why).await;
+                }
+                let why = format!(
+                    "undoing {}: it reads as before the call ({}), and still {why}: whether the call will have an effect is not \
+                     known. Wait until that is over, and `resolve` with `rollback`",
+                    execution.step_at(index),
+                    pre_state.sentence()
+                );
+                return self.stick(control, &why).await;
+            }
         }
         if restored {
             let settled = if run.undo_attempts > 0 {
@@ -158,7 +182,17 @@ impl Turn<'_> {
             Some(Err(error)) if error.kind == CallErrorKind::NotYet => {
                 self.ask_again(control, index, &error.message).await
             }
-            Some(Err(error)) => self.put_off_undo(control, index, &error).await,
+            Some(Err(error)) => {
+                *control = self
+                    .commit_execution(|execution, _| {
+                        if let Some(run) = execution.steps.get_mut(index) {
+                            run.undo_failures += 1;
+                        }
+                        Ok(())
+                    })
+                    .await?;
+                self.put_off_undo(control, index, &error).await
+            }
         }
     }
 
@@ -172,17 +206,12 @@ impl Turn<'_> {
 
     // A call was made and never seen to have worked, and the resource reads as before it. Reads may lag behind calls:
     // taken at its word, such a read would leave the change standing. It is looked at again when it has had its time.
-    async fn doubt(&mut self, control: &mut Control, index: usize, read_lag: SignedDuration) -> Result<Flow, Stop> {
+    async fn doubt(&mut self, control: &mut Control, index: usize, until: Timestamp) -> Result<Flow, Stop> {
         *control = self
             .commit_execution(|execution, now| {
-                execution.wait(
-                    index,
-                    now,
-                    later(now, read_lag),
-                    "it reads as before the call; looking again",
-                );
+                execution.wait(index, now, until, "it reads as before the call; looking again");
                 if let Some(run) = execution.steps.get_mut(index) {
-                    run.undo_doubted = true;
+                    run.undo_doubted_at = Some(now);
                 }
                 Ok(())
             })
@@ -191,10 +220,10 @@ impl Turn<'_> {
     }
 
     async fn put_off_undo(&mut self, control: &mut Control, index: usize, error: &CallError) -> Result<Flow, Stop> {
-        let tried = run_of(control, index).map_or(0, |run| run.undo_attempts);
+        let failures = run_of(control, index).map_or(0, |run| run.undo_failures);
         // A refused compare-and-set is looked at again: the reading, not the refusal, says whether somebody else was there.
         let may_pass = error.may_repeat() || error.kind == CallErrorKind::Conflict;
-        if may_pass && tried < MAX_UNDO_ATTEMPTS {
+        if may_pass && failures < MAX_UNDO_FAILURES {
             return self.repeat_later(control, index, error).await;
         }
         let told = control.execution.as_ref().map(|execution| {
@@ -216,5 +245,20 @@ impl Turn<'_> {
             error.message
         );
         self.stick(control, &why).await
+    }
+}
+
+// Until when a call that was not seen to work, and was not seen to have had no effect, may still show: reads lag, and
+// some changes are seen only when they are over.
+fn shows_until(
+    driver: &dyn Driver,
+    run: &StepRun,
+    (before, wanted): (&ResourceState, &ResourceState),
+    now: Timestamp,
+) -> Timestamp {
+    let readable = later(now, driver.read_lag());
+    match (run.attempted_at, driver.repeat_after(before, wanted)) {
+        (Some(at), Some(within)) => readable.max(later(at, within)),
+        _ => readable,
     }
 }

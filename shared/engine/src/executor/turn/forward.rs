@@ -248,7 +248,8 @@ impl Turn<'_> {
     }
 }
 
-/// When a call that must not be made twice may be made again. The last of several calls is no repeat of those before it.
+/// When a call that must not be made twice may be made again. The last of several calls is no repeat of those before it;
+/// one that is never the last is.
 pub(super) fn may_repeat_at(
     driver: &dyn Driver,
     execution: &Execution,
@@ -256,6 +257,7 @@ pub(super) fn may_repeat_at(
     (from, into): (&ResourceState, &ResourceState),
 ) -> Option<Timestamp> {
     let run = execution.steps.get(index)?;
-    let repeat_after = driver.repeat_after(from, into).filter(|_| !run.more_calls)?;
+    let goes_on = run.more_calls && driver.is_last_call(from, into);
+    let repeat_after = driver.repeat_after(from, into).filter(|_| !goes_on)?;
     Some(later(run.attempted_at?, repeat_after))
 }

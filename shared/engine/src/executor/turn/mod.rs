@@ -306,13 +306,15 @@ impl Turn<'_> {
         from: &ResourceState,
         into: &ResourceState,
     ) -> Result<Option<Result<Option<String>, CallError>>, Stop> {
-        if later(self.now(), CALL_TIMEOUT) > later(self.ends_at, SignedDuration::from_secs(3)) {
+        if later(self.now(), CALL_TIMEOUT) > self.ends_at {
             return Ok(None);
         }
         if self.heed_fleet(control).await? {
             return Ok(None);
         }
-        let before = run_of(control, index).and_then(|run| run.attempted_at);
+        let Some(before) = run_of(control, index).cloned() else {
+            return Ok(None);
+        };
         if !active(Mutant::AttemptNotRecorded) {
             let more_calls = !driver.is_last_call(from, into);
             *control = self
@@ -332,6 +334,13 @@ impl Turn<'_> {
         // A sandbox that was frozen during the commit thaws with a new lease and no time left.
         let fits = fits && later(self.now(), CALL_TIMEOUT) <= self.ends_at || active(Mutant::CallBeyondLease);
         let Some(execution) = control.execution.as_ref().filter(|_| fits) else {
+            // What was not called is not waited for, and can not be in flight.
+            *control = self
+                .commit_execution(|execution, _| {
+                    execution.not_called(index, &before);
+                    Ok(())
+                })
+                .await?;
             return Ok(None);
         };
         let comment = format!("Understudy {} {} epoch {}", self.plan, execution.id, self.epoch);
@@ -357,7 +366,7 @@ impl Turn<'_> {
             if error.kind == CallErrorKind::Retryable && driver.repeat_after(from, into).is_some() {
                 *control = self
                     .commit_execution(|execution, _| {
-                        execution.turned_away(index, before);
+                        execution.turned_away(index, &before);
                         Ok(())
                     })
                     .await?;

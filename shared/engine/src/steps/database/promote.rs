@@ -5,7 +5,10 @@
 //! of the new one.
 //!
 //! In a planned move whose source was fenced before, the promotion waits until the replica has caught up: until a
-//! measurement that was made after the step began says that the lag is 0. Promoting sets the source free only after a
+//! measurement says that it has replayed something that was committed after the step began, since everything that users
+//! wrote was committed before. A lag of 0 says so, and for PostgreSQL a larger one may: "If there are no user transactions
+//! occurring on the source DB instance, a PostgreSQL read replica reports a replication lag of up to five minutes" (Amazon
+//! RDS User Guide, "Working with read replicas for Amazon RDS for PostgreSQL"). Promoting sets the source free only after a
 //! while, and fails during a backup: it has worked when the instance replicates nobody *and* is `available` (Amazon RDS
 //! User Guide, "Promoting a read replica to be a standalone DB instance").
 
@@ -13,8 +16,9 @@ use super::super::{Driver, Facts, Finding, Goal, Plane, Reading, StepPorts, fore
 use super::{instance_permission, not_available, of_site, other_version};
 use crate::ports::{Account, CallError, DatabaseFailover, MetricQuery, Metrics, Permission};
 use async_trait::async_trait;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use std::sync::Arc;
+use understudy_core::control::later;
 use understudy_core::execution::Style;
 use understudy_core::plan::{DbInstanceRef, Plan, RdsPromoteReplica};
 use understudy_core::preflight::Weight;
@@ -66,8 +70,12 @@ impl PromoteDriver {
         let found = self.metrics.newest(region, &[query], since, None).await?;
         let newest = found.into_iter().next().transpose()?.flatten();
         Ok(match newest.filter(|point| point.at >= since) {
-            Some(point) if point.value == 0.0 => None,
-            Some(point) => Some(format!("replica {id} is still {} s behind", point.value)),
+            Some(point) if has_replayed(point.at, point.value, since) => None,
+            Some(point) => Some(format!(
+                "replica {id} is still {} s behind, as measured at {}: what was written before {since} may not have arrived \
+                 (an idle PostgreSQL source takes up to five minutes to show that it has)",
+                point.value, point.at
+            )),
             None => Some(format!("the lag of replica {id} has not been measured since {since}")),
         })
     }
@@ -173,4 +181,11 @@ impl Driver for PromoteDriver {
             id.unwrap_or_default()
         )]
     }
+}
+
+// Whether a replica that was this far behind at a time had replayed what was committed until `since`. The largest lag of
+// a minute is stamped with the minute's beginning, so the true time is this or a later one.
+fn has_replayed(at: Timestamp, lag_seconds: f64, since: Timestamp) -> bool {
+    let lag = SignedDuration::try_from_secs_f64(lag_seconds).unwrap_or(SignedDuration::MAX);
+    lag_seconds >= 0.0 && later(at, -lag) >= since
 }
