@@ -112,6 +112,9 @@ pub struct Observation {
     /// Why the observer says that it is not to be believed now. None: it is fit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unfit: Option<String>,
+    /// Since when it says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unfit_since: Option<Timestamp>,
 }
 
 /// A run of equal samples.
@@ -136,13 +139,39 @@ pub struct Observed {
     pub write: bool,
 }
 
+impl Observation {
+    // Since when the observer, which calls itself unfit, is not believed.
+    fn unfit_from(&self) -> Timestamp {
+        self.unfit_since.unwrap_or(self.observed_at)
+    }
+
+    // Until when the voice, which is not heard now, may have said something else than this.
+    fn contradicted_until(&self, health: Health) -> Timestamp {
+        let silent_from = match self.unfit {
+            Some(_) => self.unfit_from(),
+            None => {
+                let end = self.slot.saturating_add(STALE_SLOTS + 1);
+                let second = end.saturating_mul(i64::from(self.interval_seconds.max(1)));
+                Timestamp::from_second(second).unwrap_or(Timestamp::MAX)
+            }
+        };
+        if self.health == health {
+            silent_from.min(self.since)
+        } else {
+            silent_from
+        }
+    }
+}
+
 impl Observed {
     /// The same, with the observer's word about itself ([`unfit`]). A changed word is written and wakes decision.
     pub fn of_observer(mut self, previous: Option<&Observation>, unfit: Option<String>) -> Self {
-        let before = previous.is_some_and(|before| before.unfit.is_some());
-        if before != unfit.is_some() {
+        let before = previous.filter(|before| before.unfit.is_some());
+        if before.is_some() != unfit.is_some() {
             (self.changed, self.write) = (true, true);
         }
+        let since = before.map_or(self.observation.observed_at, Observation::unfit_from);
+        self.observation.unfit_since = unfit.is_some().then_some(since);
         self.observation.unfit = unfit;
         self
     }
@@ -256,6 +285,7 @@ pub fn observe(
         observed_at: now,
         failing_since,
         unfit: None,
+        unfit_since: None,
     };
     Some(Observed {
         observation,

@@ -43,6 +43,7 @@ fn voice(observer: &str, health: Health, since: i64) -> Observation {
         observed_at: at(100),
         failing_since: None,
         unfit: None,
+        unfit_since: None,
     }
 }
 
@@ -104,6 +105,7 @@ fn too_few_voices_are_no_quorum_however_sure_they_are() {
 fn the_voice_of_an_unfit_observer_does_not_count_and_is_told() {
     let blind = Observation {
         unfit: Some("everything it asks failed at once".into()),
+        unfit_since: Some(at(0)),
         ..voice("a", Health::Unhealthy, 10)
     };
     let alone = heard(1, std::slice::from_ref(&blind));
@@ -278,4 +280,67 @@ fn reference_endpoints_are_asked_like_any_probe() {
     assert_eq!(probes.len(), 1);
     assert_eq!(probes[0].resource(), Some("checkip.amazonaws.com"));
     assert_eq!(probes[0].common().site, REFERENCE_SITE);
+}
+
+#[test]
+fn what_a_fallen_voice_held_back_is_not_settled_from_before() {
+    use Health::{Healthy, Unhealthy};
+    let unfit = |health: Health, since: i64, unfit_since: i64| Observation {
+        unfit: Some("everything it asks failed at once".into()),
+        unfit_since: Some(at(unfit_since)),
+        ..voice("b", health, since)
+    };
+    let since = |quorum: u32, voices: &[Observation]| {
+        let found = heard(quorum, voices);
+        assert_eq!(found.health, Unhealthy);
+        found.since
+    };
+    let sure = voice("a", Unhealthy, 10);
+    assert_eq!(since(1, &[sure.clone(), unfit(Healthy, 0, 80)]), Some(at(80)));
+    let agreed_at_last = unfit(Unhealthy, 85, 80);
+    assert_eq!(
+        since(1, &[sure.clone(), agreed_at_last]),
+        Some(at(80)),
+        "what it said then is not known"
+    );
+    let agreed_before = unfit(Unhealthy, 20, 80);
+    assert_eq!(since(1, &[sure.clone(), agreed_before]), Some(at(20)));
+    let stale = Observation {
+        slot: slot(at(75), 5),
+        ..voice("b", Healthy, 0)
+    };
+    assert_eq!(
+        since(1, &[sure.clone(), stale]),
+        Some(at(95)),
+        "it was heard for three slots more"
+    );
+    let two = [sure, voice("c", Unhealthy, 30), unfit(Healthy, 0, 80)];
+    assert_eq!(
+        since(2, &two),
+        Some(at(30)),
+        "alone it could not have held the two back"
+    );
+}
+
+#[test]
+fn since_when_an_observer_is_unfit_stays_while_it_is() {
+    let plan = plan(1);
+    let probe = &plan.probes[0];
+    let seen = |before: Option<&Observation>, second: i64, why: Option<&str>| {
+        let observed = observe(
+            before,
+            probe,
+            "b",
+            at(second),
+            Sample::new(Health::Unhealthy, "refused"),
+        )
+        .unwrap();
+        observed.of_observer(before, why.map(str::to_owned)).observation
+    };
+    let first = seen(None, 0, None);
+    assert_eq!(first.unfit_since, None);
+    let second = seen(Some(&first), 5, Some("cut off"));
+    let third = seen(Some(&second), 10, Some("cut off still"));
+    assert_eq!((second.unfit_since, third.unfit_since), (Some(at(5)), Some(at(5))));
+    assert_eq!(seen(Some(&third), 15, None).unfit_since, None);
 }

@@ -129,7 +129,8 @@ fn testify(now: Timestamp, plan: &Plan, probe: &Probe, observations: &[Observati
     } else {
         plan.policy.observers.quorum.max(1) as usize
     };
-    let Some((health, since)) = agreed(&fit, quorum) else {
+    let silent: Vec<&Observation> = blind.iter().chain(&old).copied().collect();
+    let Some((health, since)) = agreed(&fit, &silent, quorum) else {
         let voices: Vec<String> = fit
             .iter()
             .map(|seen| format!("{} says {}", seen.observer, seen.health))
@@ -200,8 +201,9 @@ fn wrong_clock(now: Timestamp, seen: &Observation) -> String {
 /// The one health that at least `quorum` observers report, and since when it has been the only one.
 ///
 /// Two healths that both have their quorum contradict each other. With a quorum of one that is every
-/// disagreement; a larger one lets the many outvote the few.
-fn agreed(fit: &[&Observation], quorum: usize) -> Option<(Health, Timestamp)> {
+/// disagreement; a larger one lets the many outvote the few. A voice that has fallen `silent` contradicted for as long as
+/// it was heard: what it may have held back is not settled from before.
+fn agreed(fit: &[&Observation], silent: &[&Observation], quorum: usize) -> Option<(Health, Timestamp)> {
     let mut voices: BTreeMap<Health, Vec<Timestamp>> = BTreeMap::new();
     for seen in fit {
         voices.entry(seen.health).or_default().push(seen.since);
@@ -214,7 +216,11 @@ fn agreed(fit: &[&Observation], quorum: usize) -> Option<(Health, Timestamp)> {
     since.sort();
     // It held from the voice on with which it had its quorum, and with which too few were left for another one.
     let decisive = (quorum - 1).max(fit.len().saturating_sub(quorum)).min(since.len() - 1);
-    since.get(decisive).map(|since| (health, *since))
+    let decided = *since.get(decisive)?;
+    since.extend(silent.iter().map(|seen| seen.contradicted_until(health)));
+    since.sort();
+    let alone = (fit.len() + silent.len()).saturating_sub(quorum).min(since.len() - 1);
+    Some((health, decided.max(*since.get(alone)?)))
 }
 
 fn rule(rule: UnhealthyRule, witnesses: &[Witness]) -> (Health, Option<Timestamp>) {

@@ -38,21 +38,18 @@ pub fn unfit<'a>(
     now: Timestamp,
     asked: impl Iterator<Item = (&'a str, Option<(&'a Observation, i64)>)>,
 ) -> Option<String> {
-    let looked_at: Option<Vec<(&str, &Observation)>> = asked
-        .map(|(plan, seen)| {
-            let (seen, newest) = seen?;
-            lately(now, seen, newest).then_some((plan, seen))
-        })
+    let seen: Option<Vec<(&str, &Observation, bool)>> = asked
+        .map(|(plan, seen)| seen.map(|(seen, newest)| (plan, seen, lately(now, seen, newest))))
         .collect();
-    let (references, asked): (Vec<_>, Vec<_>) = looked_at?
-        .into_iter()
-        .partition(|(_, seen)| seen.site == REFERENCE_SITE);
+    let (references, asked): (Vec<_>, Vec<_>) = seen?.into_iter().partition(|(_, seen, _)| seen.site == REFERENCE_SITE);
+    let whole = |looks: &[(&str, &Observation, bool)]| looks.iter().all(|(_, _, lately)| *lately);
     let unanswered: BTreeSet<&str> = references
         .iter()
-        .filter(|(_, seen)| seen.health == Health::Unhealthy)
-        .map(|(_, seen)| seen.reason.as_str())
+        .filter(|(_, seen, _)| seen.health == Health::Unhealthy)
+        .map(|(_, seen, _)| seen.reason.as_str())
         .collect();
-    if !references.is_empty() && references.iter().all(|(_, seen)| seen.health == Health::Unhealthy) {
+    let none_answers = references.iter().all(|(_, seen, _)| seen.health == Health::Unhealthy);
+    if !references.is_empty() && whole(&references) && none_answers {
         let reasons: Vec<&str> = unanswered.into_iter().take(3).collect();
         return Some(format!(
             "none of its {} reference endpoint(s) answers ({})",
@@ -61,7 +58,7 @@ pub fn unfit<'a>(
         ));
     }
     let fails = |seen: &Observation| matches!(seen.streak.health, Health::Unhealthy | Health::Unknown);
-    if !asked.iter().all(|(_, seen)| fails(seen)) {
+    if !whole(&references) || !whole(&asked) || !asked.iter().all(|(_, seen, _)| fails(seen)) {
         return None;
     }
     let began = |seen: &Observation| {
@@ -75,14 +72,14 @@ pub fn unfit<'a>(
         Some(earliest)
     };
     // What failed long before that moment was broken already and says nothing about the observer.
-    let moment = asked.iter().filter_map(|(_, seen)| began(seen)).max()?;
+    let moment = asked.iter().filter_map(|(_, seen, _)| began(seen)).max()?;
     let together: Vec<_> = asked
         .iter()
-        .filter(|(_, seen)| seen.failing_since.is_some_and(|since| since >= moment))
+        .filter(|(_, seen, _)| seen.failing_since.is_some_and(|since| since >= moment))
         .collect();
     let sites: BTreeSet<(&str, &str)> = together
         .iter()
-        .map(|(plan, seen)| (*plan, seen.site.as_str()))
+        .map(|(plan, seen, _)| (*plan, seen.site.as_str()))
         .collect();
     (together.len() >= FEWEST_PROBES && sites.len() >= FEWEST_SITES).then(|| {
         format!(

@@ -353,6 +353,7 @@ fn plant(table: &MemoryTable, plan: &Plan, observers: u32, now: Timestamp) {
                 observed_at: now,
                 failing_since: None,
                 unfit: None,
+                unfit_since: None,
             };
             let key = observation_key(&plan.name, &observation);
             place(&key.item, serde_json::to_value(&observation).unwrap_or_default(), None);
