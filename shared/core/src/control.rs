@@ -454,6 +454,15 @@ impl Control {
             .min_by_key(|(at, _)| *at)
     }
 
+    /// Since when the active site has carried the plan, as far as the last moves tell; none where nothing is known to have
+    /// moved it there.
+    pub fn carried_since(&self) -> Option<Timestamp> {
+        let away = self.away.as_ref().map(|away| away.since);
+        let last = self.last_execution.as_ref();
+        let came = last.filter(|last| last.status == Status::Completed && last.to == self.active_site);
+        away.max(came.filter(|last| last.from != last.to).map(|last| last.ended_at))
+    }
+
     /// Decision looks at the plan at this time at the latest. A wake gives way to another one; this stays until decision
     /// has looked.
     pub fn look_by(&mut self, latest: Timestamp) {

@@ -112,9 +112,7 @@ impl SetupRecord {
             let known = self.items.iter().position(|item| item.name() == step.name());
             let known = known.map(|index| self.items.remove(index));
             let made = changed(run).map(|(pre_state, wanted)| {
-                let mut step = step.clone();
-                let common = step.common_mut();
-                common.region = common.region.take().or(region.cloned());
+                let step = step.as_set_up(region, &execution.to);
                 SetupItem {
                     step,
                     pre_state: known.as_ref().map_or(pre_state, |known| &known.pre_state).clone(),
@@ -139,14 +137,12 @@ impl SetupRecord {
         Ok(())
     }
 
-    /// The items of this plan that are remembered under the same name for another resource: setting them up would lose
-    /// what was there before.
-    pub fn strangers(&self, plan: &Plan) -> Vec<String> {
+    /// The items of this plan, with `site` carrying it, that are remembered under the same name for another resource:
+    /// setting them up would lose what was there before.
+    pub fn strangers(&self, plan: &Plan, site: &str) -> Vec<String> {
         let stated = |name: &str| {
-            let mut step = plan.setup.iter().find(|step| step.name() == name)?.clone();
-            let common = step.common_mut();
-            common.region = common.region.take().or(plan.region.clone());
-            Some(step)
+            let step = plan.setup.iter().find(|step| step.name() == name)?;
+            Some(step.as_set_up(plan.region.as_ref(), site))
         };
         let others = self
             .items

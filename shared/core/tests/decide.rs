@@ -273,11 +273,14 @@ fn an_alert_is_never_taken_for_the_repetition_of_a_quiet_refusal() {
     let quiet = judge(60, &plan(), &control(), well(), well());
     let loud = judge(60, &plan(), &control(), site(Health::Unknown, 0), well());
     assert_eq!(stops(&quiet), stops(&loud), "the same guard stops both");
-    assert_ne!(quiet.fingerprint(&Trigger::Timer), loud.fingerprint(&Trigger::Timer));
+    assert_ne!(
+        quiet.fingerprint(&Trigger::Timer, None),
+        loud.fingerprint(&Trigger::Timer, None)
+    );
     let later = judge(90, &plan(), &control(), site(Health::Unknown, 0), well());
     assert_eq!(
-        later.fingerprint(&Trigger::Timer),
-        loud.fingerprint(&Trigger::Timer),
+        later.fingerprint(&Trigger::Timer, None),
+        loud.fingerprint(&Trigger::Timer, None),
         "times make no difference"
     );
 }
@@ -548,4 +551,38 @@ proptest! {
             prop_assert!(!decision.summary.is_empty(), "why not is always said");
         }
     }
+}
+
+#[test]
+fn a_site_of_which_nothing_is_known_any_more_is_no_repetition_of_a_degraded_one() {
+    let degraded = judge(60, &plan(), &control(), site(Health::Degraded, 0), well());
+    let unknown = judge(90, &plan(), &control(), site(Health::Unknown, 0), well());
+    let told = |decision: &Decision, health: Health| decision.fingerprint(&Trigger::Timer, Some(health));
+    assert_ne!(told(&degraded, Health::Degraded), told(&unknown, Health::Unknown));
+    assert_eq!(told(&unknown, Health::Unknown), told(&unknown, Health::Unknown));
+}
+
+#[test]
+fn a_plan_whose_primary_is_where_it_is_by_now_does_not_come_home_to_itself() {
+    let mut plan = plan();
+    plan.sites[0].priority = 9;
+    let mut gone = away(TriggerKind::Automatic, Some(at(10)));
+    assert_eq!(
+        (gone.active_site.as_str(), plan.primary().unwrap().name.as_str()),
+        ("green", "green")
+    );
+    for return_at in [None, Some(at(10))] {
+        gone.away.as_mut().unwrap().return_at = return_at;
+        let decision = judge(9000, &plan, &gone, well(), well());
+        assert_eq!(decision.start, None, "{return_at:?}: {}", decision.summary);
+        assert!(decision.summary.contains("healthy"), "{}", decision.summary);
+    }
+}
+
+#[test]
+fn an_active_site_that_the_plan_does_not_have_is_told() {
+    let mut control = control();
+    control.active_site = "red".into();
+    let decision = judge(600, &plan(), &control, well(), well());
+    assert!(decision.start.is_none() && decision.alert, "{}", decision.summary);
 }

@@ -421,7 +421,11 @@ fn a_way_home_that_is_held_back_is_told_when_it_is_due_and_looked_at_again_after
     let late = held_on_the_way_home(4000).decision();
     assert_eq!((late.alert, late.look_again_at), (true, Some(at(4000 + 360))));
     let trigger = Trigger::Timer;
-    assert_eq!(due.fingerprint(&trigger), late.fingerprint(&trigger), "told once");
+    assert_eq!(
+        due.fingerprint(&trigger, None),
+        late.fingerprint(&trigger, None),
+        "told once"
+    );
 }
 
 #[test]

@@ -180,9 +180,9 @@ fn a_name_that_means_another_resource_now_is_a_stranger() {
     makes(&mut first, 1, NONE, alarm("b"));
     let mut record = SetupRecord::default();
     record.remember(&first, 2, at(9)).unwrap();
-    assert!(record.strangers(&before).is_empty());
+    assert!(record.strangers(&before, "blue").is_empty());
     assert!(
-        record.strangers(&shop(&[])).is_empty(),
+        record.strangers(&shop(&[]), "blue").is_empty(),
         "what is not stated is no stranger"
     );
     let mut other = plan();
@@ -191,9 +191,9 @@ fn a_name_that_means_another_resource_now_is_a_stranger() {
         {"kind": "metric_alarm", "name": "two", "alarm_name": "shop-two", "namespace": "Other", "metric_name": "Other",
          "statistic": "Sum", "threshold": 1, "comparison": "LessThanThreshold"},
     ]);
-    assert_eq!(record.strangers(&parse(other.clone()).unwrap()), ["one"]);
+    assert_eq!(record.strangers(&parse(other.clone()).unwrap(), "blue"), ["one"]);
     other["setup"][1]["region"] = json!("us-east-1");
-    assert_eq!(record.strangers(&parse(other).unwrap()), ["one", "two"]);
+    assert_eq!(record.strangers(&parse(other).unwrap(), "blue"), ["one", "two"]);
 }
 
 #[test]

@@ -5,15 +5,7 @@ use crate::store::Store;
 use std::collections::BTreeMap;
 use understudy_core::event::excerpt_long;
 use understudy_core::health::{AlarmWord, SiteHealth, assess};
-use understudy_core::plan::{AlarmEvidence, Plan};
-
-/// What is seen of a plan's sites.
-pub(crate) struct Look {
-    /// Each site by its name.
-    pub(crate) sites: BTreeMap<String, SiteHealth>,
-    /// A sufficient alarm could not be read: nothing else may tell when it can be.
-    pub(crate) unread: bool,
-}
+use understudy_core::plan::Plan;
 
 /// Reads what is known of a plan's sites, and judges it.
 ///
@@ -24,14 +16,11 @@ pub(crate) async fn look(
     alarms: &dyn Alarms,
     clock: &dyn Clock,
     plan: &Plan,
-) -> Result<Look, CallError> {
+) -> Result<BTreeMap<String, SiteHealth>, CallError> {
     let asked_at = clock.now();
     let observations = store.seen(&plan.name).await?;
     let words = sufficient_alarms(alarms, plan).await;
-    Ok(Look {
-        sites: assess(asked_at, plan, &observations, &words),
-        unread: words.iter().any(|word| matches!(word, AlarmWord::Missing { .. })),
-    })
+    Ok(assess(asked_at, plan, &observations, &words))
 }
 
 /// What CloudWatch says of the plan's alarms whose word is sufficient, Region by Region.
@@ -39,11 +28,9 @@ pub(crate) async fn look(
 /// Never an error: a reading that can not be had is missing, and the probes go on speaking.
 async fn sufficient_alarms(alarms: &dyn Alarms, plan: &Plan) -> Vec<AlarmWord> {
     let mut regions: BTreeMap<Option<&str>, Vec<String>> = BTreeMap::new();
-    for alarm in &plan.alarms {
-        if alarm.evidence == AlarmEvidence::Sufficient {
-            let region = alarm.region.as_deref().or(plan.region.as_deref());
-            regions.entry(region).or_default().push(alarm.alarm_name.clone());
-        }
+    for alarm in plan.sufficient_alarms() {
+        let region = alarm.region.as_deref().or(plan.region.as_deref());
+        regions.entry(region).or_default().push(alarm.alarm_name.clone());
     }
     let mut words = Vec::new();
     for (region, names) in regions {

@@ -251,11 +251,15 @@ impl Store {
     ///
     /// # Errors
     /// The table could not be read.
-    pub async fn lags_from(&self, plan: &Plan, site: &str) -> Result<Lags, CallError> {
-        if plan.lag_sources(site).is_empty() {
+    pub async fn lags_from(&self, plan: &Plan, control: &Control) -> Result<Lags, CallError> {
+        if plan.lag_sources(&control.active_site).is_empty() {
             return Ok(Lags::new());
         }
-        self.lags(&plan.name).await
+        let mut lags = self.lags(&plan.name).await?;
+        // What was measured before the site became the source was the lag behind another one.
+        let since = control.carried_since();
+        lags.retain(|_, lag| since.is_none_or(|since| lag.measured_at >= since));
+        Ok(lags)
     }
 
     /// Remembers newer ones, each only if it says more than what is remembered.
@@ -409,7 +413,9 @@ impl Store {
     pub async fn put(&self, item: &Item, expected: u64) -> Result<Put, CallError> {
         let outcome = match self.table.put(item, expected).await {
             Err(error) if error.is_unsure() && active(Mutant::LostReplyIsSuccess) => Put::Written,
-            Err(error) if error.is_unsure() => {
+            // The SDK repeats by itself, and of several tries only the last one's answer is seen: one that was throttled may
+            // follow one that was carried out.
+            Err(error) if error.may_repeat() => {
                 let found = self.table.get(&item.key).await?;
                 match found {
                     Some(found) if found.version == expected && expected > 0 => return Err(error),

@@ -15,7 +15,9 @@ pub(super) fn decide_automatic(
     situation: Situation<'_>,
     mut verdicts: Vec<Verdict>,
 ) -> Decision {
-    let Situation { control, sites, .. } = situation;
+    let Situation {
+        plan, control, sites, ..
+    } = situation;
     verdicts.push(no_execution(control));
     if control.execution.is_some() && !mutant::active(Mutant::SecondExecution) {
         return Decision::nothing("nothing new starts: an execution is in progress", verdicts);
@@ -25,12 +27,16 @@ pub(super) fn decide_automatic(
         health: Health::Unknown,
         since: None,
         witnesses: Vec::new(),
-        settling: true,
+        // A site that the plan does not have is observed by nobody: that does not settle.
+        settling: plan.site(active).is_some(),
     };
     let source = sites.get(active).unwrap_or(&unknown);
     match source.health {
         Health::Unhealthy => failover::decide_failover(now, trigger, situation, source, verdicts),
-        _ if control.away.is_some() => failback::decide_failback(now, trigger, situation, source, verdicts),
+        // The plan may have another primary by now than the one that it left: then it is at home where it is.
+        _ if control.away.is_some() && plan.primary().is_some_and(|primary| primary.name != active) => {
+            failback::decide_failback(now, trigger, situation, source, verdicts)
+        }
         Health::Healthy => {
             verdicts.push(source_verdict(active, source));
             let concerns = Concerns::of(situation);

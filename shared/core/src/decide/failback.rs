@@ -10,7 +10,7 @@ use crate::execution::{Kind, Status, Style, TriggerKind};
 use crate::guard::{Guard, Verdict};
 use crate::health::{Health, SiteHealth};
 use crate::mutant::{self, Mutant};
-use crate::plan::FailbackMode;
+use crate::plan::{FailbackMode, Step};
 use crate::preflight;
 use crate::report::clock;
 use jiff::{SignedDuration, Timestamp};
@@ -105,7 +105,13 @@ pub(super) fn decide_failback(
     for verdict in consequences(now, plan, (&[Style::Planned], &primary.name), situation.lags, accepted) {
         asking.ask(verdict);
     }
-    let irreversible = plan.irreversible_steps(Style::Planned);
+    // The way out may have done what the way home leaves out.
+    let one_way = plan.steps.iter().filter(|step| {
+        let when = step.common().when;
+        when.includes(Style::Unplanned) && !when.includes(Style::Planned) && step.is_lossy(Style::Unplanned)
+    });
+    let mut irreversible = plan.irreversible_steps(Style::Planned);
+    irreversible.extend(one_way.map(Step::name));
     // Databases go home only by switchover: a promotion needs an old side that was rebuilt, and a person who knows.
     asking.ask(Verdict::when(
         Guard::FailbackReversible,
@@ -114,7 +120,8 @@ pub(super) fn decide_failback(
             "every step of the way home can be taken back".to_owned()
         } else {
             format!(
-                "step {} can not be taken back, and the old side may hold data that the new one does not",
+                "step {} can not be taken back, or is left out of the way home, and the old side may hold data that the new one \
+                 does not",
                 irreversible.join(", ")
             )
         },

@@ -34,7 +34,7 @@ use crate::event::AlarmEvent;
 use crate::execution::{Kind, Style, TriggerKind};
 use crate::fleet::FleetState;
 use crate::guard::{Guard, Verdict};
-use crate::health::{AlarmReading, SiteHealth};
+use crate::health::{AlarmReading, Health, SiteHealth};
 use crate::mutant::{Mutant, active};
 use crate::plan::Plan;
 use crate::preflight::Preflight;
@@ -232,8 +232,9 @@ impl Decision {
         }
     }
 
-    /// What is the same when the same thing is refused again: guards and sites, without times.
-    pub fn fingerprint(&self, trigger: &Trigger) -> String {
+    /// What is the same when the same thing is refused again: guards, and where it is told, what the active site is;
+    /// without times.
+    pub fn fingerprint(&self, trigger: &Trigger, source: Option<Health>) -> String {
         let kind = match trigger {
             Trigger::Alarm { event, .. } => format!("alarm {} {:?}", event.alarm_name, event.state),
             Trigger::Health { .. } | Trigger::Timer => "health".into(),
@@ -247,12 +248,14 @@ impl Decision {
             .filter(|verdict| !verdict.allows)
             .map(|verdict| verdict.guard.as_str())
             .collect();
-        // What is worth an alert is never the repetition of what was not, though the same guard stops both.
-        format!(
-            "{kind}|{}|{}",
-            stops.join(","),
-            if self.alert { "alert" } else { "quiet" }
-        )
+        // What is worth an alert is never the repetition of what was not, though the same guard stops both; nor is a site
+        // that nothing is known of any more that of one that was degraded.
+        let told = match source {
+            _ if !self.alert => "quiet".to_owned(),
+            Some(health) => format!("alert {health}"),
+            None => "alert".to_owned(),
+        };
+        format!("{kind}|{}|{told}", stops.join(","))
     }
 }
 

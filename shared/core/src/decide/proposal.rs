@@ -44,6 +44,9 @@ pub struct Closed {
     pub at: Timestamp,
     /// By what, for people.
     pub why: String,
+    /// Nobody said no: its time ended while other guards held it back. When they let go it is proposed again at once.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub held: bool,
 }
 
 /// What happens to the proposal on the control item.
@@ -66,6 +69,8 @@ pub enum ProposalChange {
     Close {
         /// Why.
         why: String,
+        /// Silence would have moved, and other guards held it back: [`Closed::held`].
+        held: bool,
     },
     /// It is forgotten: its trouble is over.
     Withdraw {
@@ -113,6 +118,7 @@ impl Proposal {
         self.closed = Some(Closed {
             at: word.at,
             why: format!("rejected by {}: {}", word.operator, word.reason),
+            held: false,
         });
     }
 
@@ -185,7 +191,13 @@ pub(super) fn approval(
                     ),
                     ProposalChange::Keep,
                 ),
-                OnExpiry::Discard => (stop(facts.clone()), ProposalChange::Close { why: facts }),
+                OnExpiry::Discard => {
+                    let closed = ProposalChange::Close {
+                        why: facts.clone(),
+                        held: false,
+                    };
+                    (stop(facts), closed)
+                }
             }
         }
         (None, Some(closed)) if now < asked_again_at(situation, closed) => {
@@ -215,17 +227,26 @@ pub(super) fn aftermath(now: Timestamp, situation: Situation<'_>) -> (ProposalCh
             (ProposalChange::Keep, (at > now).then_some(at))
         }
         None if known.expires_at <= now => {
+            let held = known.on_expiry == OnExpiry::Move;
             let why = format!(
-                "it expired at {} while other guards held it back",
-                clock(known.expires_at)
+                "it expired at {} while other guards held it back{}",
+                clock(known.expires_at),
+                if held {
+                    "; it is proposed again when they let go"
+                } else {
+                    ""
+                }
             );
-            (ProposalChange::Close { why }, None)
+            (ProposalChange::Close { why, held }, None)
         }
         None => (ProposalChange::Keep, Some(known.expires_at)),
     }
 }
 
 fn asked_again_at(situation: Situation<'_>, closed: &Closed) -> Timestamp {
+    if closed.held {
+        return closed.at;
+    }
     let cooldown = SignedDuration::from_secs(i64::from(situation.plan.policy.cooldown_seconds));
     later(closed.at, cooldown)
 }

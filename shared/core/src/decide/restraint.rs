@@ -92,22 +92,24 @@ pub(super) fn automatic_allowed(asking: &mut Asking, situation: Situation<'_>, b
         let window = window.clone().filter(|window| window.until > now);
         window.filter(|_| !active(Mutant::MaintenanceIgnored))
     };
-    let window = open(&control.maintenance)
+    let of_plan = open(&control.maintenance).map(|window| (window, "", "`resume`"));
+    let of_all = open(&fleet.maintenance).map(|window| (window, " of all plans", "`resume` with \"plan\": \"*\""));
+    let longest = of_plan
         .into_iter()
-        .chain(open(&fleet.maintenance))
-        .max_by_key(|window| window.until);
-    match window {
+        .chain(of_all)
+        .max_by_key(|(window, ..)| window.until);
+    match longest {
         None => asking.ask(Verdict::allow(Guard::NoMaintenance, "no maintenance window is open")),
-        Some(Maintenance { word, until }) => asking.ask_until(
+        Some((Maintenance { word, until }, of, end)) => asking.ask_until(
             Verdict::stop(
                 Guard::NoMaintenance,
                 format!(
-                    "maintenance by {} until {}: {}",
+                    "maintenance{of} by {} until {}: {}",
                     word.operator,
                     clock(until),
                     word.reason
                 ),
-                "nothing: it ends by itself; `resume` ends it now; people can move the plan with `failover`",
+                format!("nothing: it ends by itself; {end} ends it now; people can move the plan with `failover`"),
             ),
             Some(until),
         ),

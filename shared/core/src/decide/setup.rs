@@ -27,7 +27,7 @@ pub(super) fn decide_setup(asked: &SettingUp, kind: Kind, situation: Situation<'
             format!("the plan's `setup` has {} item(s)", plan.setup.len()),
             "state in the plan's `setup` what is to be made, and put the plan",
         ));
-        let strangers = setup.strangers(plan);
+        let strangers = setup.strangers(plan, &control.active_site);
         verdicts.push(Verdict::when(
             Guard::SetupKnown,
             strangers.is_empty(),

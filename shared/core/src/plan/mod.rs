@@ -196,6 +196,12 @@ impl Plan {
         self.probes.iter().filter(move |probe| probe.common().site == site)
     }
 
+    /// The alarms whose word is evidence by itself.
+    pub fn sufficient_alarms(&self) -> impl Iterator<Item = &Alarm> {
+        let alarms = self.alarms.iter();
+        alarms.filter(|alarm| alarm.evidence == AlarmEvidence::Sufficient)
+    }
+
     /// The names of the steps of such a move that can not be taken back.
     pub fn irreversible_steps(&self, style: Style) -> Vec<&str> {
         let steps = self.steps.iter();

@@ -7,7 +7,7 @@
 use super::DecisionMaker;
 use super::commands::SaidCommand;
 use crate::ports::{CallError, CallErrorKind, Key};
-use crate::sites::{self, Look};
+use crate::sites;
 use crate::store::DECISION;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -28,7 +28,8 @@ use understudy_core::setup::SetupRecord;
 /// How often a judgement is made again because somebody else wrote first.
 const MAX_JUDGEMENTS: u32 = 40;
 
-/// When a sufficient alarm that could not be read is asked again.
+/// When sufficient alarms are asked again. One that could not be read, or that CloudWatch showed in another state than
+/// the event told, may show by then; and an event that was lost would leave nobody else to look.
 const ASK_AGAIN: SignedDuration = SignedDuration::from_mins(1);
 
 /// What was judged and what came of it.
@@ -102,8 +103,6 @@ pub(super) struct Seen {
     pub(super) lags: Lags,
     pub(super) preflight: Option<Preflight>,
     pub(super) setup: SetupRecord,
-    /// A sufficient alarm could not be read: nothing else may tell when it can be.
-    pub(super) unread: bool,
 }
 
 impl Seen {
@@ -138,9 +137,9 @@ impl DecisionMaker {
     pub(super) async fn look(&self, control: &Control) -> Result<Seen, CallError> {
         let plan = self.store.plan_of(control).await?;
         let (alarms, clock) = (self.ports.alarms.as_ref(), self.ports.clock.as_ref());
-        let Look { sites, unread } = sites::look(&self.store, alarms, clock, &plan).await?;
+        let sites = sites::look(&self.store, alarms, clock, &plan).await?;
         let fleet = self.store.fleet_state().await?;
-        let lags = self.store.lags_from(&plan, &control.active_site).await?;
+        let lags = self.store.lags_from(&plan, control).await?;
         let preflight = self.store.preflight(&control.plan).await?;
         let setup = match control.set_up {
             Some(_) => self.store.setup(&control.plan).await?,
@@ -153,7 +152,6 @@ impl DecisionMaker {
             lags,
             preflight,
             setup,
-            unread,
         })
     }
 
@@ -168,7 +166,7 @@ impl DecisionMaker {
             let seen = self.look(&control).await?;
             let now = self.ports.clock.now();
             let mut decision = decide(now, trigger, seen.situation(&control));
-            if seen.unread {
+            if seen.plan.sufficient_alarms().next().is_some() {
                 let soon = later(now, ASK_AGAIN);
                 decision.look_again_at = Some(decision.look_again_at.map_or(soon, |at| at.min(soon)));
             }
@@ -285,7 +283,8 @@ impl DecisionMaker {
         let now = why_not.first_at;
         let plan = control.plan.clone();
         let proposes = decision.proposal != ProposalChange::Keep;
-        let fingerprint = decision.fingerprint(trigger);
+        let source = why_not.sites.get(&control.active_site).map(|site| site.health);
+        let fingerprint = decision.fingerprint(trigger, source);
         let concerned = decision
             .concerns
             .as_ref()
@@ -382,11 +381,12 @@ impl DecisionMaker {
                 control.proposal = Some(proposal);
                 tell(control, EventKind::Waiting, id, headline, &details);
             }
-            ProposalChange::Close { why } => {
+            ProposalChange::Close { why, held } => {
                 if let Some(known) = &mut control.proposal {
                     known.closed = Some(Closed {
                         at: now,
                         why: why.clone(),
+                        held: *held,
                     });
                     let headline = format!("not moved: {}", known.sentence());
                     let id = format!("proposal:{}:closed", known.id);

@@ -21,6 +21,9 @@ use understudy_core::report::{EventKind, about_plan};
 /// How long after a revision was stored its preflight has been made, if the day is quiet.
 const PREFLIGHT_TAKES: SignedDuration = SignedDuration::from_mins(1);
 
+/// Why a revision is not stored that came second.
+const ANOTHER: &str = "another one was stored";
+
 impl DecisionMaker {
     pub(super) async fn put_plan(&self, asked: PutPlan) -> Result<Value, CallError> {
         let plan = match read(asked.plan) {
@@ -47,10 +50,10 @@ impl DecisionMaker {
             (None, None) => plan.primary().map(|site| site.name.clone()).unwrap_or_default(),
         };
         if plan.site(&active).is_none() {
-            return Ok(answers::refused(&format!(
-                "the active site {} is not a site of this plan; keep the site that carries it until it has moved",
-                excerpt(&active)
-            )));
+            return Ok(answers::refused(&not_a_site(&active)));
+        }
+        if let Some(why) = known.as_ref().and_then(|control| loses_its_place(control, &plan)) {
+            return Ok(answers::refused(&why));
         }
         let changes = match &known {
             Some(control) => differences(&self.store.plan_of(control).await?, &plan),
@@ -75,7 +78,18 @@ impl DecisionMaker {
                     .store
                     .change(&plan.name, |control| {
                         if control.plan_revision != revision {
-                            return Err("another one was stored");
+                            return Err(ANOTHER.to_owned());
+                        }
+                        // A move may have begun or ended since the look above.
+                        if let Some(why) = loses_its_place(control, &plan) {
+                            return Err(why);
+                        }
+                        // Where it is may be home by the new revision.
+                        if plan
+                            .primary()
+                            .is_some_and(|primary| primary.name == control.active_site)
+                        {
+                            control.away = None;
                         }
                         control.plan_revision = revision + 1;
                         control.plan_item = item.clone();
@@ -101,6 +115,9 @@ impl DecisionMaker {
                 match changed {
                     Ok(_) => true,
                     Err(crate::store::ChangeError::Table(error)) => return Err(error),
+                    Err(crate::store::ChangeError::Refused(why)) if why != ANOTHER => {
+                        return Ok(answers::refused(&why));
+                    }
                     Err(_) => false,
                 }
             }
@@ -205,9 +222,21 @@ impl DecisionMaker {
             reason = asked.reason,
             "plan deleted"
         );
-        Ok(
-            json!({"ok": true, "plan": asked.plan, "summary": "the plan and its observations are forgotten; its history stays"}),
-        )
+        // With the plan goes what was still to be told: the person who deletes it is the last who can be.
+        let unsent: Vec<&str> = control
+            .announcements
+            .iter()
+            .map(|unsent| unsent.subject.as_str())
+            .collect();
+        let mut summary = "the plan and its observations are forgotten; its history stays".to_owned();
+        if !unsent.is_empty() {
+            summary.push_str(&format!(
+                "; {} announcement(s) had not been sent, and are not any more: {}",
+                unsent.len(),
+                unsent.join("; ")
+            ));
+        }
+        Ok(json!({"ok": true, "plan": asked.plan, "summary": summary, "unsent_announcements": unsent}))
     }
 
     pub(super) async fn validate(&self, value: Value) -> Result<Value, CallError> {
@@ -296,6 +325,33 @@ impl DecisionMaker {
             }
         }
     }
+}
+
+fn not_a_site(site: &str) -> String {
+    format!(
+        "the active site {} is not a site of this plan; keep the site that carries it until it has moved",
+        excerpt(site)
+    )
+}
+
+// Why the plan would not know where it is: the site that carries it, or that a running move may leave it at, is not in it.
+fn loses_its_place(control: &Control, plan: &Plan) -> Option<String> {
+    if plan.site(&control.active_site).is_none() {
+        return Some(not_a_site(&control.active_site));
+    }
+    let running = control.execution.as_ref().filter(|running| running.kind.is_move())?;
+    let lost = [&running.from, &running.to]
+        .into_iter()
+        .find(|site| plan.site(site).is_none())?;
+    Some(format!(
+        "execution {} ({} {}) is {}, and {} is not a site of this plan; nothing would look after the plan there. Keep it until \
+         the move is over",
+        running.id,
+        running.kind,
+        running.route(),
+        running.status,
+        excerpt(lost)
+    ))
 }
 
 fn read(value: Value) -> Result<Plan, PlanError> {

@@ -24,7 +24,7 @@ use futures_util::stream::{self, StreamExt};
 use understudy_core::control::{Control, Wake};
 use understudy_core::decide::{Accepted, consequences};
 use understudy_core::execution::Style;
-use understudy_core::plan::{Plan, Step};
+use understudy_core::plan::{OnFailure, Plan, Step};
 use understudy_core::preflight::{Concern, Preflight, Weight, is_due, may_look};
 use understudy_core::report::{EventKind, about_plan};
 
@@ -85,7 +85,7 @@ impl Executor {
         let plan = self.store.plan_of(&control).await?;
         let (alarms, clock) = (self.ports.alarms.as_ref(), self.ports.clock.as_ref());
         let seen = sites::look(&self.store, alarms, clock, &plan).await?;
-        if !may_look(seen.sites.get(&control.active_site)) {
+        if !may_look(seen.get(&control.active_site)) {
             tracing::info!(plan = name, "no preflight while the active site is not well");
             return Ok(None);
         }
@@ -167,7 +167,11 @@ impl Executor {
             findings: Vec::new(),
             permissions: Vec::new(),
             complete: true,
-            at_most: Weight::Blocks,
+            // What the plan goes on without holds nothing back.
+            at_most: match step.common().on_failure {
+                OnFailure::Continue => Weight::Warns,
+                OnFailure::Rollback | OnFailure::Halt => Weight::Blocks,
+            },
         };
         let Some(goal) = goals.next() else { return looked };
         let account = self.ports.permissions.account();

@@ -38,7 +38,7 @@ impl Driver for WaitHealthyDriver {
 
     async fn read(&self, goal: &Goal) -> Result<Reading, CallError> {
         let (alarms, clock) = (self.ports.alarms.as_ref(), self.ports.clock.as_ref());
-        let sites = sites::look(&self.ports.store, alarms, clock, &self.plan).await?.sites;
+        let sites = sites::look(&self.ports.store, alarms, clock, &self.plan).await?;
         let now = clock.now();
         let to = goal.to.as_str();
         let (open, note) = match sites.get(to) {

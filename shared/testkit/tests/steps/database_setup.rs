@@ -7,7 +7,8 @@ use understudy_core::state::{EventSubscription, MultiAz};
 use understudy_engine::ports::InstanceMade;
 use understudy_testkit::cloud::FakeCloud;
 use understudy_testkit::step_proof::Proof;
-use understudy_testkit::world_plan::TOPIC;
+use understudy_testkit::world::World;
+use understudy_testkit::world_plan::{TOPIC, furnish, sample_plan};
 
 const REPLICA: &str = "shop-copy";
 
@@ -315,4 +316,44 @@ async fn a_subscription_to_other_databases_is_left_alone() {
         "{why}"
     );
     assert!(world.cloud.changes().is_empty());
+}
+
+#[tokio::test]
+async fn a_replica_that_setup_made_at_one_site_is_taken_back_from_another() {
+    let mut plan = sample_plan("shop");
+    plan["setup"] = json!([{
+        "kind": "rds_read_replica", "name": "protect", "timeout_seconds": 1800,
+        "replicas": {"blue": {"db_instance_identifier": REPLICA, "source": "shop-blue"},
+                     "green": {"db_instance_identifier": "shop-other-copy", "source": "shop-green"}},
+    }]);
+    let world = World::new(17);
+    furnish(&world.cloud);
+    for site in ["shop-blue", "shop-green"] {
+        world.cloud.put_instance_made(site, instance(None, None));
+    }
+    world.put_plan(plan).await;
+    world.run_rounds(6).await;
+    let say = async |command: &str| {
+        let asked = json!({"command": command, "plan": "shop", "operator": "mia", "reason": "a test"});
+        let answer = world.command(asked).await;
+        world.deliver().await;
+        let over = world
+            .run_until(60, |world| world.control("shop").execution.is_none())
+            .await;
+        assert!(over, "{command}: {:#?}", world.control("shop"));
+        answer
+    };
+    assert_eq!(say("setup").await["ok"], true);
+    assert!(world.cloud.instance_made(REPLICA).is_some());
+    assert_eq!(say("failover").await["ok"], true);
+    assert_eq!(world.control("shop").active_site, "green");
+    let other = say("setup").await;
+    assert_eq!(
+        other["ok"], false,
+        "what was there before blue's replica would be forgotten: {other:#}"
+    );
+    assert!(other.to_string().contains("setup_known"), "{other:#}");
+    assert_eq!(say("teardown").await["ok"], true);
+    assert_eq!(world.cloud.instance_made(REPLICA), None);
+    assert_eq!(world.control("shop").set_up, None);
 }

@@ -239,6 +239,15 @@ impl RdsReadReplica {
     pub fn wanted(&self, site: &str) -> Option<&ReadReplica> {
         self.replica.as_ref().or_else(|| self.replicas.get(site))
     }
+
+    /// The step as it is made while `site` carries the plan, and is to be taken back whichever site does then.
+    pub fn made_at(&self, site: &str) -> Self {
+        Self {
+            common: self.common.clone(),
+            replica: self.wanted(site).cloned(),
+            replicas: BTreeMap::new(),
+        }
+    }
 }
 
 impl StepKind for RdsReadReplica {

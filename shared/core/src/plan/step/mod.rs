@@ -297,6 +297,17 @@ impl Step {
         self.kind() == other.kind() && self.common().region == other.common().region && named(self) == named(other)
     }
 
+    /// The item of a setup as it is made, with its Region, while `site` carries the plan.
+    pub fn as_set_up(&self, region: Option<&String>, site: &str) -> Self {
+        let mut step = match self {
+            Self::RdsReadReplica(step) => Self::RdsReadReplica(step.made_at(site)),
+            step => step.clone(),
+        };
+        let common = step.common_mut();
+        common.region = common.region.take().or_else(|| region.cloned());
+        step
+    }
+
     /// Whether it verifiably cuts the writes to the source's database.
     pub fn fences_source(&self) -> bool {
         match self {

@@ -4,7 +4,7 @@ use super::super::CALL_TIMEOUT;
 use super::{Flow, Stop, Turn, has_work};
 use jiff::SignedDuration;
 use understudy_core::control::{ANNOUNCE_RETRY, Away, Control, Ended, Wake, later};
-use understudy_core::execution::{Execution, Kind, Status, StepState};
+use understudy_core::execution::{Execution, Kind, Status, StepState, TriggerKind};
 use understudy_core::mutant::{Mutant, active};
 use understudy_core::report::{EventKind, about_execution};
 
@@ -37,14 +37,17 @@ impl Turn<'_> {
                     let return_at = execution
                         .return_after_seconds
                         .map(|seconds| later(now, SignedDuration::from_secs(i64::from(seconds))));
-                    let before = control.away.take().map(|away| away.raised).unwrap_or_default();
+                    let before = control.away.take();
+                    // A move that nobody asked for takes back nobody's word on when it comes home.
+                    let promised = before.as_ref().filter(|_| execution.trigger == TriggerKind::Automatic);
+                    let raised = before.as_ref().map(|away| away.raised.as_slice()).unwrap_or_default();
                     control.away = (!home).then(|| Away {
                         since: now,
                         trigger: execution.trigger,
                         execution: execution.id.clone(),
-                        return_at,
-                        kept: None,
-                        raised: execution.raised(&before),
+                        return_at: return_at.or(promised.and_then(|away| away.return_at)),
+                        kept: promised.and_then(|away| away.kept.clone()),
+                        raised: execution.raised(raised),
                     });
                     control.active_site = execution.to.clone();
                 }

@@ -63,7 +63,7 @@ impl Turn<'_> {
     /// of now; if it is not given, the move stays planned and a person is told, once.
     pub(super) async fn escalate(&self, control: &mut Control) -> Result<Flow, Stop> {
         let lags = match &control.execution {
-            Some(execution) => self.executor.store.lags_from(&execution.plan, &execution.from).await?,
+            Some(execution) => self.executor.store.lags_from(&execution.plan, control).await?,
             None => return Ok(Flow::On),
         };
         *control = self
