@@ -192,8 +192,8 @@ async fn a_sandbox_frozen_during_the_commit_before_a_call_does_not_make_it() {
     let thawed = world.invoke_executor(json!({"plan": "shop"})).await;
     let control = world.control("shop");
     let attempts: u32 = control.execution.unwrap().steps.iter().map(|run| run.attempts).sum();
-    assert_eq!(attempts, 1, "it was frozen in the commit of its attempt: {thawed:?}");
-    assert_eq!(world.cloud.changes().len(), 0, "and calls nothing");
+    assert_eq!(attempts, 0, "what is not called is no attempt: {thawed:?}");
+    assert_eq!(world.cloud.changes().len(), 0, "it calls nothing");
     assert!(world.settle(20).await, "{:#?}", world.control("shop"));
     assert_eq!(newest(&world).status, Status::Completed);
     assert_eq!(
@@ -201,4 +201,44 @@ async fn a_sandbox_frozen_during_the_commit_before_a_call_does_not_make_it() {
         2,
         "each resource is changed exactly once"
     );
+}
+
+/// An invocation ended between a person's `acknowledge` and the look that follows it: the dead site was looked at again only
+/// when the cooldown was over. The word itself now says that decision has to look (1 of 320,000 histories).
+#[tokio::test]
+async fn a_word_that_lets_go_is_followed_by_a_look_whoever_dies_in_between() {
+    let acknowledge = || json!({"command": "acknowledge", "plan": "shop", "operator": "mia", "reason": "mended"});
+    let latched = async || {
+        let world = shop(40).await;
+        world.cloud.answer(BLUE_HOST, Health::Unhealthy, "connection refused");
+        let refused = Fault::Before(CallErrorKind::Refused);
+        world.cloud.faults.next("traffic.set_weights", refused);
+        let ended = |world: &World| world.control("shop").last_execution.is_some();
+        assert!(world.run_until(40, ended).await, "{:#?}", world.control("shop"));
+        world.run_rounds(6).await;
+        assert_eq!(
+            world.control("shop").active_site,
+            "blue",
+            "rolled back, and the latch holds it"
+        );
+        world
+    };
+    let world = latched().await;
+    let before = world.decision_wire.calls().len();
+    assert_eq!(world.command(acknowledge()).await["ok"], true);
+    let calls = world.decision_wire.calls();
+    let put = calls[before..]
+        .iter()
+        .position(|made| made.operation == "table.put")
+        .unwrap() as u32
+        + 1;
+
+    let world = latched().await;
+    world.decision_wire.kill_at(put, Place::AfterReply);
+    world.invoke_decision(acknowledge()).await;
+    assert!(!world.decision_wire.kill_is_pending());
+    assert_eq!(world.control("shop").latch, None, "the word was said");
+    let moved = |world: &World| world.control("shop").active_site == "green";
+    assert!(world.run_until(30, moved).await, "{:#?}", world.control("shop"));
+    assert_eq!(violations(&world), Vec::<String>::new());
 }

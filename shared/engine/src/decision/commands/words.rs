@@ -59,7 +59,10 @@ impl DecisionMaker {
         let over = |paused: &mut Option<Word>, window: &mut Option<Maintenance>, now| {
             window.take_if(|window| window.until <= now);
             match (paused.take(), window.take()) {
-                (None, None) => Err("it is not paused, and no maintenance window is open".to_owned()),
+                (None, None) => Err("not paused, and no maintenance window is open".to_owned()),
+                (Some(_), Some(_)) => {
+                    Ok("the pause and the maintenance window are over; automatic moves may start again".to_owned())
+                }
                 _ => Ok("automatic moves may start again".to_owned()),
             }
         };
@@ -69,10 +72,12 @@ impl DecisionMaker {
         }
         let answer = self
             .by_word(&word, "resumed", |control, _, now| {
-                over(&mut control.paused, &mut control.maintenance, now)
+                let said = over(&mut control.paused, &mut control.maintenance, now)?;
+                control.look_by(now);
+                Ok(said)
             })
             .await?;
-        self.look_at_once(&word).await?;
+        self.look_at_once(&word).await;
         Ok(answer)
     }
 
@@ -220,31 +225,43 @@ impl DecisionMaker {
                     .take()
                     .ok_or("it is not latched: there is nothing to acknowledge")?;
                 control.automatic_failovers.clear();
+                control.look_by(now);
                 Ok(format!(
                     "the latch of execution {} is open; an automatic failover may start again",
                     latch.execution
                 ))
             })
             .await?;
-        self.look_at_once(asked).await?;
+        self.look_at_once(asked).await;
         Ok(answer)
     }
 
     /// The promise of `rollback_plan` is off.
     pub(super) async fn keep(&self, asked: &WordOnPlan) -> Result<Value, CallError> {
         let answer = self
-            .by_word(asked, "kept where it is", |control, word, _| control.keep(word))
+            .by_word(asked, "kept where it is", |control, word, now| {
+                let said = control.keep(word)?;
+                control.look_by(now);
+                Ok(said)
+            })
             .await?;
-        self.look_at_once(asked).await?;
+        self.look_at_once(asked).await;
         Ok(answer)
     }
 
-    // What was held back by a pause or a latch is judged now, not at the next change.
-    async fn look_at_once(&self, asked: &WordOnPlan) -> Result<(), CallError> {
-        if !asked.dry_run {
-            self.judge(&asked.plan, &Trigger::Timer).await?;
+    // What was held back by a pause or a latch is judged now, not at the next change. The word itself has said that somebody
+    // has to look: if this invocation ends before, the probe sees to it.
+    async fn look_at_once(&self, asked: &WordOnPlan) {
+        if asked.dry_run {
+            return;
         }
-        Ok(())
+        if let Err(error) = self.judge(&asked.plan, &Trigger::Timer).await {
+            tracing::warn!(
+                plan = asked.plan,
+                error = error.message,
+                "the word is said, and what it lets go is judged within a minute"
+            );
+        }
     }
 }
 

@@ -52,9 +52,12 @@ impl Oracle {
             if execution.status.is_final() && was.is_some_and(|old| !old.status.is_final()) {
                 self.finished(&before, &after, execution, cloud);
             }
-            // A lease is taken first, and then it is seen that the time is over; who sees that gives it back.
+            // A lease is taken first, or what was held let go, and then it is seen that the time is over; who sees that gives
+            // it back.
             let untouched = before.execution.as_ref() == Some(execution);
-            self.has_deadlines(running, execution, now, after.epoch != before.epoch || untouched);
+            let let_go = was.is_some_and(|old| old.held.is_some()) && execution.held.is_none();
+            let taking = after.epoch != before.epoch || untouched || let_go;
+            self.has_deadlines(running, execution, now, taking);
         }
         if before.latch.is_some()
             && after.latch.is_none()

@@ -2,7 +2,7 @@
 
 use super::Oracle;
 use jiff::Timestamp;
-use understudy_core::control::{Control, Lease};
+use understudy_core::control::{Control, Lease, Wake};
 use understudy_core::execution::{Execution, Status};
 
 impl Oracle {
@@ -13,7 +13,8 @@ impl Oracle {
                 .execution
                 .as_ref()
                 .is_none_or(|execution| execution.status == Status::Stuck || execution.rests());
-            idle && control.announcements.is_empty() && control.wake.is_none() && lease(control, now).is_none()
+            let woken = control.wake.is_some() && !looks_for_the_switch(control);
+            idle && control.announcements.is_empty() && !woken && lease(control, now).is_none()
         }) && self.observed.values().all(|(_, wake)| wake.is_none())
     }
 
@@ -35,7 +36,7 @@ impl Oracle {
                     ),
                 ));
             }
-            if let Some(wake) = &control.wake {
+            if let Some(wake) = control.wake.as_ref().filter(|_| !looks_for_the_switch(control)) {
                 found.push((
                     8,
                     format!(
@@ -92,4 +93,15 @@ impl Oracle {
 fn lease(control: &Control, now: Timestamp) -> Option<&Lease> {
     let rests = control.execution.as_ref().is_some_and(Execution::rests);
     control.lease.as_ref().filter(|lease| lease.expires_at > now || !rests)
+}
+
+// An execution that the kill switch holds is looked at again and again, lest it be let go on: of two of them one is always
+// woken.
+fn looks_for_the_switch(control: &Control) -> bool {
+    let held = control.execution.as_ref().and_then(|execution| execution.held.as_ref());
+    let executor = control
+        .wake
+        .as_ref()
+        .is_some_and(|wake| wake.function == Wake::Executor);
+    executor && held.is_some_and(|held| held.by_fleet)
 }
