@@ -5,9 +5,11 @@
 //! resolver that does not answer) is *unknown*: it says nothing about the endpoint. So is what a probe must not
 //! reach, which `reach` knows.
 
+pub mod body;
 mod reach;
 
 use async_trait::async_trait;
+use body::Search;
 use reach::{Guarded, Refused, RuntimeApi};
 use reqwest::redirect::Policy;
 use reqwest::{Certificate, Client, Response, Url};
@@ -23,8 +25,6 @@ use understudy_core::health::{Health, Sample};
 use understudy_core::plan::{EndpointProbe, Method, Protocol};
 use understudy_engine::ports::Endpoint;
 
-/// How much of a body is looked at.
-const MAX_BODY_BYTES: usize = 64 * 1024;
 /// How the probe names itself to the endpoint.
 const USER_AGENT: &str = "understudy-probe";
 
@@ -244,19 +244,13 @@ async fn judge(probe: &EndpointProbe, response: Response) -> Sample {
 
 /// Whether the beginning of the body has the text in it.
 async fn contains(mut response: Response, text: &[u8]) -> Result<bool, reqwest::Error> {
-    let mut body: Vec<u8> = Vec::new();
+    let mut search = Search::new(text);
     while let Some(chunk) = response.chunk().await? {
-        // The text may lie across two chunks.
-        let start = body.len().saturating_sub(text.len());
-        body.extend_from_slice(&chunk[..chunk.len().min(MAX_BODY_BYTES - body.len())]);
-        if body[start..].windows(text.len().max(1)).any(|window| window == text) {
-            return Ok(true);
-        }
-        if body.len() >= MAX_BODY_BYTES {
-            return Ok(false);
+        if let Some(found) = search.piece(&chunk) {
+            return Ok(found);
         }
     }
-    Ok(text.is_empty())
+    Ok(search.end())
 }
 
 /// What an error says about the endpoint, or about this side.

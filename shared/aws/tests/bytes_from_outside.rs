@@ -1,6 +1,6 @@
 //! Answers of AWS that were hostile once, or might be: each file of the corpus is read as it may come.
 
-#![cfg(all(feature = "dynamodb", feature = "lambda", feature = "route53"))]
+#![cfg(all(feature = "dynamodb", feature = "endpoint", feature = "lambda", feature = "route53"))]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod bytes;
@@ -39,4 +39,9 @@ fn a_refusal_of_route_53_without_its_envelope() {
 #[test]
 fn what_a_failed_function_says_of_itself() {
     each("failure", bytes::failure);
+}
+
+#[test]
+fn the_body_of_a_health_endpoints_answer() {
+    each("health_answer", bytes::health_answer);
 }

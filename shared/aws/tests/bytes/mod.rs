@@ -4,6 +4,7 @@
 
 use serde_json::Value;
 use understudy_aws::dynamodb::{AttributeValue, Attributes, decode, encode};
+use understudy_aws::endpoint::body::{MAX_BODY_BYTES, Search};
 use understudy_aws::lambda::error_message;
 use understudy_aws::route53::bare_refusal;
 
@@ -46,6 +47,28 @@ pub fn failure(bytes: &[u8]) -> bool {
     let said = error_message(bytes);
     shown(&said);
     !said.is_empty()
+}
+
+/// The body of a health endpoint's answer, in pieces, and the text that is looked for in it: found if it is in the beginning,
+/// however the pieces are cut. A byte says how long the text is, one before each piece how long that is. Whether it is found.
+pub fn health_answer(bytes: &[u8]) -> bool {
+    let mut rest = bytes;
+    let mut cut = || -> Option<&[u8]> {
+        let (length, more) = rest.split_first()?;
+        let (part, more) = more.split_at(more.len().min(usize::from(*length)));
+        rest = more;
+        Some(part)
+    };
+    let Some(text) = cut() else { return false };
+    let pieces: Vec<&[u8]> = std::iter::from_fn(cut).collect();
+    let mut search = Search::new(text);
+    let found = pieces.iter().find_map(|piece| search.piece(piece));
+    let found = found.unwrap_or_else(|| search.end());
+    let whole = pieces.concat();
+    let looked_at = &whole[..whole.len().min(MAX_BODY_BYTES)];
+    let really = text.is_empty() || looked_at.windows(text.len()).any(|place| place == text);
+    assert_eq!(found, really);
+    found
 }
 
 fn shown(said: &str) {
