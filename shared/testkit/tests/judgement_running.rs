@@ -216,6 +216,13 @@ async fn the_work_comes_home_when_the_failback_hours_open() {
     let status = world.command(json!({"command": "status", "plan": "shop"})).await;
     assert_eq!(status["active_site"], "green");
     assert!(status["next"].as_str().unwrap().contains("10:20:00Z"), "{status:#}");
+    // That a timer found the way home held back is on record, once.
+    let records = world.table.peek_all("shop", "decision#");
+    let held = records.iter().filter(|record| {
+        let by_timer = record.body["trigger_text"] == "a timer ran out";
+        by_timer && record.body["verdicts"].to_string().contains("within_failback_hours")
+    });
+    assert_eq!(held.count(), 1, "{records:#?}");
     assert!(
         world
             .run_until(260, |world| world.control("shop").active_site == "blue")

@@ -18,7 +18,7 @@ use understudy_core::decide::{Closed, Decision, Lags, Move, Proposal, ProposalCh
 use understudy_core::event::AlarmEvent;
 use understudy_core::execution::{Execution, Kind, TriggerKind};
 use understudy_core::fleet::FleetState;
-use understudy_core::guard::{Verdict, reasons};
+use understudy_core::guard::{Guard, Verdict, reasons};
 use understudy_core::health::SiteHealth;
 use understudy_core::plan::Plan;
 use understudy_core::preflight::Preflight;
@@ -293,7 +293,10 @@ impl DecisionMaker {
             .repeated(&fingerprint)
             .filter(|_| !proposes && !concerned)
             .map(|last| last.decision_id.clone());
-        let worth_a_record = decision.alert || proposes || !matches!(trigger, Trigger::Timer);
+        // A timer that finds all as before says nothing new; one that finds a move held back says by what, once.
+        let mut stops = decision.verdicts.iter().filter(|verdict| !verdict.allows);
+        let held_back = known.is_none() && stops.any(|verdict| verdict.guard != Guard::SourceUnhealthy);
+        let worth_a_record = decision.alert || proposes || held_back || !matches!(trigger, Trigger::Timer);
         let news = (known.is_none() && worth_a_record).then(|| News {
             refusal: LastRefusal {
                 source: trigger.source(),
