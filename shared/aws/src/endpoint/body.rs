@@ -26,7 +26,7 @@ impl<'a> Search<'a> {
         if places.any(|place| place == self.text) {
             return Some(true);
         }
-        (self.body.len() >= MAX_BODY_BYTES).then(|| self.text.is_empty())
+        (self.body.len() >= MAX_BODY_BYTES).then_some(self.text.is_empty())
     }
 
     /// The body has ended. Whether the text was there.
