@@ -21,6 +21,7 @@
 //! drawing is an [`IllegalTransition`]: a bug, or an item written by somebody else. It is never "repaired" here.
 
 mod account;
+mod ahead;
 mod fenced;
 pub mod next;
 mod pre_state;

@@ -383,3 +383,32 @@ async fn a_cancel_that_came_too_late_is_taken_back_by_trying_on() {
     let ended = world.control("shop").last_execution.expect("it has ended");
     assert_eq!(ended.status, Status::Completed);
 }
+
+#[tokio::test]
+async fn a_promotion_that_can_not_be_made_is_found_before_the_source_is_fenced() {
+    let world = world(&[fence(), promote()]).await;
+    world.cloud.put_db_instance("shop-green", replica_of_other());
+    let answer = failover(&world, Style::Planned, "accept_irreversible").await;
+    assert_eq!(answer["ok"], json!(true), "{answer}");
+    assert!(at_rest(&world).await);
+    assert_eq!(world.cloud.changes().len(), 0, "production was left alone");
+    let ended = world.control("shop").last_execution.expect("it has ended");
+    assert_eq!(ended.status, Status::RolledBack);
+    let history = world.table.peek_all("shop", "execution#");
+    let failure = history.last().expect("a history").body["failure"].to_string();
+    assert!(
+        failure.contains("replicates shop-other") && failure.contains("nothing was done"),
+        "{failure}"
+    );
+}
+
+#[tokio::test]
+async fn what_a_person_may_mend_meanwhile_is_looked_at_when_its_turn_comes() {
+    let gate = json!({"kind": "approval", "name": "rebuilt", "timeout_seconds": 3600});
+    let world = world(&[gate, promote()]).await;
+    world.cloud.put_db_instance("shop-green", replica_of_other());
+    let answer = failover(&world, Style::Unplanned, "accept_data_loss").await;
+    assert_eq!(answer["ok"], json!(true), "{answer}");
+    let waits = |world: &World| running(world).is_some_and(|running| running.awaits_approval().is_some());
+    assert!(world.run_until(48, waits).await, "{:#?}", running(&world));
+}

@@ -20,6 +20,7 @@ const SOON: SignedDuration = SignedDuration::from_secs(2);
 
 impl Turn<'_> {
     pub(super) async fn begin(&self, control: &mut Control) -> Result<Flow, Stop> {
+        let hopeless = self.hopeless(control).await;
         *control = self
             .commit(|control, now| {
                 let (plan, epoch) = (control.plan.clone(), control.epoch);
@@ -28,11 +29,36 @@ impl Turn<'_> {
                     let announcement = about_execution(EventKind::Started, &plan, epoch, execution, now);
                     control.announce(announcement);
                 }
+                if let (Some((index, why)), Some(execution)) = (&hopeless, &mut control.execution) {
+                    execution.fail_step(*index, now, why)?;
+                    let why = format!(
+                        "{} can not be done: {why}; nothing was done before it",
+                        execution.step_at(*index)
+                    );
+                    execution.turn_back(&why)?;
+                }
                 Ok(())
             })
             .await?;
         metrics::counter!("ExecutionsStarted").increment(1);
         Ok(Flow::On)
+    }
+
+    // A step that could not begin when its turn came, found before anything is done. One that can not be read for now has
+    // its turn all the same.
+    async fn hopeless(&self, control: &Control) -> Option<(usize, String)> {
+        let execution = control.execution.as_ref()?;
+        for index in execution.looked_at_first() {
+            let why = match self.read(execution, index).await {
+                Ok((_, reading)) => reading.blocked.filter(|_| reading.rests_on.is_empty()),
+                Err(error) if error.may_repeat() => None,
+                Err(error) => Some(error.message),
+            };
+            if let Some(why) = why {
+                return Some((index, why));
+            }
+        }
+        None
     }
 
     // Reads the resource, and records that it is as wanted or what is intended.
