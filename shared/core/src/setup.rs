@@ -15,7 +15,7 @@
 use crate::control::later;
 use crate::execution::{Direction, Execution, PreState, StepRun, StepState};
 use crate::plan::{Plan, Step};
-use crate::state::ResourceState;
+use crate::state::{ResourceState, same_database};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -71,6 +71,25 @@ impl SetupItem {
         self.step.name()
     }
 
+    /// The step as it was made. Records that were written before steps were narrowed to one site hold the replicas of all
+    /// of them: which one was made, its source tells.
+    fn as_made(&self) -> Step {
+        let (Step::RdsReadReplica(step), ResourceState::DbReadReplica { replica: Some(made) }) =
+            (&self.step, &self.wanted)
+        else {
+            return self.step.clone();
+        };
+        let source = made.replica_of.as_deref().unwrap_or_default();
+        let site = step
+            .replicas
+            .iter()
+            .find(|(_, replica)| same_database(&replica.source, source));
+        match site {
+            Some((site, _)) => Step::RdsReadReplica(step.made_at(site)),
+            None => self.step.clone(),
+        }
+    }
+
     /// The step of a teardown that takes it back: done, with what undo restores.
     pub fn run(&self) -> StepRun {
         StepRun {
@@ -92,7 +111,7 @@ impl SetupItem {
 impl Execution {
     /// The execution as one that takes back what setup made: every step done, the way back before it.
     pub fn take_back(mut self, record: &SetupRecord) -> Self {
-        self.plan.steps = record.items.iter().map(|item| item.step.clone()).collect();
+        self.plan.steps = record.items.iter().map(SetupItem::as_made).collect();
         self.steps = record.items.iter().map(SetupItem::run).collect();
         self.direction = Direction::Back;
         self.deadline = later(self.created_at, self.longest());
@@ -142,12 +161,14 @@ impl SetupRecord {
     pub fn strangers(&self, plan: &Plan, site: &str) -> Vec<String> {
         let stated = |name: &str| {
             let step = plan.setup.iter().find(|step| step.name() == name)?;
-            Some(step.as_set_up(plan.region.as_ref(), site))
+            // What makes nothing at this site leaves alone what is remembered.
+            let makes = !matches!(step, Step::RdsReadReplica(step) if step.wanted(site).is_none());
+            makes.then(|| step.as_set_up(plan.region.as_ref(), site))
         };
-        let others = self
-            .items
-            .iter()
-            .filter(|item| stated(item.name()).is_some_and(|stated| !stated.changes_same_as(&item.step, &plan.sites)));
+        let is_other = |item: &&SetupItem| {
+            stated(item.name()).is_some_and(|stated| !stated.changes_same_as(&item.as_made(), &plan.sites))
+        };
+        let others = self.items.iter().filter(is_other);
         others.map(|item| item.name().to_owned()).collect()
     }
 

@@ -425,3 +425,20 @@ fn a_call_that_was_not_made_leaves_no_trace_and_one_that_was_turned_away_no_wait
     );
     assert_eq!(run.attempts, 2, "it was tried");
 }
+
+#[test]
+fn the_time_until_it_escalates_does_not_run_while_it_is_held_and_stuck() {
+    let mut execution = begun(Style::Planned, &[json!({})]);
+    execution.escalate_at = Some(at(100));
+    intend(&mut execution, 0);
+    execution.attempt(0, at(1)).unwrap();
+    let word = Word {
+        operator: "mia".into(),
+        reason: "wait".into(),
+        at: at(10),
+    };
+    execution.hold(Held { word, by_fleet: false }).unwrap();
+    execution.stick("overdue").unwrap();
+    execution.unstick(at(60), Direction::Forward).unwrap();
+    assert_eq!(execution.escalate_at, Some(at(150)));
+}

@@ -9,9 +9,9 @@ use plan_support::{group, plan};
 use serde_json::json;
 use understudy_core::decide::Move;
 use understudy_core::execution::{Direction, Execution, Kind, Next, PreState, Status, StepState, Style, TriggerKind};
-use understudy_core::plan::{Plan, parse};
-use understudy_core::setup::SetupRecord;
-use understudy_core::state::{AlarmDefinition, ResourceState};
+use understudy_core::plan::{Plan, Step, parse};
+use understudy_core::setup::{SetupItem, SetupRecord};
+use understudy_core::state::{AlarmDefinition, ReplicaMade, ResourceState};
 
 fn at(seconds: i64) -> Timestamp {
     Timestamp::from_second(1_795_255_200 + seconds).unwrap()
@@ -218,4 +218,41 @@ fn a_setup_has_the_time_that_its_items_have() {
 fn a_setup_is_not_escalated() {
     let mut setup = opened(&shop(&["one"]), Kind::Setup, "first");
     assert!(setup.escalate().is_err());
+}
+
+#[test]
+fn a_record_of_before_says_by_its_source_which_replica_was_made() {
+    let mut stated = plan();
+    let copy = |site: &str| json!({"db_instance_identifier": format!("copy-{site}"), "source": format!("shop-{site}")});
+    stated["setup"] = json!([{"kind": "rds_read_replica", "name": "one", "timeout_seconds": 1800,
+                              "replicas": {"blue": copy("blue"), "green": copy("green")}}]);
+    let stated = parse(stated).unwrap();
+    let made = |of: Option<&str>| ResourceState::DbReadReplica {
+        replica: of.map(|source| ReplicaMade {
+            replica_of: Some(source.to_owned()),
+            made_by: Some("shop".into()),
+        }),
+    };
+    let mut with_its_region = stated.setup[0].clone();
+    with_its_region.common_mut().region = stated.region.clone();
+    let record = SetupRecord {
+        epoch: 1,
+        items: vec![SetupItem {
+            step: with_its_region,
+            pre_state: made(None).into(),
+            wanted: made(Some("shop-blue")),
+            made_at: at(9),
+            execution: "first".into(),
+        }],
+    };
+    assert!(record.strangers(&stated, "blue").is_empty());
+    assert_eq!(record.strangers(&stated, "green"), ["one"]);
+    let teardown = opened(&stated, Kind::Teardown, "teardown").take_back(&record);
+    let Some(Step::RdsReadReplica(step)) = teardown.step(0) else {
+        panic!("{teardown:#?}")
+    };
+    let at_green = step
+        .wanted("green")
+        .map(|replica| replica.db_instance_identifier.as_str());
+    assert_eq!(at_green, Some("copy-blue"));
 }

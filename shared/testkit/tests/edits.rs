@@ -130,7 +130,11 @@ async fn a_plan_whose_home_is_where_it_is_by_now_is_not_away_any_more() {
     assert!(world.settle(20).await);
     let mut plan = sample_plan("shop");
     (plan["sites"][0]["priority"], plan["sites"][1]["priority"]) = (json!(2), json!(1));
-    assert_eq!(world.put_plan(plan).await["ok"], true);
+    let stored = world.put_plan(plan).await;
+    assert!(
+        stored["differences"].to_string().contains("is its home from now on"),
+        "{stored:#}"
+    );
     assert_eq!(world.control("shop").away, None);
     world.cloud.answer(BLUE_HOST, Health::Healthy, "HTTP 200");
     let changes = world.cloud.changes().len();

@@ -250,7 +250,8 @@ impl Decision {
             .collect();
         // What is worth an alert is never the repetition of what was not, though the same guard stops both; nor is a site
         // that nothing is known of any more that of one that was degraded.
-        let told = match source {
+        let of_source = stops.contains(&Guard::SourceUnhealthy.as_str());
+        let told = match source.filter(|_| of_source) {
             _ if !self.alert => "quiet".to_owned(),
             Some(health) => format!("alert {health}"),
             None => "alert".to_owned(),

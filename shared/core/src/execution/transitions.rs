@@ -332,7 +332,10 @@ impl Execution {
         if direction == Direction::Forward {
             self.cancel = None;
         }
-        self.held.take_if(|held| !held.by_fleet);
+        if let Some(held) = self.held.take_if(|held| !held.by_fleet) {
+            let rested = now.duration_since(held.word.at).max(SignedDuration::ZERO);
+            self.escalate_at = self.escalate_at.map(|at| crate::control::later(at, rested));
+        }
         self.look_now();
         self.takeovers_without_progress = 0;
         self.deadline = crate::control::later(now, self.longest());
@@ -348,6 +351,7 @@ impl Execution {
             // What the plan goes on without was given up for good: it may have had its time before the promotion.
             let given_up = common.is_some_and(|common| common.on_failure == OnFailure::Continue);
             let restarted = crate::control::later(now, SignedDuration::from_secs(i64::from(timeout)));
+            run.undo_doubted_at = None;
             match (direction, run.state) {
                 // A failed step is tried afresh: from its read if nothing was called, else from its intent.
                 (Direction::Forward, StepState::Failed) if given_up => {}

@@ -59,6 +59,13 @@ impl DecisionMaker {
             Some(control) => differences(&self.store.plan_of(control).await?, &plan),
             None => vec!["everything: the plan is new".to_owned()],
         };
+        let mut changes = changes;
+        let home = plan.primary().is_some_and(|primary| primary.name == active);
+        if home && known.as_ref().is_some_and(|control| control.away.is_some()) {
+            changes.push(format!(
+                "{active}, where the plan is, is its home from now on: nothing brings it back to where it was before"
+            ));
+        }
         if asked.dry_run {
             return Ok(json!({
                 "ok": true, "dry_run": true, "changed": "nothing", "plan": plan.name, "revision": revision,

@@ -93,6 +93,8 @@ pub struct Reading {
     pub rests_on: Vec<String>,
     /// Why the resource takes no call now, if it does not: see [`Driver::holds`].
     pub hold: Option<String>,
+    /// Whether the resource is at work on such a change now, and reads as before until its end.
+    pub under_way: bool,
     /// Before this time nothing comes of looking again, unless a person says something.
     pub until: Option<Timestamp>,
 }
@@ -162,6 +164,7 @@ impl Reading {
             blocked: None,
             rests_on: Vec::new(),
             hold: None,
+            under_way: false,
             until: None,
         }
     }
@@ -176,6 +179,7 @@ impl Reading {
             blocked: None,
             rests_on: Vec::new(),
             hold: None,
+            under_way: false,
             until: None,
         }
     }
@@ -210,6 +214,11 @@ impl Reading {
             hold: why,
             ..self
         }
+    }
+
+    /// The same of a resource that is, or is not, at work on such a change and reads as before until its end.
+    pub fn under_way(self, under_way: bool) -> Self {
+        Self { under_way, ..self }
     }
 }
 

@@ -165,7 +165,8 @@ impl DecisionMaker {
     }
 
     pub(super) async fn resolve(&self, asked: &Resolve) -> Result<Value, CallError> {
-        let newest = match self.store.control(&asked.plan).await? {
+        let abandons = asked.action == Resolution::Abandon;
+        let newest = match self.store.control(&asked.plan).await?.filter(|_| abandons) {
             Some(control) => Some(self.store.plan_of(&control).await?),
             None => None,
         };

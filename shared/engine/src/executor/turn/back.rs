@@ -62,7 +62,11 @@ impl Turn<'_> {
                 return self.doubt(control, index, until).await;
             };
             // What is on its way still reads as before: a database that switches over, say.
-            if let Some(why) = &reading.hold {
+            if let Some(why) = reading
+                .hold
+                .as_ref()
+                .filter(|_| reading.under_way && run.attempted_at.is_some())
+            {
                 let timeout = execution.step(index).map_or(0, |step| step.common().timeout_seconds);
                 let longest = SignedDuration::from_secs(i64::from(timeout)).max(ON_ITS_WAY);
                 if later(since, longest) > self.now() {

@@ -18,6 +18,9 @@ const MAX_REFUSALS: u32 = 10;
 /// What comes about within this time is waited for within the turn.
 const SOON: SignedDuration = SignedDuration::from_secs(2);
 
+/// No further step is looked at ahead of its turn after this time.
+const LOOK_AHEAD: SignedDuration = SignedDuration::from_secs(3);
+
 impl Turn<'_> {
     pub(super) async fn begin(&self, control: &mut Control) -> Result<Flow, Stop> {
         let hopeless = self.hopeless(control).await;
@@ -44,14 +47,18 @@ impl Turn<'_> {
         Ok(Flow::On)
     }
 
-    // A step that could not begin when its turn came, found before anything is done. One that can not be read for now has
-    // its turn all the same.
+    // A step that could not begin when its turn came, found before anything is done. One that can not be read for now, or
+    // soon, has its turn all the same: on a bad day nobody waits for this.
     async fn hopeless(&self, control: &Control) -> Option<(usize, String)> {
         let execution = control.execution.as_ref()?;
+        let until = later(self.now(), LOOK_AHEAD);
         for index in execution.looked_at_first() {
+            if self.now() > until {
+                return None;
+            }
             let why = match self.read(execution, index).await {
                 Ok((_, reading)) => reading.blocked.filter(|_| reading.rests_on.is_empty()),
-                Err(error) if error.may_repeat() => None,
+                Err(error) if error.may_repeat() => return None,
                 Err(error) => Some(error.message),
             };
             if let Some(why) = why {

@@ -64,7 +64,9 @@ impl Driver for ClusterDriver {
         let current = ResourceState::DbWriter { writer: found.writer };
         let wanted = ResourceState::DbWriter { writer: Some(writer) };
         let waits = not_available(&format!("DB cluster {id}"), &found.status);
-        Ok(Reading::of_change(current, wanted).blocked_by(blocked).held_by(waits))
+        let busy = waits.is_some();
+        let reading = Reading::of_change(current, wanted).blocked_by(blocked);
+        Ok(reading.held_by(waits).under_way(busy))
     }
 
     async fn change(

@@ -90,7 +90,8 @@ impl Driver for GlobalDriver {
         let wanted = ResourceState::DbWriter {
             writer: Some(destination.clone()),
         };
-        Ok(Reading::of_change(current, wanted).blocked_by(blocked).held_by(waits))
+        let reading = Reading::of_change(current, wanted).blocked_by(blocked);
+        Ok(reading.held_by(waits).under_way(found.is_moving))
     }
 
     async fn change(

@@ -71,7 +71,11 @@ impl Driver for MultiAzDriver {
             ResourceState::DbMultiAz(found.multi_az),
             ResourceState::DbMultiAz(wanted),
         );
-        Ok(reading.blocked_by(others.clone()).held_by(waits.or(others)))
+        let busy = waits.is_some();
+        Ok(reading
+            .blocked_by(others.clone())
+            .held_by(waits.or(others))
+            .under_way(busy))
     }
 
     async fn change(

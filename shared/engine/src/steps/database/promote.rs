@@ -18,7 +18,6 @@ use crate::ports::{Account, CallError, DatabaseFailover, MetricQuery, Metrics, P
 use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
 use std::sync::Arc;
-use understudy_core::control::later;
 use understudy_core::execution::Style;
 use understudy_core::plan::{DbInstanceRef, Plan, RdsPromoteReplica};
 use understudy_core::preflight::Weight;
@@ -186,6 +185,9 @@ impl Driver for PromoteDriver {
 // Whether a replica that was this far behind at a time had replayed what was committed until `since`. The largest lag of
 // a minute is stamped with the minute's beginning, so the true time is this or a later one.
 fn has_replayed(at: Timestamp, lag_seconds: f64, since: Timestamp) -> bool {
-    let lag = SignedDuration::try_from_secs_f64(lag_seconds).unwrap_or(SignedDuration::MAX);
-    lag_seconds >= 0.0 && later(at, -lag) >= since
+    let lag = SignedDuration::try_from_secs_f64(lag_seconds)
+        .ok()
+        .filter(|lag| !lag.is_negative());
+    let replayed_until = lag.and_then(|lag| at.checked_sub(lag).ok());
+    replayed_until.is_some_and(|until| until >= since)
 }

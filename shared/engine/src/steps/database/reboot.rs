@@ -61,7 +61,9 @@ impl Driver for RebootDriver {
         let current = ResourceState::DbZone { zone: found.zone };
         let wanted = ResourceState::DbZone { zone: zone.clone() };
         let waits = not_available(&format!("DB instance {id}"), &found.status);
-        Ok(Reading::of_change(current, wanted).blocked_by(blocked).held_by(waits))
+        let busy = waits.is_some();
+        let reading = Reading::of_change(current, wanted).blocked_by(blocked);
+        Ok(reading.held_by(waits).under_way(busy))
     }
 
     async fn change(
