@@ -4,10 +4,10 @@
 use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
 use understudy_core::control::{
-    ANNOUNCE_RETRY, Away, CALL_MARGIN, Control, LEASE, LastRefusal, MAX_ANNOUNCEMENTS, MAX_REFUSALS, TAKEOVER_MARGIN,
-    WAKE_PATIENCE, Wake, Word, later,
+    ANNOUNCE_RETRY, Away, CALL_MARGIN, Control, Ended, LEASE, LastRefusal, MAX_ANNOUNCEMENTS, MAX_REFUSALS,
+    TAKEOVER_MARGIN, WAKE_PATIENCE, Wake, Word, later,
 };
-use understudy_core::execution::TriggerKind;
+use understudy_core::execution::{Status, TriggerKind};
 use understudy_core::report::{EventKind, about_plan};
 
 fn control() -> Control {
@@ -263,5 +263,30 @@ proptest! {
                 held = None;
             }
         }
+    }
+}
+
+#[test]
+fn since_when_a_site_carries_the_plan_is_told_by_the_last_move_that_came_to_it() {
+    let mut control = control();
+    assert_eq!(control.carried_since(), None);
+    let here = control.active_site.clone();
+    let ended = |from: &str, to: &str, status: Status| Ended {
+        summary: "it ended".into(),
+        id: "x".into(),
+        status,
+        from: from.to_owned(),
+        to: to.to_owned(),
+        ended_at: at(50),
+    };
+    control.last_execution = Some(ended("elsewhere", &here, Status::Completed));
+    assert_eq!(control.carried_since(), Some(at(50)));
+    for other in [
+        ended(&here, &here, Status::Completed),
+        ended("elsewhere", &here, Status::RolledBack),
+        ended(&here, "elsewhere", Status::RolledBack),
+    ] {
+        control.last_execution = Some(other);
+        assert_eq!(control.carried_since(), None, "{:?}", control.last_execution);
     }
 }

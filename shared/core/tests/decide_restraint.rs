@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use understudy_core::command::{Answer, Command, parse as command};
 use understudy_core::control::{Away, Control, Word, later};
 use understudy_core::decide::{
-    Decision, LagRecord, Lags, Proposal, ProposalChange, Situation, Trigger, consent, decide,
+    Closed, Decision, LagRecord, Lags, Proposal, ProposalChange, Situation, Trigger, consent, decide,
 };
 use understudy_core::execution::{Kind, TriggerKind};
 use understudy_core::fleet::{Fleet, FleetEntry, FleetLimits, FleetMode, FleetState, Maintenance, Progress};
@@ -354,8 +354,20 @@ fn what_nobody_answers_is_discarded_or_moves_as_the_policy_says() {
     case.control.paused = Some(word("noa", 65));
     let held = case.at(180);
     assert!(
-        matches!(held.proposal, ProposalChange::Close { .. }),
+        matches!(held.proposal, ProposalChange::Close { held: true, .. }),
         "other guards hold it back: {held:?}"
+    );
+    let closed = case.control.proposal.as_mut().unwrap();
+    closed.closed = Some(Closed {
+        at: at(180),
+        why: "held back".into(),
+        held: true,
+    });
+    case.control.paused = None;
+    let anew = case.at(190);
+    assert!(
+        matches!(anew.proposal, ProposalChange::Make { .. }),
+        "it does not wait for the cooldown: {anew:?}"
     );
 }
 
