@@ -85,6 +85,16 @@ fn apply(execution: &mut Execution, index: usize) {
     execution.applied(index, None, "").unwrap();
 }
 
+// A person holds it from this second on.
+fn hold(execution: &mut Execution, second: i64) {
+    let word = Word {
+        operator: "mia".into(),
+        reason: "wait".into(),
+        at: at(second),
+    };
+    execution.hold(Held { word, by_fleet: false }).unwrap();
+}
+
 fn problems(extras: &[Value]) -> Vec<String> {
     let refused = parse(plan(extras)).unwrap_err();
     refused.problems().iter().map(ToString::to_string).collect()
@@ -364,12 +374,7 @@ fn one_that_is_held_sees_through_what_is_on_its_way_and_begins_nothing_else_of_t
     execution.attempt(0, at(1)).unwrap();
     intend(&mut execution, 1);
     assert_eq!(execution.next(at(2)), Next::Apply(0));
-    let word = Word {
-        operator: "mia".into(),
-        reason: "wait".into(),
-        at: at(2),
-    };
-    execution.hold(Held { word, by_fleet: false }).unwrap();
+    hold(&mut execution, 2);
     assert_eq!(execution.next(at(3)), Next::Apply(0), "it may have been called");
     assert!(!execution.others_are_due(0, at(3)), "the others have no turns");
     execution.applied(0, None, "").unwrap();
@@ -390,12 +395,7 @@ fn to_resolve_it_lets_it_go_on_whoever_held_it() {
         let mut execution = begun(Style::Planned, &[json!({})]);
         intend(&mut execution, 0);
         execution.attempt(0, at(1)).unwrap();
-        let word = Word {
-            operator: "mia".into(),
-            reason: "wait".into(),
-            at: at(2),
-        };
-        execution.hold(Held { word, by_fleet: false }).unwrap();
+        hold(&mut execution, 2);
         execution.stick("overdue").unwrap();
         execution.unstick(at(9), direction).unwrap();
         assert_ne!(execution.next(at(9)), Next::AwaitPerson, "{direction:?}");
@@ -432,12 +432,7 @@ fn the_time_until_it_escalates_does_not_run_while_it_is_held_and_stuck() {
     execution.escalate_at = Some(at(100));
     intend(&mut execution, 0);
     execution.attempt(0, at(1)).unwrap();
-    let word = Word {
-        operator: "mia".into(),
-        reason: "wait".into(),
-        at: at(10),
-    };
-    execution.hold(Held { word, by_fleet: false }).unwrap();
+    hold(&mut execution, 10);
     execution.stick("overdue").unwrap();
     execution.unstick(at(60), Direction::Forward).unwrap();
     assert_eq!(execution.escalate_at, Some(at(150)));

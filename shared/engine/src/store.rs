@@ -247,7 +247,8 @@ impl Store {
         Ok(self.read(&lag_key(plan)).await?.unwrap_or_default())
     }
 
-    /// The same, asked only where moves of this plan away from this site have a copy that can be behind.
+    /// The same, measured since the active site is their source, and asked only where moves of this plan away from it have a
+    /// copy that can be behind.
     ///
     /// # Errors
     /// The table could not be read.

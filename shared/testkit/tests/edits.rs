@@ -24,6 +24,11 @@ async fn say(world: &World, command: &str, more: Value) -> Value {
     answer
 }
 
+fn stuck(world: &World) -> bool {
+    let running = world.control("shop").execution;
+    running.is_some_and(|running| running.status == Status::Stuck)
+}
+
 /// The sample plan's record and gate for three sites.
 fn of_three() -> Value {
     let mut plan = sample_plan("shop");
@@ -104,12 +109,6 @@ async fn where_it_is_left_is_a_site_of_the_newest_revision() {
     let refused = Fault::Before(CallErrorKind::Refused);
     world.cloud.faults.always("dns.change_records", refused);
     say(&world, "failover", json!({"to": "green"})).await;
-    let stuck = |world: &World| {
-        world
-            .control("shop")
-            .execution
-            .is_some_and(|it| it.status == Status::Stuck)
-    };
     assert!(world.run_until(20, stuck).await);
     assert_eq!(world.put_plan(without("red")).await["ok"], true);
     let to_red = say(&world, "resolve", json!({"action": "abandon", "active_site": "red"})).await;
@@ -220,12 +219,6 @@ async fn a_stuck_move_goes_on_without_the_step_it_stands_at_whatever_it_went_on_
         .always("traffic.set_weights", Fault::Before(CallErrorKind::Refused));
     world.command(failover("a test")).await;
     world.deliver().await;
-    let stuck = |world: &World| {
-        world
-            .control("shop")
-            .execution
-            .is_some_and(|it| it.status == Status::Stuck)
-    };
     assert!(world.run_until(20, stuck).await, "{:#?}", world.control("shop"));
     let given_up = say(&world, "skip", json!({"step": "try"})).await;
     assert_eq!(given_up["ok"], false, "it is over: {given_up:#}");

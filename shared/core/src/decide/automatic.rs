@@ -34,7 +34,7 @@ pub(super) fn decide_automatic(
     match source.health {
         Health::Unhealthy => failover::decide_failover(now, trigger, situation, source, verdicts),
         // The plan may have another primary by now than the one that it left: then it is at home where it is.
-        _ if control.away.is_some() && plan.primary().is_some_and(|primary| primary.name != active) => {
+        _ if control.away.is_some() && !plan.is_home(active) => {
             failback::decide_failback(now, trigger, situation, source, verdicts)
         }
         Health::Healthy => {

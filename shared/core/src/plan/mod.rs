@@ -191,6 +191,11 @@ impl Plan {
         self.sites.iter().min_by_key(|site| site.priority)
     }
 
+    /// Whether the plan is at home at this site.
+    pub fn is_home(&self, site: &str) -> bool {
+        self.primary().is_some_and(|primary| primary.name == site)
+    }
+
     /// The probes that speak about `site`.
     pub fn probes_of<'a>(&'a self, site: &'a str) -> impl Iterator<Item = &'a Probe> {
         self.probes.iter().filter(move |probe| probe.common().site == site)

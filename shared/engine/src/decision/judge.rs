@@ -124,7 +124,7 @@ impl Seen {
         if matches!(chosen.kind, Kind::Setup | Kind::Teardown) {
             return plan;
         }
-        let home = plan.primary().is_some_and(|primary| primary.name == chosen.to);
+        let home = plan.is_home(&chosen.to);
         match control.away.as_ref().filter(|_| home) {
             Some(away) => plan.giving_back(&away.raised),
             None => plan,

@@ -55,13 +55,11 @@ impl DecisionMaker {
         if let Some(why) = known.as_ref().and_then(|control| loses_its_place(control, &plan)) {
             return Ok(answers::refused(&why));
         }
-        let changes = match &known {
+        let mut changes = match &known {
             Some(control) => differences(&self.store.plan_of(control).await?, &plan),
             None => vec!["everything: the plan is new".to_owned()],
         };
-        let mut changes = changes;
-        let home = plan.primary().is_some_and(|primary| primary.name == active);
-        if home && known.as_ref().is_some_and(|control| control.away.is_some()) {
+        if plan.is_home(&active) && known.as_ref().is_some_and(|control| control.away.is_some()) {
             changes.push(format!(
                 "{active}, where the plan is, is its home from now on: nothing brings it back to where it was before"
             ));
@@ -92,10 +90,7 @@ impl DecisionMaker {
                             return Err(why);
                         }
                         // Where it is may be home by the new revision.
-                        if plan
-                            .primary()
-                            .is_some_and(|primary| primary.name == control.active_site)
-                        {
+                        if plan.is_home(&control.active_site) {
                             control.away = None;
                         }
                         control.plan_revision = revision + 1;

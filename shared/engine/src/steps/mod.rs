@@ -220,6 +220,12 @@ impl Reading {
     pub fn under_way(self, under_way: bool) -> Self {
         Self { under_way, ..self }
     }
+
+    /// The same, held by nothing but the work of the resource itself, which may be such a change.
+    pub fn busy_with(self, why: Option<String>) -> Self {
+        let busy = why.is_some();
+        self.held_by(why).under_way(busy)
+    }
 }
 
 /// One step of one plan, bound to the ports that it uses.

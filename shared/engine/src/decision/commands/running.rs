@@ -198,7 +198,7 @@ impl DecisionMaker {
                     if known.site(&active).is_none() {
                         return Err(format!("`active_site` {} is not a site of the plan", excerpt(&active)));
                     }
-                    let home = known.primary().is_some_and(|primary| primary.name == active);
+                    let home = known.is_home(&active);
                     execution.failure = Some(format!(
                         "{}; abandoned by {}: {}",
                         execution.failure.clone().unwrap_or_default(),

@@ -30,10 +30,7 @@ impl Turn<'_> {
                 if status == Status::Completed && !execution.kind.is_move() {
                     control.set_up = set_up.clone();
                 } else if status == Status::Completed {
-                    let home = execution
-                        .plan
-                        .primary()
-                        .is_some_and(|primary| primary.name == execution.to);
+                    let home = execution.plan.is_home(&execution.to);
                     let return_at = execution
                         .return_after_seconds
                         .map(|seconds| later(now, SignedDuration::from_secs(i64::from(seconds))));

@@ -64,9 +64,7 @@ impl Driver for ClusterDriver {
         let current = ResourceState::DbWriter { writer: found.writer };
         let wanted = ResourceState::DbWriter { writer: Some(writer) };
         let waits = not_available(&format!("DB cluster {id}"), &found.status);
-        let busy = waits.is_some();
-        let reading = Reading::of_change(current, wanted).blocked_by(blocked);
-        Ok(reading.held_by(waits).under_way(busy))
+        Ok(Reading::of_change(current, wanted).blocked_by(blocked).busy_with(waits))
     }
 
     async fn change(

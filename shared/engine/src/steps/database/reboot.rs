@@ -61,9 +61,7 @@ impl Driver for RebootDriver {
         let current = ResourceState::DbZone { zone: found.zone };
         let wanted = ResourceState::DbZone { zone: zone.clone() };
         let waits = not_available(&format!("DB instance {id}"), &found.status);
-        let busy = waits.is_some();
-        let reading = Reading::of_change(current, wanted).blocked_by(blocked);
-        Ok(reading.held_by(waits).under_way(busy))
+        Ok(Reading::of_change(current, wanted).blocked_by(blocked).busy_with(waits))
     }
 
     async fn change(
