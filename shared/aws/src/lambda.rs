@@ -13,7 +13,7 @@ use aws_sdk_lambda::primitives::Blob;
 use aws_sdk_lambda::types::InvocationType;
 use serde_json::{Value, json};
 use understudy_core::control::Wake;
-use understudy_core::event::excerpt_long;
+use understudy_core::event::{excerpt, excerpt_long};
 use understudy_engine::actions::repeated;
 use understudy_engine::ports::{CallError, CallErrorKind, Functions};
 
@@ -95,22 +95,21 @@ impl Functions for LambdaFunctions {
             .await
             .map_err(|error| explain(&doing, Effect::Reads, CODES, &error))?;
         let payload = answer.payload.map(Blob::into_inner).unwrap_or_default();
-        if let Some(kind) = answer.function_error {
-            return Err(CallError::new(
-                CallErrorKind::Refused,
-                format!(
-                    "{doing}: the function failed ({kind}): {}; nothing was changed",
-                    error_message(&payload)
-                ),
-            ));
-        }
-        serde_json::from_slice(&payload).map_err(|error| {
-            CallError::new(
-                CallErrorKind::Refused,
-                format!("{doing}: its answer is not JSON: {error}; nothing was changed"),
-            )
-        })
+        said(&payload, answer.function_error.as_deref())
+            .map_err(|why| CallError::new(CallErrorKind::Refused, format!("{doing}: {why}; nothing was changed")))
     }
+}
+
+/// What an invoked function said; `failed` is how Lambda says that it failed.
+///
+/// # Errors
+/// A sentence, safe to show, if it failed or did not answer with JSON.
+pub fn said(payload: &[u8], failed: Option<&str>) -> Result<Value, String> {
+    if let Some(kind) = failed {
+        let (kind, message) = (excerpt(kind), error_message(payload));
+        return Err(format!("the function failed ({kind}): {message}"));
+    }
+    serde_json::from_slice(payload).map_err(|error| format!("its answer is not JSON: {error}"))
 }
 
 /// What a failed function says of itself, safe to show.
@@ -135,5 +134,7 @@ mod tests {
             "the table is gone"
         );
         assert_eq!(error_message(b"not json"), "not json");
+        let failed = said(br#"{"errorMessage":"no table"}"#, Some("Unhandled"));
+        assert_eq!(failed, Err("the function failed (Unhandled): no table".to_owned()));
     }
 }

@@ -4,7 +4,7 @@
 //! [`HookAnswer::read`] knows. A function that failed, or answered something else, may have done its work: that is
 //! retryable, so that it is asked again with the same key, and never taken for a no.
 
-use super::{CODES, error_message};
+use super::{CODES, said};
 use crate::config::{AwsConfig, MUTATING_CALL_TIMEOUT_SECONDS, Regional, Usage};
 use crate::failure::{Effect, explain};
 use async_trait::async_trait;
@@ -48,17 +48,10 @@ impl Hooks for LambdaHooks {
             let message = format!("{doing}: {why}; it is not known whether anything was changed");
             CallError::new(CallErrorKind::Fault, message)
         };
-        if let Some(kind) = answer.function_error {
-            return Err(unclear(format!(
-                "the function failed ({kind}): {}",
-                error_message(&payload)
-            )));
-        }
-        let said: Value = serde_json::from_slice(&payload).map_err(|error| {
-            unclear(format!(
-                "its answer is not JSON: {error}; it must be {}",
-                HookAnswer::FORMS
-            ))
+        let failed = answer.function_error.as_deref();
+        let said = said(&payload, failed).map_err(|why| match failed {
+            Some(_) => unclear(why),
+            None => unclear(format!("{why}; it must be {}", HookAnswer::FORMS)),
         })?;
         HookAnswer::read(&said).map_err(unclear)
     }

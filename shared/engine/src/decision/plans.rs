@@ -5,7 +5,7 @@
 //! other is told, and its item is never read.
 
 use super::{DecisionMaker, answers};
-use crate::executor::question::Question;
+use crate::executor::question::{Question, answer};
 use crate::ports::{CallError, Key};
 use crate::store::{LAG, OBSERVATION, PREFLIGHT, REVISION, SETUP};
 use jiff::{SignedDuration, Timestamp};
@@ -15,7 +15,7 @@ use understudy_core::control::{Control, Wake, later};
 use understudy_core::event::excerpt;
 use understudy_core::mutant::{self, Mutant};
 use understudy_core::plan::{Plan, PlanError, parse, parse_text};
-use understudy_core::preflight::{Preflight, Weight};
+use understudy_core::preflight::Weight;
 use understudy_core::report::{EventKind, about_plan};
 
 /// How long after a revision was stored its preflight has been made, if the day is quiet.
@@ -252,8 +252,8 @@ impl DecisionMaker {
         let question = Question::Validate {
             plan: Box::new(plan.clone()),
         };
-        let answer = match self.ask(&question).await {
-            Ok(answer) => answer,
+        let problems = match self.ask(&question, answer::problems).await {
+            Ok(problems) => problems,
             Err(error) => {
                 return Ok(json!({
                     "ok": false, "plan": plan.name, "changed": "nothing",
@@ -261,11 +261,6 @@ impl DecisionMaker {
                 }));
             }
         };
-        let problems = answer
-            .get("problems")
-            .and_then(Value::as_array)
-            .cloned()
-            .unwrap_or_default();
         let summary = if problems.is_empty() {
             format!("the plan {} is right, and all that it names is there", plan.name)
         } else {
@@ -286,10 +281,7 @@ impl DecisionMaker {
             return Ok(answers::no_plan(name));
         };
         let question = Question::Preflight { plan: name.to_owned() };
-        let answer = self.ask(&question).await?;
-        let found = answer.get("preflight").cloned().unwrap_or_default();
-        let found: Option<Preflight> = serde_json::from_value(found).unwrap_or_default();
-        let Some(found) = found else {
+        let Some(found) = self.ask(&question, answer::preflight).await? else {
             let why = match &control.execution {
                 Some(running) => format!("{} {} is {}", running.kind, running.route(), running.status),
                 None => format!(

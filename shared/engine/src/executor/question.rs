@@ -3,6 +3,7 @@
 //! A dry run is the steps' own reading with the calls held back; validating looks whether everything that a
 //! plan names is there; a preflight of a stored plan is remembered, and is the only one that writes.
 
+pub mod answer;
 mod probes;
 
 use super::Executor;

@@ -2,8 +2,8 @@
 
 use super::super::{DecisionMaker, answers};
 use super::reading::brief;
-use crate::executor::question::Question;
-use crate::ports::{CallError, Invocation, Key};
+use crate::executor::question::{Question, answer};
+use crate::ports::{CallError, CallErrorKind, Invocation, Key};
 use crate::store::EXECUTION;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
@@ -231,8 +231,8 @@ impl DecisionMaker {
                         style: chosen.style,
                     }
                 };
-                match self.ask(&question).await {
-                    Ok(answer) => answer.get("steps").cloned().unwrap_or(answer),
+                match self.ask(&question, answer::steps).await {
+                    Ok(steps) => json!(steps),
                     Err(error) => json!({"error": error.message}),
                 }
             }
@@ -244,7 +244,12 @@ impl DecisionMaker {
         }))
     }
 
-    pub(in crate::decision) async fn ask(&self, question: &Question) -> Result<Value, CallError> {
+    // Asks the executor, and reads its answer as this question's.
+    pub(in crate::decision) async fn ask<T>(
+        &self,
+        question: &Question,
+        read: fn(&Value) -> Result<T, String>,
+    ) -> Result<T, CallError> {
         let body = crate::store::to_body(
             &Key {
                 plan: "_question".into(),
@@ -252,6 +257,10 @@ impl DecisionMaker {
             },
             question,
         )?;
-        self.ports.functions.ask_executor(&body).await
+        let answer = self.ports.functions.ask_executor(&body).await?;
+        read(&answer).map_err(|why| {
+            let message = format!("asking the executor: {why}; nothing was changed");
+            CallError::new(CallErrorKind::Refused, message)
+        })
     }
 }
