@@ -21,6 +21,7 @@ use aws_sdk_elasticloadbalancingv2::types::{
     Action, ActionTypeEnum, ForwardActionConfig, TargetDescription, TargetGroupTuple,
 };
 use std::collections::BTreeMap;
+use understudy_core::event::excerpt;
 use understudy_core::plan::TargetId;
 use understudy_core::state::{HealthCheck, TargetWeight};
 use understudy_engine::ports::{Balanced, CallError, CallErrorKind, ForwardTarget, Target, Traffic};
@@ -211,8 +212,8 @@ impl Traffic for ElbTraffic {
         let told = told.and_then(|attribute| attribute.value());
         // Not told of groups that have no such thing (those of Lambda functions): theirs do not drain.
         told.map_or(Ok(0), |told| {
-            told.parse().map_err(|_| {
-                let message = format!("{doing}: it is no number of seconds: {told:?}; nothing was changed");
+            seconds(told).map_err(|why| {
+                let message = format!("{doing}: {why}; nothing was changed");
                 CallError::new(CallErrorKind::Refused, message)
             })
         })
@@ -490,4 +491,13 @@ fn short(arn: &str) -> &str {
     arn.split_once(":targetgroup/")
         .and_then(|(_, rest)| rest.split('/').next())
         .unwrap_or(arn)
+}
+
+/// An attribute that is a number of seconds.
+///
+/// # Errors
+/// A sentence, if it is none.
+pub fn seconds(told: &str) -> Result<u32, String> {
+    let unread = |_| format!("it is no number of seconds: `{}`", excerpt(told));
+    told.parse().map_err(unread)
 }

@@ -6,7 +6,7 @@
 //! reach, which `reach` knows.
 
 pub mod body;
-mod reach;
+pub mod reach;
 
 use async_trait::async_trait;
 use body::Search;

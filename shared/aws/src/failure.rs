@@ -16,6 +16,7 @@ use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use std::error::Error;
+use understudy_core::event::{excerpt, excerpt_of};
 use understudy_engine::actions::THROTTLED;
 use understudy_engine::ports::{CallError, CallErrorKind};
 
@@ -27,6 +28,10 @@ const DENIED: &[&str] = &[
     "AuthorizationErrorException",
     "UnauthorizedOperation",
 ];
+
+/// How much of a service's message is passed on, in characters. EC2's refusals carry an encoded message that can be
+/// decoded only as a whole (`aws sts decode-authorization-message`).
+const LONGEST_MESSAGE: usize = 3_000;
 
 /// Whether the call would have changed something.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,24 +63,32 @@ where
             let code = answer.err().code().unwrap_or("no code");
             let message = answer.err().message().unwrap_or("no message");
             let request = answer.err().meta().extra("aws_request_id").unwrap_or("unknown");
-            let denied = if DENIED.contains(&code) {
-                "; this function's role lacks a permission, or what is named is in another account, where it never has one"
-            } else {
-                ""
-            };
-            let what = format!("{code}: {message} (HTTP {status}, request {request}){denied}");
-            (kind_of(effect, code, status, codes), what)
+            (
+                kind_of(effect, code, status, codes),
+                answered(code, message, status, request),
+            )
         }
         SdkError::TimeoutError(_) => (CallErrorKind::Lost, "no answer in time".to_owned()),
-        SdkError::DispatchFailure(failure) if failure.is_user() => (CallErrorKind::Refused, chain(error)),
-        SdkError::ConstructionFailure(_) => (CallErrorKind::Refused, chain(error)),
-        _ => (CallErrorKind::Lost, chain(error)),
+        SdkError::DispatchFailure(failure) if failure.is_user() => (CallErrorKind::Refused, shown(&chain(error))),
+        SdkError::ConstructionFailure(_) => (CallErrorKind::Refused, shown(&chain(error))),
+        _ => (CallErrorKind::Lost, shown(&chain(error))),
     };
     let outcome = match (effect, kind) {
         (Effect::Changes, CallErrorKind::Lost | CallErrorKind::Fault) => "it is not known whether anything was changed",
         _ => "nothing was changed",
     };
     CallError::new(kind, format!("{doing}: {what}; {outcome}"))
+}
+
+/// What a service answered, as one sentence that is safe to show, whatever it was.
+pub fn answered(code: &str, message: &str, status: u16, request: &str) -> String {
+    let denied = if DENIED.contains(&code) {
+        "; this function's role lacks a permission, or what is named is in another account, where it never has one"
+    } else {
+        ""
+    };
+    let (code, message, request) = (excerpt(code), shown(message), excerpt(request));
+    format!("{code}: {message} (HTTP {status}, request {request}){denied}")
 }
 
 /// What the executor counts as one call, reading and comparing included: together they end within its time.
@@ -111,6 +124,10 @@ fn kind_of(effect: Effect, code: &str, status: u16, codes: Codes) -> CallErrorKi
     } else {
         CallErrorKind::Refused
     }
+}
+
+fn shown(text: &str) -> String {
+    excerpt_of(text, LONGEST_MESSAGE)
 }
 
 /// The error and its sources, each by its sentence.

@@ -10,6 +10,7 @@ use async_trait::async_trait;
 use aws_sdk_iam::Client;
 use aws_sdk_iam::types::{ContextEntry, ContextKeyTypeEnum, EvaluationResult, PolicyEvaluationDecisionType};
 use std::collections::BTreeMap;
+use understudy_core::event::excerpt;
 use understudy_engine::actions::repeated;
 use understudy_engine::ports::{Account, CallError, CallErrorKind, Permission, Permissions, Refused};
 
@@ -31,18 +32,7 @@ impl PolicySimulator {
     /// # Errors
     /// A sentence, if that is not the ARN of a role.
     pub fn new(config: &AwsConfig, role_arn: String, region: String) -> Result<Self, String> {
-        let parts: Vec<&str> = role_arn.splitn(6, ':').collect();
-        let ["arn", partition, "iam", "", id, role] = parts.as_slice() else {
-            return Err(format!("`{role_arn}` is not the ARN of a role"));
-        };
-        if !role.starts_with("role/") {
-            return Err(format!("`{role_arn}` is not the ARN of a role"));
-        }
-        let account = Account {
-            partition: (*partition).to_owned(),
-            id: (*id).to_owned(),
-            region,
-        };
+        let account = account_of(&role_arn, region)?;
         Ok(Self {
             clients: Regional::new(config, Usage::Reads, Client::new),
             role_arn,
@@ -104,6 +94,22 @@ fn refusal(result: &EvaluationResult) -> Option<Vec<String>> {
     keys.sort();
     keys.dedup();
     Some(keys)
+}
+
+/// The account that a role is of.
+///
+/// # Errors
+/// A sentence, if that is not the ARN of a role.
+pub fn account_of(role_arn: &str, region: String) -> Result<Account, String> {
+    let parts: Vec<&str> = role_arn.splitn(6, ':').collect();
+    match parts.as_slice() {
+        ["arn", partition, "iam", "", id, role] if role.starts_with("role/") => Ok(Account {
+            partition: (*partition).to_owned(),
+            id: (*id).to_owned(),
+            region,
+        }),
+        _ => Err(format!("`{}` is not the ARN of a role", excerpt(role_arn))),
+    }
 }
 
 #[async_trait]

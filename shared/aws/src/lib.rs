@@ -67,6 +67,6 @@ pub mod sns;
     feature = "route53",
     feature = "sns"
 ))]
-mod failure;
+pub mod failure;
 
 pub use config::AwsConfig;

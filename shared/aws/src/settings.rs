@@ -4,6 +4,7 @@
 
 use std::fmt::Display;
 use std::str::FromStr;
+use understudy_core::event::excerpt;
 use understudy_core::plan::Stack;
 
 /// How many automatic failovers all plans together may make in an hour, unless the stack says otherwise.
@@ -190,7 +191,7 @@ impl<'a> Reader<'a> {
     fn parsed<T: FromStr<Err: Display>>(&mut self, name: &str, default: T) -> T {
         let Some(text) = self.get(name) else { return default };
         text.parse().unwrap_or_else(|error| {
-            self.problems.push(format!("{name} is `{text}`: {error}"));
+            self.problems.push(format!("{name} is `{}`: {error}", excerpt(&text)));
             default
         })
     }

@@ -1,6 +1,14 @@
 //! Answers of AWS that were hostile once, or might be: each file of the corpus is read as it may come.
 
-#![cfg(all(feature = "dynamodb", feature = "endpoint", feature = "lambda", feature = "route53"))]
+#![cfg(all(
+    feature = "cloudwatch",
+    feature = "dynamodb",
+    feature = "elbv2",
+    feature = "endpoint",
+    feature = "iam",
+    feature = "lambda",
+    feature = "route53"
+))]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod bytes;
@@ -44,4 +52,24 @@ fn what_a_failed_function_says_of_itself() {
 #[test]
 fn the_body_of_a_health_endpoints_answer() {
     each("health_answer", bytes::health_answer);
+}
+
+#[test]
+fn what_a_function_answered() {
+    each("function_answer", bytes::function_answer);
+}
+
+#[test]
+fn how_a_service_says_no() {
+    each("service_error", bytes::service_error);
+}
+
+#[test]
+fn the_environment_of_a_function() {
+    each("settings", bytes::settings);
+}
+
+#[test]
+fn a_value_that_aws_writes_as_text() {
+    each("aws_value", bytes::aws_value);
 }

@@ -63,15 +63,16 @@ pub fn aws_time(text: &str) -> Result<Timestamp, String> {
 
 /// The first characters of something from outside, safe to show.
 pub fn excerpt(text: &str) -> String {
-    shorten(text, 80)
+    excerpt_of(text, 80)
 }
 
 /// The same for a sentence, which may be longer.
 pub fn excerpt_long(text: &str) -> String {
-    shorten(text, 600)
+    excerpt_of(text, 600)
 }
 
-fn shorten(text: &str, longest: usize) -> String {
+/// The same for what has a length of its own.
+pub fn excerpt_of(text: &str, longest: usize) -> String {
     let mut short: String = text
         .chars()
         .take(longest)

@@ -90,6 +90,16 @@ fn what_a_hook_answered() {
 }
 
 #[test]
+fn what_the_executor_answered() {
+    each("answer", |bytes| {
+        bytes::answer(bytes);
+    });
+    for (name, bytes) in corpus("answer") {
+        assert_eq!(bytes::answer(&bytes), name.starts_with("valid"), "{name}");
+    }
+}
+
+#[test]
 fn any_other_item_of_the_table() {
     each("item", |bytes| {
         bytes::item(bytes);

@@ -212,6 +212,10 @@ fn stat(statistic: &str) -> &str {
     }
 }
 
-fn index_of(id: Option<&str>) -> Option<usize> {
-    id?.strip_prefix('m')?.parse().ok()
+/// Which of the queries an answer is to, by its id, which is `m` and the number; none if it is to none of them.
+pub fn index_of(id: Option<&str>) -> Option<usize> {
+    let number = id?.strip_prefix('m')?;
+    let index: usize = number.parse().ok()?;
+    // A number may have a sign, an id has none.
+    (index.to_string() == number).then_some(index)
 }

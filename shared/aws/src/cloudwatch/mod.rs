@@ -5,7 +5,7 @@ mod metrics;
 mod signals;
 
 pub use definitions::CloudWatchDefinitions;
-pub use metrics::CloudWatchMetrics;
+pub use metrics::{CloudWatchMetrics, index_of};
 pub use signals::CloudWatchSignals;
 
 use crate::config::{AwsConfig, Regional, Usage};

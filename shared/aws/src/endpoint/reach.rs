@@ -17,14 +17,14 @@ const EC2_LOCAL: [u16; 2] = [0xfd00, 0x0ec2];
 /// An address that is not connected to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("not tried: {address} {why}; a plan can not probe it")]
-pub(super) struct Refused {
+pub struct Refused {
     address: IpAddr,
     why: &'static str,
 }
 
 /// Where the runtime's API is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct RuntimeApi {
+pub struct RuntimeApi {
     /// None if it is given by name: then this machine is meant.
     ip: Option<IpAddr>,
     /// Its port.
@@ -33,12 +33,12 @@ pub(super) struct RuntimeApi {
 
 impl RuntimeApi {
     /// What Lambda says; nothing outside of Lambda.
-    pub(super) fn from_env() -> Option<Self> {
+    pub fn from_env() -> Option<Self> {
         std::env::var(RUNTIME_API).ok().and_then(|text| Self::parse(&text))
     }
 
     /// Reads `host:port`.
-    pub(super) fn parse(text: &str) -> Option<Self> {
+    pub fn parse(text: &str) -> Option<Self> {
         let (host, port) = text.trim().rsplit_once(':')?;
         let host = host.trim_start_matches('[').trim_end_matches(']');
         Some(Self {
@@ -49,7 +49,7 @@ impl RuntimeApi {
 }
 
 /// Why an address is not connected to, if it is not.
-pub(super) fn refusal(address: SocketAddr, runtime_api: Option<RuntimeApi>) -> Option<Refused> {
+pub fn refusal(address: SocketAddr, runtime_api: Option<RuntimeApi>) -> Option<Refused> {
     let ip = address.ip().to_canonical();
     let refused = |why| Some(Refused { address: ip, why });
     let link_local = match ip {

@@ -3,12 +3,18 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use serde_json::Value;
+use understudy_aws::cloudwatch::index_of;
 use understudy_aws::dynamodb::{AttributeValue, Attributes, decode, encode};
+use understudy_aws::elbv2::seconds;
 use understudy_aws::endpoint::body::{MAX_BODY_BYTES, Search};
-use understudy_aws::lambda::error_message;
+use understudy_aws::endpoint::reach::RuntimeApi;
+use understudy_aws::failure::answered;
+use understudy_aws::iam::account_of;
+use understudy_aws::lambda::{error_message, said};
 use understudy_aws::route53::bare_refusal;
+use understudy_aws::settings::{DecisionSettings, ExecutorSettings, ProbeSettings};
 
-/// More than any answer about bad input needs.
+/// More than any answer about bad input needs, in characters.
 const LONGEST_ANSWER: usize = 4_000;
 
 /// An item in DynamoDB's own form, as JSON (`{"plan": {"S": "shop"}, …}`): what is accepted is the same when it is written
@@ -44,9 +50,87 @@ pub fn refusal(bytes: &[u8]) -> bool {
 
 /// What a failed function says: it can be shown. Whether it says anything.
 pub fn failure(bytes: &[u8]) -> bool {
-    let said = error_message(bytes);
-    shown(&said);
-    !said.is_empty()
+    let message = error_message(bytes);
+    shown(&message);
+    let why = said(bytes, Some("Unhandled")).unwrap_err();
+    assert!(why.ends_with(&message), "{why}");
+    !message.is_empty()
+}
+
+/// What a function that did not fail says: it is JSON, or is answered. Whether it is.
+pub fn function_answer(bytes: &[u8]) -> bool {
+    let answer = said(bytes, None);
+    answer.as_ref().err().into_iter().for_each(|why| shown(why));
+    answer.is_ok()
+}
+
+/// How a service says that it did not carry a call out, as JSON: what is made of it can be shown. Whether the code says that
+/// a permission is missing.
+pub fn service_error(bytes: &[u8]) -> bool {
+    let Ok(told) = serde_json::from_slice::<Value>(bytes) else {
+        return false;
+    };
+    let text = |name: &str| told[name].as_str().unwrap_or_default();
+    let status = told["status"].as_u64().and_then(|status| u16::try_from(status).ok());
+    let sentence = answered(
+        text("code"),
+        text("message"),
+        status.unwrap_or_default(),
+        text("request"),
+    );
+    shown(&sentence);
+    sentence.contains("lacks a permission") && !text("message").contains("lacks a permission")
+}
+
+/// The environment of a function, a line a variable: what is wrong is told at once, by the names of what is wrong. Whether
+/// all three functions would start in it.
+pub fn settings(bytes: &[u8]) -> bool {
+    let Ok(text) = std::str::from_utf8(bytes) else {
+        return false;
+    };
+    let variable = |name: &str| -> Option<String> {
+        let lines = text.lines().filter_map(|line| line.split_once('='));
+        let value = lines
+            .filter(|(known, _)| *known == name)
+            .map(|(_, value)| value)
+            .next()?;
+        Some(value.to_owned())
+    };
+    let problems = [
+        ProbeSettings::read(&variable).err(),
+        DecisionSettings::read(&variable).err(),
+        ExecutorSettings::read(&variable).err(),
+    ];
+    for error in problems.iter().flatten() {
+        assert!(!error.problems.is_empty());
+        for problem in &error.problems {
+            shown(problem);
+            let is_named = |name: &&str| name.starts_with("UNDERSTUDY_") || *name == "AWS_REGION";
+            assert!(problem.split(' ').next().as_ref().is_some_and(is_named), "{problem}");
+        }
+    }
+    let api = variable("AWS_LAMBDA_RUNTIME_API");
+    let api_read = api.is_none_or(|api| RuntimeApi::parse(&api).is_some());
+    let role = variable("UNDERSTUDY_ROLE_ARN").unwrap_or_default();
+    let account = account_of(role.trim(), "eu-west-1".to_owned());
+    match &account {
+        Ok(account) => assert!(role.contains(&format!(":iam::{}:role/", account.id)), "{role}"),
+        Err(why) => shown(why),
+    }
+    api_read && account.is_ok() && problems.iter().all(Option::is_none)
+}
+
+/// A value that AWS writes as text: a number of seconds, the id of a query. What is read is the same when it is written.
+/// Whether it is one.
+pub fn aws_value(bytes: &[u8]) -> bool {
+    let Ok(text) = std::str::from_utf8(bytes) else {
+        return false;
+    };
+    let index = index_of(Some(text));
+    assert!(index.is_none_or(|index| format!("m{index}") == text), "{text}");
+    let seconds = seconds(text);
+    seconds.as_ref().err().into_iter().for_each(|why| shown(why));
+    index.is_some() || seconds.is_ok()
 }
 
 /// The body of a health endpoint's answer, in pieces, and the text that is looked for in it: found if it is in the beginning,
@@ -72,7 +156,7 @@ pub fn health_answer(bytes: &[u8]) -> bool {
 }
 
 fn shown(said: &str) {
-    assert!(said.len() <= LONGEST_ANSWER, "{said}");
+    assert!(said.chars().count() <= LONGEST_ANSWER, "{said}");
     assert!(!said.chars().any(char::is_control), "{said:?}");
 }
 

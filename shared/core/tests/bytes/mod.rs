@@ -7,9 +7,10 @@
 #![allow(dead_code)]
 
 use serde_json::Value;
+use understudy_core::Timestamp;
 use understudy_core::command::{COMMANDS, ResourceRequest, parse as parse_command};
 use understudy_core::event::aws_time as read_time;
-use understudy_core::plan::parse_text;
+use understudy_core::plan::{Plan, Stack, parse_text};
 use understudy_core::state::unescaped;
 
 /// More than any answer about bad input needs.
@@ -32,7 +33,7 @@ pub fn plan_text(bytes: &[u8]) {
             let written = serde_json::to_string(&plan).unwrap();
             assert_eq!(parse_text(&written).as_ref(), Ok(&plan));
             plan.warnings().iter().for_each(|warning| readable(&warning.message));
-            plan.reference_probes();
+            read_again(&plan);
             assert!(
                 plan.primary()
                     .is_some_and(|primary| plan.site(&primary.name) == Some(primary))
@@ -47,6 +48,36 @@ pub fn plan_text(bytes: &[u8]) {
             }
         }
     }
+}
+
+// What is read out of an accepted plan's texts later: it is there, since the plan was accepted.
+fn read_again(plan: &Plan) {
+    let now: Timestamp = "2026-11-21T10:00:00Z".parse().unwrap();
+    let references = plan.policy.observers.reference.len();
+    assert_eq!(plan.reference_probes().len(), references, "each reference can be asked");
+    if let Some(hours) = &plan.policy.failback.hours {
+        let open = hours.next_open(now);
+        assert!(open.is_some_and(|open| now <= open), "{hours:?} never begin");
+    }
+    for site in &plan.sites {
+        plan.lag_sources(&site.name);
+        assert!(plan.sites_owning(&site.name).contains(site.name.as_str()));
+        for resource in &site.resources {
+            assert!(plan.sites_owning(resource).contains(site.name.as_str()), "{resource}");
+        }
+    }
+    for foreign in plan.of_other_accounts("123456789012") {
+        readable(&foreign.sentence("123456789012"));
+    }
+    let stack = Stack {
+        region: Some("eu-west-1".into()),
+        topic_arn: Some("arn:aws:sns:eu-west-1:123456789012:understudy".into()),
+        alarm_name_prefix: Some("shop-".into()),
+        setup_alarm_name_prefix: Some("understudy-".into()),
+    };
+    plan.warnings_in(&stack)
+        .iter()
+        .for_each(|warning| readable(&warning.message));
 }
 
 /// A command as JSON.

@@ -23,7 +23,7 @@ use understudy_core::setup::SetupRecord;
 use understudy_core::state::ResourceState;
 use understudy_core::{SignedDuration, Timestamp};
 use understudy_engine::decision::DecisionRecord;
-use understudy_engine::executor::question::Question;
+use understudy_engine::executor::question::{Question, answer as answered};
 use understudy_engine::intake::{Incoming, classify};
 use understudy_engine::ports::{HookAnswer, Item, Key};
 use understudy_engine::store::{FLEET_STATE, FLEET_VELOCITY, LAG, PREFLIGHT, SETUP, from_item, to_body};
@@ -176,6 +176,26 @@ pub fn question(bytes: &[u8]) {
         }
         Err(error) => readable(&excerpt_long(&error.to_string())),
     }
+}
+
+/// What the executor answered, to any question: what is not the answer to it is told, and never taken for an empty one.
+/// Whether it is the answer to one of them.
+pub fn answer(bytes: &[u8]) -> bool {
+    let Ok(said) = serde_json::from_slice::<Value>(bytes) else {
+        return false;
+    };
+    let read = [
+        ("steps", answered::steps(&said).map(drop)),
+        ("problems", answered::problems(&said).map(drop)),
+        ("preflight", answered::preflight(&said).map(drop)),
+    ];
+    for (field, read) in &read {
+        match read {
+            Ok(()) => assert!(said["ok"] == true && said.get(field).is_some(), "{field}: {said}"),
+            Err(why) => readable(why),
+        }
+    }
+    read.iter().any(|(_, read)| read.is_ok())
 }
 
 /// What a hook answered: only a `true` that is one is a yes, and what is not understood is answered.
