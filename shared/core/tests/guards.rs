@@ -464,3 +464,27 @@ fn nobody_hears_of_a_way_home_that_would_not_come_by_itself_or_not_yet() {
         assert_eq!(decision.look_again_at, look, "{decision:#?}");
     }
 }
+
+#[test]
+fn a_way_home_that_leaves_out_what_the_way_out_cannot_take_back_is_for_a_person() {
+    let failback = json!({"mode": "automatic", "stability_seconds": 60});
+    let consent = json!({"allow_data_loss": true, "allow_irreversible": true, "max_lag_seconds": 10});
+    let cluster = |region: &str| format!("arn:aws:rds:{region}:123456789012:cluster:shop");
+    for (when, stops) in [("unplanned", true), ("planned", false), ("always", false)] {
+        let mut case = Case::failback();
+        let step = json!({
+            "kind": "rds_global", "name": "data", "global_cluster_identifier": "shop", "timeout_seconds": 600, "when": when,
+            "clusters": {"blue": cluster("eu-west-1"), "green": cluster("eu-central-1")},
+        });
+        case.plan = plan(json!({"failback": failback, "consent": consent}), &[step], &[]);
+        let lag = LagRecord {
+            seconds: 0,
+            measured_at: at(50),
+            source_healthy: true,
+        };
+        case.lags.insert("blue".into(), lag);
+        let decision = case.decision();
+        let held = stopping(&decision).contains(&Guard::FailbackReversible);
+        assert_eq!(held, stops, "{when}: {decision:#?}");
+    }
+}

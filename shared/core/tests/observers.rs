@@ -237,7 +237,23 @@ fn an_observer_that_reaches_none_of_its_references_is_unfit() {
         judge(&[well.clone(), reference(Health::Unhealthy), reference(Health::Healthy)]),
         None
     );
-    assert_eq!(judge(&[well]), None, "none is asked for");
+    assert_eq!(judge(std::slice::from_ref(&well)), None, "none is asked for");
+    let long_ago = slot(at(100), well.interval_seconds) - 120;
+    let with = |references: &[(Observation, i64)]| {
+        let references = references.iter().map(|(seen, newest)| ("shop", Some((seen, *newest))));
+        unfit(at(100), references.chain([("shop", Some((&well, long_ago)))]))
+    };
+    let silent = reference(Health::Unhealthy);
+    let newest = silent.slot;
+    assert!(
+        with(&[(silent.clone(), newest)]).is_some_and(|why| why.contains("reference")),
+        "a probe that nobody has looked at lately is no witness for the observer"
+    );
+    assert_eq!(
+        with(&[(silent.clone(), newest), (silent, long_ago)]),
+        None,
+        "one of them may answer"
+    );
 }
 
 #[test]

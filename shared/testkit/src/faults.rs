@@ -23,6 +23,9 @@ pub enum Fault {
     /// A conditional put has its effect; its reply is lost, the SDK repeats it, and the repetition meets its own
     /// write: the caller is told that it lost, to its own item. For other calls the same as [`Fault::ReplyLost`].
     MeetsItself,
+    /// A conditional put has its effect; its reply is lost, the SDK repeats it, and the repetition is throttled: the caller is
+    /// told [`CallErrorKind::Retryable`]. Only for calls that the SDK repeats.
+    RepetitionThrottled,
     /// It takes this much longer, and then goes on to the next rule.
     Slow(SignedDuration),
     /// It never answers.
@@ -143,6 +146,7 @@ impl Faults {
                 Fault::ReplyLost => reply = Reply::Lost,
                 Fault::Breaks => reply = Reply::Broken,
                 Fault::MeetsItself => reply = Reply::MeetsItself,
+                Fault::RepetitionThrottled => reply = Reply::Throttled,
                 Fault::Slow(duration) => clock.sleep(*duration).await,
                 Fault::Hang => std::future::pending().await,
                 Fault::SeenAfter(reads) => reply = Reply::SeenAfter(*reads),
@@ -164,6 +168,7 @@ pub(crate) enum Reply {
     Lost,
     Broken,
     MeetsItself,
+    Throttled,
     SeenAfter(u32),
 }
 
@@ -175,6 +180,10 @@ impl Reply {
             Self::Lost | Self::MeetsItself => Err(CallError::new(
                 CallErrorKind::Lost,
                 format!("the reply of {operation} was lost, as the test asked"),
+            )),
+            Self::Throttled => Err(CallError::new(
+                CallErrorKind::Retryable,
+                format!("the repetition of {operation} was throttled, as the test asked"),
             )),
             Self::Broken => Err(CallError::new(
                 CallErrorKind::Fault,

@@ -6,6 +6,7 @@
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use understudy_core::mutant::{Mutant, choose};
+use understudy_testkit::sim::crowd::explain;
 use understudy_testkit::sim::history::{Action, History};
 use understudy_testkit::sim::shrink::shrink;
 
@@ -85,6 +86,7 @@ fn a_failing_history_is_shrunk_and_fails_in_the_same_way() {
     let history = History::of_seed(seed);
     let short = shrink(&history);
     let outcome = short.tell();
+    let printed = explain(seed);
     choose(None);
     let wild = |history: &History| {
         history
@@ -97,6 +99,21 @@ fn a_failing_history_is_shrunk_and_fails_in_the_same_way() {
     let kind = |violation: &str| violation.split(':').next().map(str::to_owned);
     assert_eq!(kind(&outcome.violations[0]), kind(&violation));
     assert!(outcome.trace.len() > 5, "{:#?}", outcome.trace);
+    // What is printed is all of that: the seed, the history in plain words, and how to see it again.
+    assert!(
+        printed.starts_with(&format!("seed {seed} violates {violation}")),
+        "{printed}"
+    );
+    for part in [
+        &outcome.violations[0],
+        &outcome.trace[0],
+        &short.kept(),
+        &format!("make replay SEED={seed}"),
+    ] {
+        assert!(printed.contains(part.as_str()), "{part} is not in:\n{printed}");
+    }
+    let replayed = History::of_kept(seed, short.choices.len(), &short.kept()).unwrap();
+    assert_eq!(replayed.choices, short.choices);
     // Without the mutant the very same history is harmless.
     assert_eq!(short.run().violations, Vec::<String>::new());
 }

@@ -7,8 +7,11 @@ mod protocol_support;
 use jiff::SignedDuration;
 use protocol_support::{assert_moved_once, assert_untouched, newest};
 use serde_json::json;
+use std::sync::Arc;
 use understudy_core::execution::{Status, StepState};
-use understudy_engine::ports::CallErrorKind;
+use understudy_engine::ports::{CallErrorKind, Key, Put};
+use understudy_engine::store::{CONTROL, Store};
+use understudy_testkit::clock::SeededRandom;
 use understudy_testkit::faults::{Fault, Place};
 use understudy_testkit::memory_stream::stream_payload;
 use understudy_testkit::world_oracle::violations;
@@ -239,4 +242,42 @@ async fn a_change_that_is_seen_late_after_a_kill_is_not_taken_for_somebody_elses
         assert!(world.settle(30).await, "{call}: {:#?}", world.control("shop"));
         assert_moved_once(&world, call);
     }
+}
+
+#[tokio::test]
+async fn a_write_whose_repetition_is_throttled_is_looked_up() {
+    let world = shop(3).await;
+    // Nothing was written, and the person is told so.
+    world
+        .table
+        .faults
+        .always("table.put", Fault::Before(CallErrorKind::Retryable));
+    let answer = world.command(failover("throttled")).await;
+    assert_eq!((&answer["ok"], &answer["retryable"]), (&json!(false), &json!(true)));
+    world.table.faults.clear();
+    assert!(world.control("shop").execution.is_none());
+    // Every write was carried out, and every answer is that its repetition was throttled.
+    world.table.faults.always("table.put", Fault::RepetitionThrottled);
+    let answer = world.command(failover("throttled")).await;
+    assert_eq!(answer["ok"], json!(true), "{answer}");
+    assert!(world.settle(6).await);
+    world.table.faults.clear();
+    assert_moved_once(&world, "once");
+    // Somebody else's is not taken for one's own.
+    let store = Store::new(world.table.clone(), world.clock.clone(), Arc::new(SeededRandom::new(9)));
+    let control = world.control("shop");
+    let key = Key {
+        plan: "shop".into(),
+        item: CONTROL.into(),
+    };
+    let item = |version: u64| {
+        let body = serde_json::to_value(&control).unwrap();
+        store.item(key.clone(), version, body, None, None)
+    };
+    let standing = control.version;
+    let written = store.put(&item(standing + 1), standing).await.unwrap();
+    assert_eq!(written, Put::Written);
+    world.table.faults.next("table.put", Fault::RepetitionThrottled);
+    let lost = store.put(&item(standing + 1), standing).await.unwrap();
+    assert!(matches!(lost, Put::Lost(Some(_))), "{lost:?}");
 }

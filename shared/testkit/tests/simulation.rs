@@ -7,6 +7,7 @@
 use std::time::Instant;
 use understudy_testkit::sim::crowd::{crowd, explain};
 use understudy_testkit::sim::history::History;
+use understudy_testkit::sim::report::HAPPENINGS;
 
 fn asked(name: &str) -> Option<u64> {
     std::env::var(name).ok().map(|text| text.parse().expect("a number"))
@@ -33,6 +34,9 @@ fn no_history_violates_an_invariant_and_every_await_point_is_crashed() {
     assert_eq!(done.counts.histories, histories);
     if histories >= 10_000 {
         assert_eq!(done.counts.never_crashed(), Vec::<String>::new());
+        for what in HAPPENINGS {
+            assert!(done.counts.happened.contains_key(what), "never: {what}");
+        }
     }
 }
 

@@ -31,7 +31,7 @@ impl Sim {
             Action::ServiceFault if b.is_multiple_of(2) => self.with_sent(a, Verdict::Fail(CallErrorKind::Fault)),
             Action::ServiceFault => self.with_sent(a, Verdict::Break),
             Action::NeverArrives => self.with_sent(a, Verdict::Fail(CallErrorKind::Lost)),
-            Action::MeetsItself => self.meets_itself(a),
+            Action::MeetsItself => self.meets_itself(a, b),
             Action::WriteConflict => self.write_conflict(a),
             Action::Slow => self.slow(a, b),
             Action::KillBefore => self.kill(a, Place::BeforeEffect),
@@ -125,12 +125,18 @@ impl Sim {
         })
     }
 
-    fn meets_itself(&mut self, number: u16) -> bool {
+    // What the SDK repeats meets its own write, or is throttled.
+    fn meets_itself(&mut self, number: u16, b: u16) -> bool {
         let call = self.one(number, |call| {
             call.phase == Phase::Sent && call.point.starts_with("table.put")
         });
         call.is_some_and(|call| {
-            self.table.faults.next("table.put", Fault::MeetsItself);
+            let fault = if b.is_multiple_of(2) {
+                Fault::MeetsItself
+            } else {
+                Fault::RepetitionThrottled
+            };
+            self.table.faults.next("table.put", fault);
             self.release(call, Verdict::Go);
             // If the call never arrived, nobody else's shall meet itself.
             self.table.faults.clear();

@@ -52,7 +52,7 @@ actions! {
     Throttle 5 "throttled",
     ServiceFault 4 "a 5xx",
     NeverArrives 4 "a request never arrives",
-    MeetsItself 4 "a repeated write meets itself",
+    MeetsItself 4 "a repeated write meets itself, or is throttled",
     WriteConflict 3 "ReplicatedWriteConflictException",
     Slow 6 "a call is slow",
     KillBefore 5 "killed before a call",

@@ -1,6 +1,7 @@
 //! The world around: sites that die, return and lie; other people's hands; alarms; operators.
 
 use super::history::Action;
+use super::report::BOTH_BAD;
 use super::sandbox::{Function, Origin, Told};
 use super::setup::{alarm, cluster, group, host, listener, zone};
 use super::world::Sim;
@@ -51,6 +52,11 @@ impl Sim {
         if health == Health::Healthy {
             self.ill_since.remove(&ill);
         } else {
+            let other = if site == "blue" { "green" } else { "blue" };
+            let is_second = self.ill_since.contains_key(&(plan.to_owned(), other.to_owned()));
+            if is_second && !self.ill_since.contains_key(&ill) {
+                self.counts.happens(BOTH_BAD);
+            }
             self.ill_since.entry(ill).or_insert_with(|| self.clock.now());
         }
         self.oracle.both_bad.take_if(|bad| *bad == plan);

@@ -39,11 +39,27 @@ pub struct Counts {
     pub nudges: u64,
     /// Faults that were carried out, by kind.
     pub faults: BTreeMap<Action, u64>,
+    /// What came of them that is asked for by name, by what it is: [`HAPPENINGS`].
+    pub happened: BTreeMap<&'static str, u64>,
     /// Where invocations can end, and where they did.
     pub points: BTreeMap<Point, Crashes>,
 }
 
+/// A revision of a plan was stored while an execution of it was under way.
+pub(crate) const EDITED: &str = "a plan edited while an execution of it is under way";
+/// A plan's second site fell ill while the other one was.
+pub(crate) const BOTH_BAD: &str = "both sites bad";
+/// An executor wrote with an epoch that a newer one had passed, and was refused.
+pub(crate) const OVERTAKEN: &str = "an executor that wakes with an old epoch, and is refused";
+
+/// What has to have happened, beside the faults, in as many histories as are meant to be enough.
+pub const HAPPENINGS: [&str; 3] = [EDITED, BOTH_BAD, OVERTAKEN];
+
 impl Counts {
+    pub(crate) fn happens(&mut self, what: &'static str) {
+        *self.happened.entry(what).or_default() += 1;
+    }
+
     pub(crate) fn seen(&mut self, function: Function, point: &'static str) {
         self.points.entry((function, point)).or_default().seen += 1;
     }
@@ -67,6 +83,9 @@ impl Counts {
         self.nudges += other.nudges;
         for (action, count) in &other.faults {
             *self.faults.entry(*action).or_default() += count;
+        }
+        for (what, count) in &other.happened {
+            *self.happened.entry(what).or_default() += count;
         }
         for (point, crashes) in &other.points {
             let sum = self.points.entry(*point).or_default();
@@ -137,6 +156,9 @@ impl fmt::Display for Counts {
         writeln!(out, "| what | how often |\n|---|---|")?;
         for (action, count) in &self.faults {
             writeln!(out, "| {} | {count} |", action.words())?;
+        }
+        for (what, count) in &self.happened {
+            writeln!(out, "| {what} | {count} |")?;
         }
         writeln!(out)?;
         let missing = self.never_crashed();

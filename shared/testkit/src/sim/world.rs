@@ -7,7 +7,7 @@ use super::bus::{Bus, LaneKey, Waiting};
 use super::gate::{Phase, Verdict};
 use super::history::{Choice, History};
 use super::oracle::Oracle;
-use super::report::Counts;
+use super::report::{Counts, EDITED, OVERTAKEN};
 use super::sandbox::{Function, Origin, Running, Told, Warm};
 use super::setup::Setup;
 use super::trace::Trace;
@@ -233,6 +233,12 @@ impl Sim {
             place = running.place.min(self.setup.wide.places() - 1);
             for write in self.table.drain_writes() {
                 self.counts.writes += 1;
+                if self.oracle.is_edit(&write) {
+                    self.counts.happens(EDITED);
+                }
+                if self.oracle.is_overtaken(running, &write) {
+                    self.counts.happens(OVERTAKEN);
+                }
                 self.oracle.written(running, &write, &self.cloud, &mut self.trace);
             }
             for change in self.cloud.drain_changes() {

@@ -295,6 +295,11 @@ async fn a_planned_one_behind_a_fence_waits_until_the_replica_has_caught_up() {
     lag(300.0);
     world.run_rounds(6).await;
     assert!(!promoted(&world), "what it has replayed is older than the fence");
+    for absurd in [-1.0, f64::NAN, f64::INFINITY, 1e300] {
+        lag(absurd);
+        world.run_rounds(1).await;
+        assert!(!promoted(&world), "a lag of {absurd} says nothing");
+    }
     // An idle PostgreSQL source never shows 0: it is enough that something of after the fence has arrived.
     lag(4.0);
     assert!(world.run_until(24, promoted).await);

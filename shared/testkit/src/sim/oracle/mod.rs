@@ -26,6 +26,7 @@ mod calls;
 mod consent;
 mod control;
 mod evidence;
+mod happened;
 mod moves;
 mod regions;
 mod rest;
