@@ -37,7 +37,7 @@ pub async fn alarmed_plan(stage: &Stage, name: &str, alarms: (&str, &str)) {
         .expect("both sites are well");
 }
 
-pub async fn an_alarm_moves_the_plan_once_however_often_it_is_told(stage: &mut Stage) {
+pub async fn an_alarm_moves_the_plan_once_however_often_it_is_told(stage: &Stage) {
     let name = "alarmed";
     alarmed_plan(stage, name, SUFFICIENT).await;
     let mark = stage.cloud.proxy().mark();

@@ -86,7 +86,7 @@ pub async fn an_event_of_yesterday_is_recorded_and_moves_nothing(stage: &Stage) 
 }
 
 /// Two alarms go off, are over, and go off again: six events, five copies each, in an order that nobody meant.
-pub async fn copies_in_any_order_move_the_plan_once(stage: &mut Stage) {
+pub async fn copies_in_any_order_move_the_plan_once(stage: &Stage) {
     create_second_alarm(stage).await;
     let both_sufficient = format!(
         "    site: blue\n    evidence: sufficient\n  - alarm_name: {SECOND_ALARM}\n    site: blue\n    evidence: sufficient\n\nsteps:"

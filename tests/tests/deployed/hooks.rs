@@ -21,7 +21,7 @@ pub async fn somebody_to_ask(stage: &Stage) {
         .expect("a function to ask");
 }
 
-pub async fn a_hook_is_asked_and_may_say_no(stage: &mut Stage) {
+pub async fn a_hook_is_asked_and_may_say_no(stage: &Stage) {
     let moved = move_with_hook(stage, "hooked", "yes").await;
     assert_eq!(moved["status"], "completed", "{moved:#}");
     let detail = moved["steps"][0]["detail"].as_str().unwrap_or_default();

@@ -1,4 +1,5 @@
-//! What nobody should send, sent.
+//! What nobody should send, sent: in foul weather to functions whose table has no plan, so that nobody else's writes are
+//! there to be taken for theirs.
 
 use serde_json::{Value, json};
 use understudy_tests::story::Stage;

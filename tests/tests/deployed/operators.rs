@@ -62,7 +62,7 @@ pub async fn two_put_plans_at_once_one_wins_and_the_other_is_told(stage: &Stage)
     forget(stage, "raced").await;
 }
 
-pub async fn sixty_four_failovers_at_once_open_one_execution(stage: &mut Stage) {
+pub async fn sixty_four_failovers_at_once_open_one_execution(stage: &Stage) {
     let name = "rush";
     let plan = plan_named(stage, name, &[NO_GATE, ("mode: automatic", "mode: manual")]);
     put(stage, &plan).await;

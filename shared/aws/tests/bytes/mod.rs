@@ -1,6 +1,8 @@
 //! What must hold of the readers of what AWS answers, whatever it is. It runs over the files of `tests/corpus`
 //! with every `cargo test`, and as a fuzz target (`shared/testkit/fuzz`).
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+// Each user uses some of it.
+#![allow(dead_code)]
 
 use serde_json::Value;
 use understudy_aws::cloudwatch::index_of;

@@ -4,6 +4,7 @@ use super::history::Action;
 use super::report::BOTH_BAD;
 use super::sandbox::{Function, Origin, Told};
 use super::setup::{alarm, cluster, group, host, listener, zone};
+use super::wide::at_home_elsewhere;
 use super::world::Sim;
 use crate::world::World;
 use crate::world_plan::a_record;
@@ -195,10 +196,13 @@ impl Sim {
             10 => ("pause", json!({})),
             11 => ("resume", json!({})),
             12 | 13 => ("acknowledge", json!({})),
-            14 => (
-                "put-plan",
-                json!({"plan": self.setup.plan_file(plan, c.is_multiple_of(2))}),
-            ),
+            14 => {
+                let mut file = self.setup.plan_file(plan, c.is_multiple_of(2));
+                if self.setup.wide.is_wide && c % 4 == 2 {
+                    at_home_elsewhere(&mut file);
+                }
+                ("put-plan", json!({"plan": file}))
+            }
             _ => ("status", json!({})),
         };
         self.say(plan, word, more, dry_run && word != "status");

@@ -209,3 +209,10 @@ impl Setup {
         }
     }
 }
+
+/// A plan whose standby is its primary from now on, wherever it is.
+pub(super) fn at_home_elsewhere(plan: &mut Value) {
+    for (site, priority) in [(0, 2), (1, 1)] {
+        plan["sites"][site]["priority"] = json!(priority);
+    }
+}
