@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use understudy_core::command::{Command, parse as command};
 use understudy_core::control::Control;
 use understudy_core::decide::{
-    Accepted, LagRecord, Lags, Move, Situation, Trigger, consequences, decide, escalation, loss_estimate,
+    Accepted, LagRecord, Lags, Move, Situation, Trigger, consequences, decide, escalation, loss_estimate, without_fence,
 };
 use understudy_core::execution::{Execution, Kind, Next, StepState, Style, TriggerKind};
 use understudy_core::fleet::FleetState;
@@ -502,4 +502,56 @@ fn a_database_goes_home_by_a_switchover_and_by_no_word_otherwise() {
     };
     assert_eq!(stopping(&way(Kind::Failback).verdicts), [Guard::FailbackBySwitchover]);
     assert_eq!(stopping(&way(Kind::Failover).verdicts), []);
+}
+
+#[test]
+fn a_promotion_goes_home_only_behind_a_fence_that_is_waited_for() {
+    let generous = || json!({"allow_data_loss": true, "allow_irreversible": true, "max_lag_seconds": 10});
+    let word = || json!({"accept_data_loss": true, "accept_irreversible": true});
+    let asked = |steps: &[Value]| home(&plan(steps, generous()), word());
+    assert_eq!(asked(&[promote()]), [Guard::FailbackBySwitchover]);
+    let loose = fence(json!({"on_failure": "continue"}));
+    assert_eq!(asked(&[loose, promote()]), [Guard::FailbackBySwitchover]);
+    assert_eq!(asked(&[fence(json!({})), promote()]), []);
+}
+
+#[test]
+fn a_fence_is_gone_on_without_by_consent_and_never_on_the_way_home() {
+    let asked = |kind: Kind, consent: Value, lags: &Lags, accepted: Accepted| {
+        let fenced = plan(&[fence(json!({})), promote()], consent);
+        without_fence(at(0), &planned(kind, &fenced), 0, lags, accepted).expect("it is the fence")
+    };
+    let word = Accepted {
+        data_loss: true,
+        irreversible: true,
+    };
+    let strict = asked(Kind::Failover, json!({}), &lags(5), NOTHING);
+    assert!(
+        stopping(&strict.verdicts).contains(&Guard::DataLossAllowed),
+        "{strict:?}"
+    );
+    let unknown = asked(Kind::Failover, json!({}), &Lags::new(), word);
+    assert_eq!((unknown.refusal(), unknown.loss_estimate_seconds), (None, None));
+    let generous = json!({"allow_data_loss": true, "max_lag_seconds": 5});
+    let policy = asked(Kind::Failover, generous, &lags(5), NOTHING);
+    assert_eq!((policy.refusal(), policy.loss_estimate_seconds), (None, Some(65)));
+    let home = asked(Kind::Failback, json!({}), &lags(5), word);
+    assert_eq!(stopping(&home.verdicts), [Guard::FailbackBySwitchover]);
+
+    let fenced = plan(&[fence(json!({})), promote()], json!({}));
+    let mut execution = planned(Kind::Failover, &fenced);
+    assert_eq!(
+        without_fence(at(0), &execution, 1, &lags(5), NOTHING),
+        None,
+        "a promotion is no fence"
+    );
+    assert!(!execution.is_lossy());
+    execution.steps[0].state = StepState::Skipped;
+    assert!(
+        execution.is_lossy(),
+        "what its plan says of the fence is not so any more"
+    );
+    execution.unfence_with(policy);
+    assert_eq!(execution.loss_estimate_seconds, Some(65));
+    assert!(!execution.verdicts.is_empty(), "what was asked is on the record");
 }

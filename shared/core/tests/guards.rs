@@ -17,7 +17,7 @@ use understudy_core::execution::TriggerKind;
 use understudy_core::fleet::{FleetLimits, FleetMode, Maintenance, Progress};
 use understudy_core::guard::Guard;
 use understudy_core::health::{AlarmReading, AlarmState, Health};
-use understudy_core::plan::{FailbackMode, Mode, OnExpiry};
+use understudy_core::plan::{FailbackMode, Mode, OnExpiry, Plan};
 use understudy_core::preflight::{Concern, Preflight, Weight};
 
 /// What the guard's case says. No guard is without one: the match is exhaustive.
@@ -179,6 +179,19 @@ fn evidence(guard: Guard, free: bool) -> Said {
     case.said()
 }
 
+// The same plan with a fence around what it promotes a replica of.
+fn fenced(plan: &Plan) -> Plan {
+    let mut plan = plan.clone();
+    let database = |name: &str, region: &str| {
+        json!({"db_instance_identifier": name, "security_groups": ["sg-0123456789abcdef0"],
+               "fence_group": "sg-0fedcba9876543210", "region": region})
+    };
+    let fence = json!({"kind": "fence_source", "name": "fence", "timeout_seconds": 600, "databases": {
+        "blue": database("shop-blue", "eu-west-1"), "green": database("shop-green", "eu-central-1")}});
+    plan.steps.insert(0, serde_json::from_value(fence).unwrap());
+    plan
+}
+
 fn asked(guard: Guard, free: bool) -> Said {
     let asked = match (guard, free) {
         (Guard::TargetKnown, false) => json!({"command": "failover", "to": "purple", "force": true}),
@@ -197,7 +210,7 @@ fn asked(guard: Guard, free: bool) -> Said {
     let mut case = Case::asked(asked);
     if guard == Guard::FailbackBySwitchover {
         let lossy = Case::promotion();
-        (case.plan, case.lags) = (lossy.plan, lossy.lags);
+        (case.plan, case.lags) = (fenced(&lossy.plan), lossy.lags);
         let lag = case.lags["green"];
         case.lags.insert("blue".into(), lag);
         case.go_away();

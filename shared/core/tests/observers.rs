@@ -238,6 +238,15 @@ fn an_observer_that_reaches_none_of_its_references_is_unfit() {
         None
     );
     assert_eq!(judge(std::slice::from_ref(&well)), None, "none is asked for");
+    // Without a resolver nobody can say, and that is out of reach too: not at the first look.
+    let unknown = |slots: u32| {
+        let mut seen = reference(Health::Unknown);
+        seen.streak.slots = slots;
+        seen
+    };
+    assert!(judge(&[well.clone(), unknown(2), reference(Health::Unhealthy)]).is_some());
+    assert_eq!(judge(&[well.clone(), unknown(1)]), None);
+    assert_eq!(judge(&[well.clone(), unknown(2), reference(Health::Healthy)]), None);
     let long_ago = slot(at(100), well.interval_seconds) - 120;
     let with = |references: &[(Observation, i64)]| {
         let references = references.iter().map(|(seen, newest)| ("shop", Some((seen, *newest))));

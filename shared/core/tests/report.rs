@@ -70,13 +70,21 @@ fn a_timeline_divides_the_time_from_the_first_bad_answer_to_the_end() {
 
 #[test]
 fn objectives_are_met_or_not_and_told_with_the_end() {
-    let execution = failover(json!({"detection_seconds": 10, "recovery_seconds": 60}));
+    let objectives =
+        json!({"detection_seconds": 10, "decision_seconds": 29, "execution_seconds": 30, "recovery_seconds": 60});
+    let execution = failover(objectives);
     let met: Vec<(String, bool)> = Timeline::of(&execution)
         .objectives
         .into_iter()
         .map(|objective| (objective.name, objective.met))
         .collect();
-    assert_eq!(met, [("detection".to_owned(), true), ("recovery".to_owned(), false)]);
+    let all = [
+        ("detection", true),
+        ("decision", false),
+        ("execution", true),
+        ("recovery", false),
+    ];
+    assert_eq!(met, all.map(|(name, met)| (name.to_owned(), met)));
     let told = about_execution(EventKind::Completed, "shop", 1, &execution, at(70));
     assert!(told.text.contains("objective 60 s: NOT met"), "{}", told.text);
     assert_eq!(told.body["timeline"]["objectives"][0]["met"], true);

@@ -6,7 +6,7 @@
 
 use std::time::Instant;
 use understudy_testkit::sim::crowd::{crowd, explain};
-use understudy_testkit::sim::history::History;
+use understudy_testkit::sim::history::{Action, History};
 use understudy_testkit::sim::report::HAPPENINGS;
 
 fn asked(name: &str) -> Option<u64> {
@@ -34,6 +34,10 @@ fn no_history_violates_an_invariant_and_every_await_point_is_crashed() {
     assert_eq!(done.counts.histories, histories);
     if histories >= 10_000 {
         assert_eq!(done.counts.never_crashed(), Vec::<String>::new());
+        let missing = Action::ALL
+            .iter()
+            .filter(|action| **action != Action::Progress && !done.counts.faults.contains_key(action));
+        assert_eq!(missing.collect::<Vec<_>>(), Vec::<&Action>::new(), "never happened");
         for what in HAPPENINGS {
             assert!(done.counts.happened.contains_key(what), "never: {what}");
         }

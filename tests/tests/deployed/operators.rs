@@ -1,6 +1,6 @@
 //! What people ask for, also all at once.
 
-use super::{NO_GATE, effective, forget, go_home, plan_named, put, put_once};
+use super::{CHANGES, NO_GATE, effective, forget, go_home, plan_named, put, put_once};
 use serde_json::{Value, json};
 use std::time::Instant;
 use understudy_tests::story::{Quiet, Stage, Weather};
@@ -96,7 +96,9 @@ pub async fn sixty_four_failovers_at_once_open_one_execution(stage: &Stage) {
         .await
         .expect("an end");
     assert_eq!(now["last_execution"]["status"], "completed", "{now:#}");
-    assert_eq!(effective(stage, mark, "ModifyListener"), 1);
+    for change in CHANGES {
+        assert_eq!(effective(stage, mark, change), 1, "{change}");
+    }
     let history = stage
         .command(json!({"command": "history", "plan": name}))
         .await

@@ -2,14 +2,16 @@
 //! asked for once more, by what is known now and not by what was known when it began.
 //!
 //! Only steps that are still ahead count: a switchover that is done loses nothing any more.
+//!
+//! So is it for a planned move that is to promote a replica without the fence that it was to wait for ([`without_fence`]).
 
-use super::{Accepted, Lags, consequences, loss_estimate, operator::homeward};
+use super::{Accepted, Lags, consent, consequences, loss_estimate, operator::homeward};
 use crate::execution::{Execution, Kind, StepState, Style};
-use crate::guard::{Verdict, refusals};
+use crate::guard::{Guard, Verdict, refusals};
 use crate::plan::Plan;
 use jiff::Timestamp;
 
-/// What the guards say of a running planned move that is to go on as an unplanned one.
+/// What the guards say of a running planned move that is to do what it could not lose data by before.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Escalation {
     /// What each guard said: none where it can lose nothing, and all can be taken back.
@@ -19,7 +21,7 @@ pub struct Escalation {
 }
 
 impl Escalation {
-    /// Why it must not go on as an unplanned one; none if it may.
+    /// Why it must not; none if it may.
     pub fn refusal(&self) -> Option<String> {
         let stopped = self.verdicts.iter().any(|verdict| !verdict.allows);
         stopped.then(|| refusals(&self.verdicts))
@@ -45,6 +47,35 @@ pub fn escalation(now: Timestamp, execution: &Execution, lags: &Lags, accepted: 
         verdicts,
         loss_estimate_seconds,
     }
+}
+
+/// Asks for consent to going on without the step of this index. Nothing is asked where nothing is lost by it: only a fence
+/// can be what a promotion rests on.
+pub fn without_fence(
+    now: Timestamp,
+    execution: &Execution,
+    index: usize,
+    lags: &Lags,
+    accepted: Accepted,
+) -> Option<Escalation> {
+    let promotion = execution.unfenced_by_skipping(index)?;
+    let from = &execution.from;
+    let lag = lags.get(&execution.to);
+    let mut verdicts: Vec<Verdict> = Vec::new();
+    if execution.kind == Kind::Failback {
+        verdicts.push(Verdict::when(
+            Guard::FailbackBySwitchover,
+            false,
+            format!("without the fence, {promotion} would lose what is written at {from} meanwhile"),
+            "mend what keeps the fence and `resolve` with retry, or `cancel`",
+        ));
+    }
+    verdicts.extend(consent(now, &execution.plan.policy.consent, lag, accepted.data_loss));
+    let lag = lag.filter(|lag| lag.source_healthy);
+    Some(Escalation {
+        verdicts,
+        loss_estimate_seconds: lag.and_then(|lag| u32::try_from(lag.loss_estimate(now).as_secs()).ok()),
+    })
 }
 
 // The plan without the steps that are over. A fence may be among them: an unplanned promotion does not wait for the

@@ -25,7 +25,7 @@ mod restraint;
 mod setup;
 
 pub use consent::{Accepted, LagRecord, Lags, consent, consequences, loss_estimate};
-pub use escalation::{Escalation, escalation};
+pub use escalation::{Escalation, escalation, without_fence};
 pub use proposal::{Closed, Proposal, ProposalChange};
 
 use crate::command::{Answer, Failover, SettingUp};

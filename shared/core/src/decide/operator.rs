@@ -145,22 +145,42 @@ pub(super) fn decide_operator(now: Timestamp, asked: &Failover, kind: Kind, situ
     }
 }
 
-/// Databases go home by a switchover: an unplanned move would throw away what was written away from home. Nothing is
-/// said of a plan whose way home can not lose data. No word goes over it: a `failover` to the primary says what it is.
+/// Databases go home by a switchover: an unplanned move, or one that promotes a replica whose source still takes writes,
+/// would throw away what was written away from home. Nothing is said of a plan whose way home can not lose data. No word
+/// goes over it: a `failover` to the primary says what it is.
 pub(super) fn homeward(plan: &Plan, styles: &[Style], from: &str, to: &str) -> Option<Verdict> {
-    if !plan.is_lossy(Style::Unplanned) {
+    if ![Style::Planned, Style::Unplanned]
+        .iter()
+        .any(|style| plan.is_lossy(*style))
+    {
         return None;
     }
-    let facts = if styles.contains(&Style::Unplanned) {
-        format!("an unplanned failback from {from} to {to} would lose what was written at {from} and has not arrived")
-    } else {
-        format!("the failback from {from} to {to} is planned, and waits for what was written at {from}")
+    let loses = |style: Style| styles.contains(&style) && plan.is_lossy(style);
+    let (facts, what_to_do) = match (loses(Style::Unplanned), loses(Style::Planned)) {
+        (true, _) => (
+            format!(
+                "an unplanned failback from {from} to {to} would lose what was written at {from} and has not arrived"
+            ),
+            "leave `style` and `escalate_after_seconds` out of `failback`; if the active site is lost for good, say \
+             `failover` to the primary, with the consent that it needs",
+        ),
+        (false, true) => (
+            format!(
+                "the failback from {from} to {to} promotes a replica without a fence around its source before: what is \
+                 written at {from} meanwhile would be lost"
+            ),
+            "put a `fence_source` in front of the promotion, without `on_failure: continue`; or say `failover` to the \
+             primary, with the consent that it needs",
+        ),
+        (false, false) => (
+            format!("the failback from {from} to {to} is planned, and waits for what was written at {from}"),
+            "nothing",
+        ),
     };
     Some(Verdict::when(
         Guard::FailbackBySwitchover,
-        !styles.contains(&Style::Unplanned),
+        !loses(Style::Unplanned) && !loses(Style::Planned),
         facts,
-        "leave `style` and `escalate_after_seconds` out of `failback`; if the active site is lost for good, say \
-         `failover` to the primary, with the consent that it needs",
+        what_to_do,
     ))
 }

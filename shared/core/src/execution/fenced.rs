@@ -1,6 +1,6 @@
 //! What this execution has verified of the fences before a promotion, whatever the plan says of them.
 
-use super::{Execution, StepState, Style};
+use super::{Execution, StepRun, StepState, Style};
 use crate::plan::Step;
 
 impl Execution {
@@ -24,6 +24,20 @@ impl Execution {
             lossless && !left && fences.any(|(fence, _)| fence == index)
         });
         found.map(|(_, step)| step.name())
+    }
+
+    /// Whether it can lose data: by its plan, or because every fence before a promotion was gone on without.
+    pub fn is_lossy(&self) -> bool {
+        let promotions =
+            self.plan.steps.iter().enumerate().filter(|(_, step)| {
+                matches!(step, Step::RdsPromoteReplica(_)) && step.common().when.includes(self.style)
+            });
+        let mut unfenced = promotions.filter(|(index, step)| {
+            let mut fences = self.plan.fences_before(step.name(), self.style);
+            let over = |fence: usize| self.steps.get(fence).is_some_and(StepRun::has_ended);
+            !self.is_fenced_before(*index) && fences.all(|(fence, _)| over(fence))
+        });
+        self.plan.is_lossy(self.style) || unfenced.next().is_some()
     }
 
     fn verified_fences(&self, index: usize) -> impl Iterator<Item = usize> {

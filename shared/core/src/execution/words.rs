@@ -147,6 +147,12 @@ impl Execution {
         Ok(())
     }
 
+    /// Goes on without a fence by what the guards have said of it: it is on the record, and so is what may be lost now.
+    pub fn unfence_with(&mut self, asked: Escalation) {
+        self.verdicts.extend(asked.verdicts);
+        self.loss_estimate_seconds = asked.loss_estimate_seconds;
+    }
+
     /// Its time to escalate has come, and guards stop it: it stays planned, until a person says otherwise.
     pub fn stay_planned(&mut self, asked: Escalation) {
         self.escalate_at = None;

@@ -5,7 +5,8 @@
 //!
 //! - if everything that it asks fails, and at least [`FEWEST_PROBES`] of those probes, of at least [`FEWEST_SITES`]
 //!   sites, were well and began to fail within one interval of each other; or
-//! - if none of its reference endpoints (`policy.observers.reference`) answers.
+//! - if it reaches none of its reference endpoints (`policy.observers.reference`), because they do not answer or because
+//!   nothing can be said of them.
 //!
 //! It is its own judge because only it sees all plans at once. It stays unfit until anything that it asks
 //! works again (or, by the second rule, a reference answers). One that is mistaken costs a page to a person
@@ -25,6 +26,9 @@ const FEWEST_SITES: usize = 2;
 /// How long a look is good for where an observer judges itself, unless its interval makes words live longer. Longer than any
 /// check takes: a cut cable makes checks hang, and one that hangs is no reason to be believed.
 const LOOK_SECONDS: i64 = 120;
+/// How many looks in a row at a reference have to say nothing until it counts as out of reach: those that settle it
+/// ([`Probe::reference`](crate::plan::Probe)).
+const REFERENCE_LOOKS: u32 = 2;
 /// How much later than an interval a failing probe may be seen: a try may hang, a round may overrun.
 const SLACK: SignedDuration = SignedDuration::from_secs(15);
 
@@ -45,14 +49,14 @@ pub fn unfit<'a>(
     let whole = |looks: &[(&str, &Observation, bool)]| looks.iter().all(|(_, _, lately)| *lately);
     let unanswered: BTreeSet<&str> = references
         .iter()
-        .filter(|(_, seen, _)| seen.health == Health::Unhealthy)
+        .filter(|(_, seen, _)| is_out_of_reach(seen))
         .map(|(_, seen, _)| seen.reason.as_str())
         .collect();
-    let none_answers = references.iter().all(|(_, seen, _)| seen.health == Health::Unhealthy);
+    let none_answers = references.iter().all(|(_, seen, _)| is_out_of_reach(seen));
     if !references.is_empty() && whole(&references) && none_answers {
         let reasons: Vec<&str> = unanswered.into_iter().take(3).collect();
         return Some(format!(
-            "none of its {} reference endpoint(s) answers ({})",
+            "it reaches none of its {} reference endpoint(s) ({})",
             references.len(),
             reasons.join("; ")
         ));
@@ -88,6 +92,14 @@ pub fn unfit<'a>(
             sites.len()
         )
     })
+}
+
+// A resolver that is away, or a network without a way out, leaves a reference unknown: it is out of reach all the same.
+fn is_out_of_reach(reference: &Observation) -> bool {
+    let unknown = reference.health == Health::Unknown
+        && reference.streak.health == Health::Unknown
+        && reference.streak.slots >= REFERENCE_LOOKS;
+    reference.health == Health::Unhealthy || unknown
 }
 
 fn lately(now: Timestamp, seen: &Observation, newest: i64) -> bool {

@@ -49,6 +49,14 @@ pub struct Objectives {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 86400))]
     pub detection_seconds: Option<u32>,
+    /// From then until a move begins: the hold, and whatever keeps it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 86400))]
+    pub decision_seconds: Option<u32>,
+    /// From then until it has ended.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 86400))]
+    pub execution_seconds: Option<u32>,
     /// From the first bad answer until the work is done elsewhere (the recovery time objective).
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 86400))]

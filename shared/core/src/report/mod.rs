@@ -253,7 +253,7 @@ pub(crate) fn consequences(execution: &Execution) -> Vec<String> {
         Some(seconds) => lines.push(format!(
             "Data that may be lost: about {seconds} s, by the lag that was measured last"
         )),
-        None if plan.is_lossy(style) => lines.push("Data that may be lost: nobody knows how much".into()),
+        None if execution.is_lossy() => lines.push("Data that may be lost: nobody knows how much".into()),
         None => {}
     }
     let irreversible = plan.irreversible_steps(style);

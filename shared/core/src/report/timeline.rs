@@ -36,7 +36,7 @@ pub struct Timeline {
 /// One objective, and how it was met.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Objective {
-    /// `detection` or `recovery`.
+    /// `detection`, `decision`, `execution` or `recovery`.
     pub name: String,
     /// What the plan wants, in seconds.
     pub objective_seconds: u32,
@@ -66,6 +66,8 @@ impl Timeline {
         let wanted = &execution.plan.policy.objectives;
         let asked = [
             ("detection", wanted.detection_seconds, timeline.detection_seconds),
+            ("decision", wanted.decision_seconds, timeline.decision_seconds),
+            ("execution", wanted.execution_seconds, timeline.execution_seconds),
             ("recovery", wanted.recovery_seconds, timeline.recovery_seconds),
         ];
         for (name, objective, took) in asked {

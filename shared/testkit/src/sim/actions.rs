@@ -3,6 +3,7 @@
 use super::gate::{Phase, SLEEP, Verdict};
 use super::history::{Action, Choice};
 use super::oracle::MOST_SKEW;
+use super::report::REGION_GONE;
 use super::sandbox::{Function, Origin};
 use super::world::{Side, Sim, Standing, Trouble};
 use crate::faults::{Fault, Place};
@@ -317,6 +318,7 @@ impl Sim {
         if !b.is_multiple_of(2) {
             return self.trouble_begins(Trouble::CutOff(place), PARTITION);
         }
+        self.counts.happens(REGION_GONE);
         while let Some(index) = self
             .running
             .iter()

@@ -1,7 +1,7 @@
 //! The world around: sites that die, return and lie; other people's hands; alarms; operators.
 
 use super::history::Action;
-use super::report::BOTH_BAD;
+use super::report::{BOTH_BAD, STORM};
 use super::sandbox::{Function, Origin, Told};
 use super::setup::{alarm, cluster, group, host, listener, zone};
 use super::wide::at_home_elsewhere;
@@ -138,6 +138,9 @@ impl Sim {
         };
         let at = later(self.clock.now(), -age);
         let events: u16 = if b % 5 == 4 { 5 } else { 1 };
+        if events > 1 {
+            self.counts.happens(STORM);
+        }
         for nth in 0..events {
             let alarm = if of_nobody {
                 "an-alarm-of-nobody".to_owned()

@@ -52,8 +52,13 @@ pub(crate) const BOTH_BAD: &str = "both sites bad";
 /// An executor wrote with an epoch that a newer one had passed, and was refused.
 pub(crate) const OVERTAKEN: &str = "an executor that wakes with an old epoch, and is refused";
 
+/// Five alarms' events at once.
+pub(crate) const STORM: &str = "an alarm storm";
+/// A Region went with all of its functions.
+pub(crate) const REGION_GONE: &str = "a Region with its functions gone";
+
 /// What has to have happened, beside the faults, in as many histories as are meant to be enough.
-pub const HAPPENINGS: [&str; 3] = [EDITED, BOTH_BAD, OVERTAKEN];
+pub const HAPPENINGS: [&str; 5] = [EDITED, BOTH_BAD, OVERTAKEN, STORM, REGION_GONE];
 
 impl Counts {
     pub(crate) fn happens(&mut self, what: &'static str) {

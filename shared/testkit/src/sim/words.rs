@@ -91,8 +91,10 @@ impl Sim {
         if !self.setup.wide.reference {
             return false;
         }
-        let (health, reason) = if a.is_multiple_of(2) {
+        let (health, reason) = if a.is_multiple_of(4) {
             (Health::Unhealthy, "no route to host")
+        } else if a.is_multiple_of(2) {
+            (Health::Unknown, "its name can not be looked up")
         } else {
             (Health::Healthy, "it takes connections")
         };

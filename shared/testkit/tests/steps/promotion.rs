@@ -188,11 +188,12 @@ async fn a_person_who_insists_gets_everything_undone_but_the_promotion() {
 
 #[tokio::test]
 async fn the_way_home_is_refused_until_the_old_side_is_a_replica_of_the_new_one() {
-    let world = world(&[promote()]).await;
+    let mut fence = fence();
+    fence["when"] = json!("planned");
+    let world = world(&[fence, promote()]).await;
     failover(&world, Style::Unplanned, "accept_data_loss").await;
     assert!(at_rest(&world).await);
-    let home =
-        json!({"command": "failback", "plan": "shop", "operator": "mia", "reason": "home", "accept_data_loss": true});
+    let home = json!({"command": "failback", "plan": "shop", "operator": "mia", "reason": "home", "accept_irreversible": true});
 
     let dry = world
         .command({
@@ -228,7 +229,14 @@ async fn the_way_home_is_refused_until_the_old_side_is_a_replica_of_the_new_one(
         },
     );
     world.command(home).await;
-    world.deliver().await;
+    world.run_rounds(6).await;
+    assert_eq!(world.cloud.db_instance("shop-green").security_groups, [FENCE]);
+    assert!(
+        world.cloud.db_instance("shop-blue").replica_of.is_some(),
+        "it waits for what was written"
+    );
+    let dimensions = [("DBInstanceIdentifier", "shop-blue")];
+    world.cloud.put_metric("ReplicaLag", &dimensions, 0.0);
     assert!(at_rest(&world).await);
     assert_eq!(
         world
@@ -264,9 +272,19 @@ async fn a_fence_is_skipped_only_by_who_accepts_the_loss_and_then_nobody_waits_f
     skip["accept_data_loss"] = json!(true);
     let answer = world.command(skip).await;
     assert_eq!(answer["ok"], json!(true), "{answer}");
+    assert!(answer["verdicts"].to_string().contains("data_loss_allowed"), "{answer}");
+    assert!(answer["summary"].to_string().contains("data may be lost"), "{answer}");
     world.deliver().await;
     assert!(at_rest(&world).await);
     let history = world.table.peek_all("shop", "execution#");
+    let told = world
+        .cloud
+        .published()
+        .into_iter()
+        .next_back()
+        .expect("its end was told");
+    let told = told.announcement.text;
+    assert!(told.contains("Data that may be lost"), "{told}");
     let steps = history.last().expect("a history").body["steps"].to_string();
     assert!(steps.contains("no time (accepting the loss of data)"), "{steps}");
     assert_eq!(world.cloud.db_instance("shop-green").replica_of, None);

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 use understudy_core::command::{Answer, Escalate, Resolution, Resolve, Skip, WordOnPlan};
 use understudy_core::control::{Away, Control, Word};
-use understudy_core::decide::{Accepted, Lags, Proposal, escalation};
+use understudy_core::decide::{Accepted, Escalation, Lags, Proposal, escalation, without_fence};
 use understudy_core::event::excerpt;
 use understudy_core::execution::{Direction, Execution, Held, Kind, SkipWish, Status, StepRun};
 use understudy_core::report::{EventKind, about_execution};
@@ -74,39 +74,47 @@ impl DecisionMaker {
         .await
     }
 
+    /// A fence that made a planned move lossless is gone on without by the guards of consent.
     pub(super) async fn skip(&self, asked: &Skip) -> Result<Value, CallError> {
-        self.by_word(&asked.word(), "skipped a step", |control, word, now| {
+        let lags = self.lags_of_running(&asked.plan).await?;
+        self.by_judged_word(&asked.word(), "skipped a step", |control, word, now| {
             let execution = running(&mut control.execution, "skip")?;
             if execution.direction == Direction::Back {
-                return Err(format!(
+                return Err(Said::from(format!(
                     "execution {} goes back: an undo is not skipped; use `resolve` if it is stuck",
                     execution.id
-                ));
+                )));
             }
             let standing: Vec<(usize, &StepRun)> = execution.front().collect();
             let meant = standing.iter().find(|(_, run)| run.name == asked.step);
             let Some((index, run)) = meant.map(|(index, run)| (*index, *run)) else {
                 let names: Vec<String> =
                     standing.iter().map(|(_, run)| format!("{} ({})", run.name, run.state)).collect();
-                return Err(match names.as_slice() {
+                return Err(Said::from(match names.as_slice() {
                     [] => "every step is over: there is nothing to skip".to_owned(),
                     names => format!("it stands at step {}, not at {}", names.join(", "), excerpt(&asked.step)),
-                });
+                }));
             };
             if !execution.may_skip(index) {
-                return Err(format!(
+                return Err(Said::from(format!(
                     "a call of step {} may be in flight; wait until it is seen to have worked or failed",
                     run.name
-                ));
+                )));
             }
             // The move began without consent to a loss, because this fence stood before its promotion.
-            if let Some(promotion) = execution.unfenced_by_skipping(index).filter(|_| !asked.accept_data_loss) {
-                return Err(format!(
-                    "step {} is the fence before {promotion}: without it the source takes writes that the promoted replica \
-                     never gets. Mend what keeps the fence and `resolve` with retry, or say `\"accept_data_loss\": true` \
-                     with `skip`",
+            let accepted = Accepted {
+                data_loss: asked.accept_data_loss,
+                irreversible: execution.accepted.irreversible,
+            };
+            let guards = without_fence(now, execution, index, &lags, accepted);
+            let verdicts = guards.as_ref().map(|guards| guards.verdicts.clone()).unwrap_or_default();
+            if let Some(why) = guards.as_ref().and_then(Escalation::refusal) {
+                let sentence = format!(
+                    "step {} is a fence: without it the source takes writes that the promoted replica never gets. Mend what \
+                     keeps it and `resolve` with retry; {why}",
                     run.name
-                ));
+                );
+                return Err(Said { sentence, verdicts });
             }
             let mut word = word.clone();
             if asked.accept_data_loss {
@@ -121,10 +129,18 @@ impl DecisionMaker {
                 execution.skip(index, now).map_err(|error| error.to_string())?;
             }
             execution.look_now();
-            Ok(format!(
-                "execution {} goes on without step {}",
-                execution.id, asked.step
-            ))
+            let loss = match &guards {
+                None => String::new(),
+                Some(guards) => match guards.loss_estimate_seconds {
+                    Some(seconds) => format!("; about {seconds} s of data may be lost"),
+                    None => "; nobody knows how much data may be lost".to_owned(),
+                },
+            };
+            if let Some(guards) = guards {
+                execution.unfence_with(guards);
+            }
+            let sentence = format!("execution {} goes on without step {}{loss}", execution.id, asked.step);
+            Ok(Said { sentence, verdicts })
         })
         .await
     }
@@ -132,11 +148,7 @@ impl DecisionMaker {
     /// The guards of consent are asked as for an unplanned move that begins now: what a person has accepted when it
     /// began as a planned one was not this loss.
     pub(super) async fn escalate(&self, asked: &Escalate) -> Result<Value, CallError> {
-        let control = self.store.control(&asked.plan).await?;
-        let lags = match control.as_ref().map(|control| (control, &control.execution)) {
-            Some((control, Some(execution))) => self.store.lags_from(&execution.plan, control).await?,
-            _ => Lags::new(),
-        };
+        let lags = self.lags_of_running(&asked.plan).await?;
         self.by_judged_word(&asked.word(), "escalated", |control, word, now| {
             let execution = running(&mut control.execution, "escalate")?;
             let accepted = Accepted {
@@ -162,6 +174,14 @@ impl DecisionMaker {
             Ok(Said { sentence, verdicts })
         })
         .await
+    }
+
+    async fn lags_of_running(&self, plan: &str) -> Result<Lags, CallError> {
+        let control = self.store.control(plan).await?;
+        match control.as_ref().map(|control| (control, &control.execution)) {
+            Some((control, Some(execution))) => self.store.lags_from(&execution.plan, control).await,
+            _ => Ok(Lags::new()),
+        }
     }
 
     pub(super) async fn resolve(&self, asked: &Resolve) -> Result<Value, CallError> {

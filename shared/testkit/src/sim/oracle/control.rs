@@ -6,7 +6,8 @@ use crate::sim::sandbox::{Function, Running};
 use crate::sim::trace::Trace;
 use jiff::{SignedDuration, Timestamp};
 use understudy_core::control::{Control, LEASE, TAKEOVER_MARGIN, Wake, later};
-use understudy_core::execution::{Execution, Kind, Status};
+use understudy_core::decide::Proposal;
+use understudy_core::execution::{Execution, Kind, Status, StepRun};
 
 /// How long after its deadline an execution may be worked on: a turn that began before.
 const OVERDUE: SignedDuration = SignedDuration::from_secs(45);
@@ -40,6 +41,7 @@ impl Oracle {
             Function::Executor => self.written_by_executor(running, &before, &after, now),
         }
         self.executions_follow(&before, &after);
+        self.stays_where_it_is(&before, &after);
         self.words_heeded(running, &before, &after, trace);
         self.told(&before, &after);
         if let (None, Some(opened)) | (Some(_), Some(opened)) = (&before.execution, &after.execution)
@@ -198,6 +200,23 @@ impl Oracle {
         }
     }
 
+    // The site that carries a plan is another one by the write that ends a move, and by no other.
+    fn stays_where_it_is(&mut self, before: &Control, after: &Control) {
+        let ends = before.execution.as_ref().is_some_and(|old| {
+            let new = after.execution.as_ref().filter(|new| new.id == old.id);
+            old.kind.is_move() && !old.status.is_final() && new.is_some_and(|new| new.status.is_final())
+        });
+        if before.active_site != after.active_site && !ends {
+            self.violate(
+                1,
+                format!(
+                    "{} was carried by {} and is carried by {}, and no move has ended",
+                    after.plan, before.active_site, after.active_site
+                ),
+            );
+        }
+    }
+
     // What happened to an execution is told by the write that it happened in; what was to be told stays until it was.
     fn told(&mut self, before: &Control, after: &Control) {
         if let Some(new) = &after.execution {
@@ -221,6 +240,14 @@ impl Oracle {
             if new.status == Status::Stuck && old != Some(Status::Stuck) {
                 words.push("stuck".to_owned());
             }
+            let same = before.execution.as_ref().filter(|old| old.id == new.id);
+            let waits = |run: (usize, &StepRun)| {
+                let before = same.and_then(|old| old.steps.get(run.0));
+                run.1.wait_told && !before.is_some_and(|old| old.wait_told)
+            };
+            if new.steps.iter().enumerate().any(waits) {
+                words.push("waiting".to_owned());
+            }
             for word in words {
                 let id = format!("{}:{word}", new.id);
                 let told = after.announcements.iter().any(|told| told.id.starts_with(&id));
@@ -233,6 +260,20 @@ impl Oracle {
                         ),
                     );
                 }
+            }
+        }
+        let asked = after.proposal.as_ref().filter(|proposal| proposal.is_open());
+        let is_new = |asked: &&Proposal| before.proposal.as_ref().is_none_or(|old| old.id != asked.id);
+        if let Some(asked) = asked.filter(is_new) {
+            let id = format!("proposal:{}", asked.id);
+            if !after.announcements.iter().any(|told| told.id == id) {
+                self.violate(
+                    10,
+                    format!(
+                        "a yes is asked for at {}, and the write does not announce it",
+                        after.plan
+                    ),
+                );
             }
         }
         for announcement in &before.announcements {
