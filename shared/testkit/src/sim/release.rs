@@ -84,6 +84,9 @@ impl Sim {
                     .before_effect(running, standing.point, standing.since, &self.table);
             }
         }
+        if standing.point == "endpoint.check" && !matches!(verdict, Verdict::Go | Verdict::Hold) {
+            self.oracle.check_failed(now);
+        }
         running.gate.decide(standing.ticket, verdict);
         self.trace.note(self.clock.now(), || {
             let word = match (standing.phase, verdict) {

@@ -172,6 +172,11 @@ impl Oracle {
         }
     }
 
+    /// An observer could not look at something: it may have been the reference, which is out of its reach then.
+    pub(crate) fn check_failed(&mut self, now: Timestamp) {
+        self.reference_silent_at = self.reference_silent_at.max(Some(now));
+    }
+
     /// The control item of a plan as it stands.
     pub(crate) fn control(&self, plan: &str) -> Option<&Control> {
         self.controls.get(plan)
