@@ -93,7 +93,9 @@ impl Stage {
             "the local cloud answers at {} (roles are enforced)",
             cloud.endpoint_url()
         ));
-        narrator.event("sam build and sam deploy of template.yaml; the first time, this compiles for minutes");
+        narrator.event(
+            "sam build and sam deploy of template.yaml; the first time, this compiles for a quarter of an hour or more",
+        );
         let schedule = if options.scheduled { "ENABLED" } else { "DISABLED" };
         let mut parameters = vec![
             ("DeletionProtection".to_owned(), "false".to_owned()),
