@@ -13,6 +13,7 @@ mod assess;
 mod fitness;
 
 pub use assess::{assess, short_of_quorum};
+pub(crate) use fitness::REFERENCE_LOOKS;
 pub use fitness::{REFERENCE_SITE, unfit};
 
 use crate::mutant::{Mutant, active};

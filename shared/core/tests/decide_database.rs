@@ -517,31 +517,27 @@ fn a_promotion_goes_home_only_behind_a_fence_that_is_waited_for() {
 
 #[test]
 fn a_fence_is_gone_on_without_by_consent_and_never_on_the_way_home() {
-    let asked = |kind: Kind, consent: Value, lags: &Lags, accepted: Accepted| {
+    let asked = |kind: Kind, consent: Value, lags: &Lags, accepts_loss: bool| {
         let fenced = plan(&[fence(json!({})), promote()], consent);
-        without_fence(at(0), &planned(kind, &fenced), 0, lags, accepted).expect("it is the fence")
+        without_fence(at(0), &planned(kind, &fenced), 0, lags, accepts_loss).expect("it is the fence")
     };
-    let word = Accepted {
-        data_loss: true,
-        irreversible: true,
-    };
-    let strict = asked(Kind::Failover, json!({}), &lags(5), NOTHING);
+    let strict = asked(Kind::Failover, json!({}), &lags(5), false);
     assert!(
         stopping(&strict.verdicts).contains(&Guard::DataLossAllowed),
         "{strict:?}"
     );
-    let unknown = asked(Kind::Failover, json!({}), &Lags::new(), word);
+    let unknown = asked(Kind::Failover, json!({}), &Lags::new(), true);
     assert_eq!((unknown.refusal(), unknown.loss_estimate_seconds), (None, None));
     let generous = json!({"allow_data_loss": true, "max_lag_seconds": 5});
-    let policy = asked(Kind::Failover, generous, &lags(5), NOTHING);
+    let policy = asked(Kind::Failover, generous, &lags(5), false);
     assert_eq!((policy.refusal(), policy.loss_estimate_seconds), (None, Some(65)));
-    let home = asked(Kind::Failback, json!({}), &lags(5), word);
+    let home = asked(Kind::Failback, json!({}), &lags(5), true);
     assert_eq!(stopping(&home.verdicts), [Guard::FailbackBySwitchover]);
 
     let fenced = plan(&[fence(json!({})), promote()], json!({}));
     let mut execution = planned(Kind::Failover, &fenced);
     assert_eq!(
-        without_fence(at(0), &execution, 1, &lags(5), NOTHING),
+        without_fence(at(0), &execution, 1, &lags(5), false),
         None,
         "a promotion is no fence"
     );

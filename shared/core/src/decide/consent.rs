@@ -48,6 +48,12 @@ impl LagRecord {
         let since = now.duration_since(self.measured_at).max(SignedDuration::ZERO);
         since.saturating_add(SignedDuration::from_secs(i64::from(self.seconds)))
     }
+
+    /// The same in whole seconds; none if it was measured while the source was ill, and says nothing.
+    pub(super) fn loss_seconds(&self, now: Timestamp) -> Option<u32> {
+        let known = self.source_healthy.then(|| self.loss_estimate(now))?;
+        u32::try_from(known.as_secs()).ok()
+    }
 }
 
 /// How far the copies of a plan's data are behind, by the site of the copy.
@@ -108,8 +114,7 @@ pub fn consequences(
 
 /// How much would be lost by a move of this style to `to`, in seconds; none where it loses nothing, or nobody knows.
 pub fn loss_estimate(now: Timestamp, plan: &Plan, style: Style, to: &str, lags: &Lags) -> Option<u32> {
-    let lag = lags.get(to).filter(|lag| plan.is_lossy(style) && lag.source_healthy)?;
-    u32::try_from(lag.loss_estimate(now).as_secs()).ok()
+    lags.get(to).filter(|_| plan.is_lossy(style))?.loss_seconds(now)
 }
 
 /// Whether a move that can lose data may start. `accepted`: a person has said `accept_data_loss`, which goes over all

@@ -50,13 +50,13 @@ pub fn escalation(now: Timestamp, execution: &Execution, lags: &Lags, accepted: 
 }
 
 /// Asks for consent to going on without the step of this index. Nothing is asked where nothing is lost by it: only a fence
-/// can be what a promotion rests on.
+/// can be what a promotion rests on. `accepts_loss`: a person has said `accept_data_loss`.
 pub fn without_fence(
     now: Timestamp,
     execution: &Execution,
     index: usize,
     lags: &Lags,
-    accepted: Accepted,
+    accepts_loss: bool,
 ) -> Option<Escalation> {
     let promotion = execution.unfenced_by_skipping(index)?;
     let from = &execution.from;
@@ -70,11 +70,10 @@ pub fn without_fence(
             "mend what keeps the fence and `resolve` with retry, or `cancel`",
         ));
     }
-    verdicts.extend(consent(now, &execution.plan.policy.consent, lag, accepted.data_loss));
-    let lag = lag.filter(|lag| lag.source_healthy);
+    verdicts.extend(consent(now, &execution.plan.policy.consent, lag, accepts_loss));
     Some(Escalation {
         verdicts,
-        loss_estimate_seconds: lag.and_then(|lag| u32::try_from(lag.loss_estimate(now).as_secs()).ok()),
+        loss_estimate_seconds: lag.and_then(|lag| lag.loss_seconds(now)),
     })
 }
 

@@ -149,22 +149,21 @@ pub(super) fn decide_operator(now: Timestamp, asked: &Failover, kind: Kind, situ
 /// would throw away what was written away from home. Nothing is said of a plan whose way home can not lose data. No word
 /// goes over it: a `failover` to the primary says what it is.
 pub(super) fn homeward(plan: &Plan, styles: &[Style], from: &str, to: &str) -> Option<Verdict> {
-    if ![Style::Planned, Style::Unplanned]
-        .iter()
-        .any(|style| plan.is_lossy(*style))
-    {
+    let both = [Style::Unplanned, Style::Planned].into_iter();
+    let lossy: Vec<Style> = both.filter(|style| plan.is_lossy(*style)).collect();
+    if lossy.is_empty() {
         return None;
     }
-    let loses = |style: Style| styles.contains(&style) && plan.is_lossy(style);
-    let (facts, what_to_do) = match (loses(Style::Unplanned), loses(Style::Planned)) {
-        (true, _) => (
+    let loses = lossy.into_iter().find(|style| styles.contains(style));
+    let (facts, what_to_do) = match loses {
+        Some(Style::Unplanned) => (
             format!(
                 "an unplanned failback from {from} to {to} would lose what was written at {from} and has not arrived"
             ),
             "leave `style` and `escalate_after_seconds` out of `failback`; if the active site is lost for good, say \
              `failover` to the primary, with the consent that it needs",
         ),
-        (false, true) => (
+        Some(Style::Planned) => (
             format!(
                 "the failback from {from} to {to} promotes a replica without a fence around its source before: what is \
                  written at {from} meanwhile would be lost"
@@ -172,14 +171,14 @@ pub(super) fn homeward(plan: &Plan, styles: &[Style], from: &str, to: &str) -> O
             "put a `fence_source` in front of the promotion, without `on_failure: continue`; or say `failover` to the \
              primary, with the consent that it needs",
         ),
-        (false, false) => (
+        None => (
             format!("the failback from {from} to {to} is planned, and waits for what was written at {from}"),
-            "nothing",
+            "",
         ),
     };
     Some(Verdict::when(
         Guard::FailbackBySwitchover,
-        !loses(Style::Unplanned) && !loses(Style::Planned),
+        loses.is_none(),
         facts,
         what_to_do,
     ))

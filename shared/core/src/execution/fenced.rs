@@ -13,13 +13,12 @@ impl Execution {
     /// The promotion that would lose data if this step were skipped, although nobody was asked for consent: the step is
     /// the fence that made it lossless.
     pub fn unfenced_by_skipping(&self, index: usize) -> Option<&str> {
-        let behind = self.plan.steps.iter().enumerate().skip(index + 1);
-        let mut promotions = behind.filter(|(_, step)| {
-            matches!(step, Step::RdsPromoteReplica(_)) && step.common().when.includes(Style::Planned)
-        });
-        let found = promotions.find(|(promotion, step)| {
+        if self.style != Style::Planned {
+            return None;
+        }
+        let found = self.promotions().find(|(promotion, step)| {
             let mut fences = self.plan.fences_before(step.name(), self.style);
-            let lossless = self.style == Style::Planned && self.plan.is_fenced_before(step.name(), self.style);
+            let lossless = self.plan.is_fenced_before(step.name(), self.style);
             let left = self.verified_fences(*promotion).any(|fence| fence != index);
             lossless && !left && fences.any(|(fence, _)| fence == index)
         });
@@ -28,16 +27,18 @@ impl Execution {
 
     /// Whether it can lose data: by its plan, or because every fence before a promotion was gone on without.
     pub fn is_lossy(&self) -> bool {
-        let promotions =
-            self.plan.steps.iter().enumerate().filter(|(_, step)| {
-                matches!(step, Step::RdsPromoteReplica(_)) && step.common().when.includes(self.style)
-            });
-        let mut unfenced = promotions.filter(|(index, step)| {
+        let is_over = |fence: usize| self.steps.get(fence).is_some_and(StepRun::has_ended);
+        let is_unfenced = |(index, step): (usize, &Step)| {
             let mut fences = self.plan.fences_before(step.name(), self.style);
-            let over = |fence: usize| self.steps.get(fence).is_some_and(StepRun::has_ended);
-            !self.is_fenced_before(*index) && fences.all(|(fence, _)| over(fence))
-        });
-        self.plan.is_lossy(self.style) || unfenced.next().is_some()
+            !self.is_fenced_before(index) && fences.all(|(fence, _)| is_over(fence))
+        };
+        self.plan.is_lossy(self.style) || self.promotions().any(is_unfenced)
+    }
+
+    // The promotions that a move of this style makes, with their indices.
+    fn promotions(&self) -> impl Iterator<Item = (usize, &Step)> {
+        let steps = self.plan.steps.iter().enumerate();
+        steps.filter(|(_, step)| matches!(step, Step::RdsPromoteReplica(_)) && step.common().when.includes(self.style))
     }
 
     fn verified_fences(&self, index: usize) -> impl Iterator<Item = usize> {

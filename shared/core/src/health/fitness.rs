@@ -26,9 +26,8 @@ const FEWEST_SITES: usize = 2;
 /// How long a look is good for where an observer judges itself, unless its interval makes words live longer. Longer than any
 /// check takes: a cut cable makes checks hang, and one that hangs is no reason to be believed.
 const LOOK_SECONDS: i64 = 120;
-/// How many looks in a row at a reference have to say nothing until it counts as out of reach: those that settle it
-/// ([`Probe::reference`](crate::plan::Probe)).
-const REFERENCE_LOOKS: u32 = 2;
+/// How many looks in a row at a reference settle that it does not answer, or that nothing can be said of it.
+pub(crate) const REFERENCE_LOOKS: u32 = 2;
 /// How much later than an interval a failing probe may be seen: a try may hang, a round may overrun.
 const SLACK: SignedDuration = SignedDuration::from_secs(15);
 

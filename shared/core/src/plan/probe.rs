@@ -243,7 +243,7 @@ impl Probe {
                 site: crate::health::REFERENCE_SITE.to_owned(),
                 interval_seconds: None,
                 healthy_threshold: one(),
-                unhealthy_threshold: two(),
+                unhealthy_threshold: crate::health::REFERENCE_LOOKS,
                 region: None,
             },
             host: host.to_owned(),

@@ -3,7 +3,7 @@
 use super::history::Action;
 use super::report::{BOTH_BAD, STORM};
 use super::sandbox::{Function, Origin, Told};
-use super::setup::{alarm, cluster, group, host, listener, zone};
+use super::setup::{alarm, cluster, group, host, listener, other_site, zone};
 use super::wide::at_home_elsewhere;
 use super::world::Sim;
 use crate::world::World;
@@ -53,8 +53,8 @@ impl Sim {
         if health == Health::Healthy {
             self.ill_since.remove(&ill);
         } else {
-            let other = if site == "blue" { "green" } else { "blue" };
-            let is_second = self.ill_since.contains_key(&(plan.to_owned(), other.to_owned()));
+            let other = (plan.to_owned(), other_site(site).to_owned());
+            let is_second = self.ill_since.contains_key(&other);
             if is_second && !self.ill_since.contains_key(&ill) {
                 self.counts.happens(BOTH_BAD);
             }

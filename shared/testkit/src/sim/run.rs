@@ -229,7 +229,7 @@ impl Sim {
             return false;
         };
         let answers = |site: &str| self.cloud.health_of(&super::setup::host("shop", site));
-        let other = if control.active_site == "blue" { "green" } else { "blue" };
+        let other = super::setup::other_site(&control.active_site);
         let now = self.now();
         let spent = control
             .automatic_failovers

@@ -376,6 +376,11 @@ pub fn listener(plan: &str) -> String {
     format!("arn:aws:elasticloadbalancing:eu-west-1:000000000000:listener/app/{plan}/0123456789abcdef/0123456789abcdef")
 }
 
+/// The other one of a plan's two sites.
+pub(super) fn other_site(site: &str) -> &'static str {
+    if site == "blue" { "green" } else { "blue" }
+}
+
 /// The target group of a plan's site.
 pub fn group(plan: &str, site: &str) -> String {
     format!("arn:aws:elasticloadbalancing:eu-west-1:000000000000:targetgroup/{plan}-{site}/0123456789abcdef")

@@ -102,11 +102,7 @@ impl DecisionMaker {
                 )));
             }
             // The move began without consent to a loss, because this fence stood before its promotion.
-            let accepted = Accepted {
-                data_loss: asked.accept_data_loss,
-                irreversible: execution.accepted.irreversible,
-            };
-            let guards = without_fence(now, execution, index, &lags, accepted);
+            let guards = without_fence(now, execution, index, &lags, asked.accept_data_loss);
             let verdicts = guards.as_ref().map(|guards| guards.verdicts.clone()).unwrap_or_default();
             if let Some(why) = guards.as_ref().and_then(Escalation::refusal) {
                 let sentence = format!(

@@ -51,7 +51,7 @@ impl Oracle {
         }
         if let Some(execution) = &after.execution {
             let was = before.execution.as_ref().filter(|old| old.id == execution.id);
-            if execution.status.is_final() && was.is_some_and(|old| !old.status.is_final()) {
+            if ended(&before, &after).is_some() {
                 self.finished(&before, &after, execution, cloud);
             }
             // A lease is taken first, or what was held let go, and then it is seen that the time is over; who sees that gives
@@ -202,10 +202,7 @@ impl Oracle {
 
     // The site that carries a plan is another one by the write that ends a move, and by no other.
     fn stays_where_it_is(&mut self, before: &Control, after: &Control) {
-        let ends = before.execution.as_ref().is_some_and(|old| {
-            let new = after.execution.as_ref().filter(|new| new.id == old.id);
-            old.kind.is_move() && !old.status.is_final() && new.is_some_and(|new| new.status.is_final())
-        });
+        let ends = ended(before, after).is_some_and(|execution| execution.kind.is_move());
         if before.active_site != after.active_site && !ends {
             self.violate(
                 1,
@@ -220,16 +217,9 @@ impl Oracle {
     // What happened to an execution is told by the write that it happened in; what was to be told stays until it was.
     fn told(&mut self, before: &Control, after: &Control) {
         if let Some(new) = &after.execution {
-            let old = before
-                .execution
-                .as_ref()
-                .filter(|old| old.id == new.id)
-                .map(|old| old.status);
-            let started = new.started_at.is_some()
-                && before
-                    .execution
-                    .as_ref()
-                    .is_none_or(|old| old.id != new.id || old.started_at.is_none());
+            let same = before.execution.as_ref().filter(|old| old.id == new.id);
+            let old = same.map(|old| old.status);
+            let started = new.started_at.is_some() && same.is_none_or(|old| old.started_at.is_none());
             let mut words = Vec::new();
             if started {
                 words.push("started".to_owned());
@@ -240,10 +230,9 @@ impl Oracle {
             if new.status == Status::Stuck && old != Some(Status::Stuck) {
                 words.push("stuck".to_owned());
             }
-            let same = before.execution.as_ref().filter(|old| old.id == new.id);
-            let waits = |run: (usize, &StepRun)| {
-                let before = same.and_then(|old| old.steps.get(run.0));
-                run.1.wait_told && !before.is_some_and(|old| old.wait_told)
+            let waits = |(index, run): (usize, &StepRun)| {
+                let before = same.and_then(|old| old.steps.get(index));
+                run.wait_told && !before.is_some_and(|old| old.wait_told)
             };
             if new.steps.iter().enumerate().any(waits) {
                 words.push("waiting".to_owned());
@@ -387,4 +376,11 @@ fn difference(before: &Control, after: &Control) -> String {
         _ => {}
     }
     found.join("; ")
+}
+
+// The execution that a write ends.
+fn ended<'a>(before: &Control, after: &'a Control) -> Option<&'a Execution> {
+    let goes_on = before.execution.as_ref().filter(|old| !old.status.is_final())?;
+    let new = after.execution.as_ref();
+    new.filter(|new| new.id == goes_on.id && new.status.is_final())
 }
