@@ -15,8 +15,8 @@
 //! 4. The holder releases when its turn ends. A takeover of an unreleased lease is counted; after
 //!    [`MAX_TAKEOVERS`] without progress the execution is *stuck*.
 
-use crate::decide::Proposal;
-use crate::execution::{Direction, Execution, Kind, Status, TriggerKind};
+use crate::decide::{Concerns, Proposal};
+use crate::execution::{Direction, Execution, Status, TriggerKind};
 use crate::fleet::Maintenance;
 use crate::mutant::{Mutant, active};
 use crate::regions::SittingOut;
@@ -128,6 +128,9 @@ pub struct Control {
     /// What people were told to look at although the active site was well, and what still is so.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub concerns: Vec<String>,
+    /// Sufficient alarms that could not be read at the last look.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unread_alarms: Vec<String>,
     /// That something is set up, and remembered in an item of its own ([`crate::setup`]).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub set_up: Option<SetUp>,
@@ -272,6 +275,7 @@ impl Control {
             automatic_failbacks: Vec::new(),
             last_refusals: Vec::new(),
             concerns: Vec::new(),
+            unread_alarms: Vec::new(),
             set_up: None,
             last_execution: None,
         }
@@ -353,36 +357,6 @@ impl Control {
         }
     }
 
-    /// Takes back the promise to come home by itself, of the move that goes on or of the one that ended. Answers what
-    /// that means.
-    ///
-    /// # Errors
-    /// Nobody has promised it.
-    pub fn keep(&mut self, word: &Word) -> Result<String, String> {
-        let site = match &self.execution {
-            Some(running) if running.return_after_seconds.is_some() => running.to.clone(),
-            _ => self.active_site.clone(),
-        };
-        let running = self.execution.as_mut().filter(|running| !running.status.is_final());
-        let home = running.as_ref().filter(|running| running.kind == Kind::Failback);
-        let home = home.map(|running| running.id.clone());
-        let coming = running.and_then(|running| running.return_after_seconds.take());
-        let promised = self.away.as_mut().and_then(|away| {
-            let at = away.return_at.take();
-            away.kept = at.map(|_| word.clone()).or(away.kept.take());
-            at
-        });
-        let stays = format!("it stays at {site} until somebody brings it home with `failback`");
-        match (coming, promised, home) {
-            (Some(seconds), _, _) => Ok(format!("it would have come home {seconds} s after this move; {stays}")),
-            (None, Some(_), Some(home)) => Ok(format!(
-                "execution {home} brings it home already and goes on; `cancel` undoes it, and then {stays}"
-            )),
-            (None, Some(at), None) => Ok(format!("it would have come home at {at}; {stays}")),
-            (None, None, _) => Err("nobody has promised that it comes home by itself: there is nothing to keep".into()),
-        }
-    }
-
     /// Adds what is to be told, in the same write as the change that it tells.
     pub fn announce(&mut self, announcement: Announcement) {
         let lost = active(Mutant::AnnouncementDropped) && !self.announcements.is_empty();
@@ -412,9 +386,10 @@ impl Control {
         self.last_refusals.drain(..beyond);
     }
 
-    /// Whether one of these concerns has not been told yet.
-    pub fn is_news(&self, concerns: &[String]) -> bool {
-        concerns.iter().any(|concern| !self.concerns.contains(concern))
+    /// Remembers what is of concern: it has been told, or is told in the same write.
+    pub fn remember_concerns(&mut self, concerns: &Concerns) {
+        self.concerns.clone_from(&concerns.names);
+        self.unread_alarms.clone_from(&concerns.unread);
     }
 
     /// When something is due, and for whom: what the sparse index carries.

@@ -18,7 +18,7 @@ pub use fitness::{REFERENCE_SITE, unfit};
 
 use crate::mutant::{Mutant, active};
 use crate::plan::Probe;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 /// Evidence older than this many slots of its probe is stale: it counts as unknown.
@@ -295,6 +295,14 @@ pub fn observe(
     })
 }
 
+/// What stands before the name of a sufficient alarm that is a [`Witness`].
+const ALARM: &str = "alarm:";
+
+/// How long a sufficient alarm may have insufficient data until that is worth telling: a new alarm begins so, and
+/// leaves it within minutes; one on a metric that is only sent when something happens has it for long, unless it
+/// is set to treat missing data otherwise (<https://repost.aws/knowledge-center/cloudwatch-alarm-insufficient-data-state>).
+pub const ALARM_SETTLES: SignedDuration = SignedDuration::from_mins(15);
+
 /// The state of an alarm, as CloudWatch says it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
@@ -322,17 +330,21 @@ pub struct AlarmReading {
 
 /// What came of asking CloudWatch for an alarm whose word is sufficient.
 ///
-/// A reading that can not be had is *missing*: it is told to people as a witness that knows nothing, and neither
-/// moves anything nor stands in anybody's way.
+/// An alarm that says nothing moves nothing and stands in nobody's way; people are told that it is mute.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum AlarmWord {
     /// The alarm was read.
     Read(AlarmReading),
-    /// It was not, and why.
+    /// CloudWatch does not know it.
     Missing {
         /// The alarm's name.
         alarm_name: String,
-        /// What CloudWatch answered, or that it does not know the alarm.
+    },
+    /// It could not be asked this time.
+    Unread {
+        /// The alarm's name.
+        alarm_name: String,
+        /// What CloudWatch answered.
         why: String,
     },
 }
@@ -342,7 +354,7 @@ impl AlarmWord {
     pub fn alarm_name(&self) -> &str {
         match self {
             Self::Read(reading) => &reading.alarm_name,
-            Self::Missing { alarm_name, .. } => alarm_name,
+            Self::Missing { alarm_name } | Self::Unread { alarm_name, .. } => alarm_name,
         }
     }
 }
@@ -365,9 +377,19 @@ pub struct Witness {
     /// It has begun to be observed and has not reached a threshold yet.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub settling: bool,
+    /// It could not be asked this time. That may be over at the next look.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unread: bool,
     /// Observers whose voice did not count, each with its own reason.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unfit: Vec<String>,
+}
+
+impl Witness {
+    /// The sufficient alarm that it is, if it is one.
+    pub fn alarm(&self) -> Option<&str> {
+        self.probe.strip_prefix(ALARM)
+    }
 }
 
 /// What is known of a site.

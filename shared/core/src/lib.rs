@@ -14,7 +14,7 @@
 //!    What holds for all plans together is in [`fleet`]; what was found out beforehand, in [`preflight`].
 //! 5. [`control`] is the one item that the epoch protects: lease, latch, wake, unsent announcements and
 //!    the current [`execution`]. Each change is a pure function from one control item to the next.
-//!    [`regions`] says which Region's executor takes the lease.
+//!    What people's [`words`] change is there too. [`regions`] says which Region's executor takes the lease.
 //! 6. [`execution`] is the executor's protocol as a state machine: what to do next, and what each result means.
 //!    What a [`setup`] has made is remembered beside it.
 //! 7. [`report`] tells people: announcements, status and history.
@@ -39,6 +39,7 @@ pub mod regions;
 pub mod report;
 pub mod setup;
 pub mod state;
+pub mod words;
 
 pub use jiff::{SignedDuration, Timestamp};
 

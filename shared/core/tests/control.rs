@@ -4,10 +4,10 @@
 use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
 use understudy_core::control::{
-    ANNOUNCE_RETRY, Away, CALL_MARGIN, Control, Ended, LEASE, LastRefusal, MAX_ANNOUNCEMENTS, MAX_REFUSALS,
-    TAKEOVER_MARGIN, WAKE_PATIENCE, Wake, Word, later,
+    ANNOUNCE_RETRY, CALL_MARGIN, Control, Ended, LEASE, LastRefusal, MAX_ANNOUNCEMENTS, MAX_REFUSALS, TAKEOVER_MARGIN,
+    WAKE_PATIENCE, Wake, later,
 };
-use understudy_core::execution::{Status, TriggerKind};
+use understudy_core::execution::Status;
 use understudy_core::report::{EventKind, about_plan};
 
 fn control() -> Control {
@@ -180,35 +180,6 @@ fn refusals_of_several_sources_do_not_make_each_other_forgotten() {
         1,
         "after the all-clear, everything is news again"
     );
-}
-
-#[test]
-fn a_promise_to_come_home_is_taken_back_by_whoever_says_keep() {
-    let word = Word {
-        operator: "mia".into(),
-        reason: "green carries it well".into(),
-        at: at(5),
-    };
-    let mut away = control();
-    assert!(away.keep(&word).unwrap_err().contains("nothing to keep"));
-    away.active_site = "green".into();
-    away.away = Some(Away {
-        since: at(0),
-        trigger: TriggerKind::Manual,
-        execution: "x".into(),
-        return_at: Some(at(3600)),
-        kept: None,
-        raised: Vec::new(),
-    });
-    let said = away.keep(&word).unwrap();
-    assert!(
-        said.contains(&at(3600).to_string()) && said.contains("stays at green"),
-        "{said}"
-    );
-    let left = away.away.clone().unwrap();
-    assert_eq!((left.return_at, left.kept.as_ref()), (None, Some(&word)));
-    assert!(away.keep(&word).is_err(), "once is enough");
-    assert_eq!(away.away.unwrap().kept, Some(word));
 }
 
 #[test]

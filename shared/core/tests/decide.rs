@@ -188,6 +188,7 @@ fn an_unfit_observer_is_told_although_all_is_well() {
         failing_since: None,
         reason: "HTTP 200".into(),
         settling: false,
+        unread: false,
         unfit: vec!["eu-west-1: none of its references answers".into()],
     });
     let decision = judge(0, &plan(), &control(), blue, well());
@@ -210,14 +211,15 @@ fn a_standby_that_nobody_can_vouch_for_is_told_once_and_again_after_it_was_well(
             "{}",
             first.summary
         );
-        control.concerns = first.concerns.unwrap();
+        control.remember_concerns(&first.concerns.unwrap());
         let again = judge(30, &plan(), &control, well(), site(health, 0));
         assert!(!again.alert, "{health}: told already");
         assert!(
             again.summary.contains("but site green is"),
             "and still said to whoever asks"
         );
-        control.concerns = judge(60, &plan(), &control, well(), well()).concerns.unwrap();
+        let well_again = judge(60, &plan(), &control, well(), well());
+        control.remember_concerns(&well_again.concerns.unwrap());
         assert!(control.concerns.is_empty());
         assert!(
             judge(90, &plan(), &control, well(), site(health, 80)).alert,
@@ -237,11 +239,82 @@ fn a_standby_that_nobody_can_vouch_for_is_told_once_and_again_after_it_was_well(
 #[test]
 fn a_concern_that_becomes_another_one_is_news_and_its_end_is_none() {
     let mut control = control();
-    control.concerns = judge(0, &plan(), &control, well(), site(Health::Degraded, 0))
-        .concerns
-        .unwrap();
+    let degraded = judge(0, &plan(), &control, well(), site(Health::Degraded, 0));
+    control.remember_concerns(&degraded.concerns.unwrap());
     assert!(judge(30, &plan(), &control, well(), dead()).alert);
     assert!(!judge(30, &plan(), &control, well(), well()).alert);
+}
+
+// Blue is well, and so is what its sufficient alarm is made to say.
+fn with_alarm(change: impl FnOnce(&mut Witness)) -> SiteHealth {
+    let mut witness = Witness {
+        probe: "alarm:blue-down".into(),
+        health: Health::Unknown,
+        since: None,
+        failing_since: None,
+        reason: "CloudWatch does not know this alarm".into(),
+        settling: false,
+        unread: false,
+        unfit: Vec::new(),
+    };
+    change(&mut witness);
+    SiteHealth {
+        witnesses: vec![witness],
+        ..well()
+    }
+}
+
+#[test]
+fn a_sufficient_alarm_that_says_nothing_is_told_once_and_again_after_it_spoke() {
+    let mut control = control();
+    for round in 0..2 {
+        let look = judge(0, &plan(), &control, with_alarm(|_| ()), well());
+        assert!(look.start.is_none() && look.alert, "round {round}");
+        assert!(
+            look.summary
+                .contains("alarm blue-down says nothing: CloudWatch does not know"),
+            "{}",
+            look.summary
+        );
+        control.remember_concerns(&look.concerns.unwrap());
+        let again = judge(60, &plan(), &control, with_alarm(|_| ()), well());
+        assert!(
+            !again.alert && again.summary.contains("says nothing"),
+            "{}",
+            again.summary
+        );
+        let spoke = judge(120, &plan(), &control, well(), well());
+        control.remember_concerns(&spoke.concerns.unwrap());
+    }
+    // Of the standby too: on the day on which it must carry the plan, nobody would hear it.
+    let green = with_alarm(|_| ());
+    assert!(judge(0, &plan(), &control, well(), green).alert);
+    let settling = with_alarm(|witness| witness.settling = true);
+    assert!(
+        !judge(0, &plan(), &control, settling, well()).alert,
+        "it has just been made"
+    );
+    let raised = with_alarm(|witness| witness.health = Health::Unhealthy);
+    assert!(!judge(0, &plan(), &control, well(), raised).alert, "it speaks");
+}
+
+#[test]
+fn an_alarm_that_could_not_be_read_once_calls_nobody_and_twice_does() {
+    let unread = || with_alarm(|witness| witness.unread = true);
+    let mut control = control();
+    let mut look = |blue: SiteHealth| {
+        let decision = judge(0, &plan(), &control, blue, well());
+        control.remember_concerns(&decision.concerns.unwrap());
+        decision.alert
+    };
+    assert!(!look(unread()));
+    assert!(!look(well()), "it was a blip");
+    assert!(!look(unread()), "and so is this");
+    assert!(look(unread()));
+    assert!(!look(unread()), "told already");
+    assert!(!look(with_alarm(|_| ())), "it says nothing still, for another reason");
+    assert!(!look(well()));
+    assert!(!look(unread()), "and from the beginning");
 }
 
 #[test]

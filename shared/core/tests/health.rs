@@ -5,8 +5,8 @@ use jiff::Timestamp;
 use proptest::prelude::*;
 use serde_json::json;
 use understudy_core::health::{
-    AlarmReading, AlarmState, AlarmWord, HEARTBEAT_SLOTS, Health, Observation, STALE_SLOTS, Sample, assess, observe,
-    slot,
+    ALARM_SETTLES, AlarmReading, AlarmState, AlarmWord, HEARTBEAT_SLOTS, Health, Observation, STALE_SLOTS, Sample,
+    assess, observe, slot,
 };
 use understudy_core::plan::{Plan, UnhealthyRule, parse};
 
@@ -317,23 +317,45 @@ fn a_sufficient_alarm_calls_its_site_unhealthy_and_its_ok_calls_nobody_healthy()
 }
 
 #[test]
-fn an_alarm_that_can_not_be_read_is_told_and_counts_for_nothing() {
-    let missing = [AlarmWord::Missing {
-        alarm_name: "blue-down".into(),
+fn an_alarm_that_says_nothing_is_told_and_counts_for_nothing() {
+    let alarm_name = || "blue-down".to_owned();
+    let insufficient = |since: Timestamp| {
+        AlarmWord::Read(AlarmReading {
+            alarm_name: alarm_name(),
+            state: AlarmState::InsufficientData,
+            since,
+            reason: "no datapoints".into(),
+        })
+    };
+    let missing = AlarmWord::Missing {
+        alarm_name: alarm_name(),
+    };
+    let unread = AlarmWord::Unread {
+        alarm_name: alarm_name(),
         why: "throttled".into(),
-    }];
-    for health in [Health::Healthy, Health::Unhealthy] {
-        let observations: Vec<Observation> = (1..=2)
-            .map(|number| seen(&format!("blue-{number}"), "blue", "here", health, 0))
-            .collect();
-        let blue = assess(at(5), &plan(), &observations, &missing)["blue"].clone();
-        assert_eq!(blue.health, health, "the probes alone decide");
-        let witness = blue.witnesses.iter().find(|witness| witness.probe == "alarm:blue-down");
-        let witness = witness.expect("told to people");
-        assert_eq!(
-            (witness.health, witness.reason.as_str()),
-            (Health::Unknown, "throttled")
-        );
+    };
+    let settled = at(5).checked_sub(ALARM_SETTLES).unwrap();
+    for (word, says, settling, is_unread) in [
+        (missing, "does not know this alarm", false, false),
+        (unread, "throttled", false, true),
+        (insufficient(settled), "no datapoints", false, false),
+        (insufficient(at(0)), "no datapoints", true, false),
+    ] {
+        for health in [Health::Healthy, Health::Unhealthy] {
+            let observations: Vec<Observation> = (1..=2)
+                .map(|number| seen(&format!("blue-{number}"), "blue", "here", health, 0))
+                .collect();
+            let blue = assess(at(5), &plan(), &observations, &[word.clone()])["blue"].clone();
+            assert_eq!(blue.health, health, "the probes alone decide");
+            let witness = blue
+                .witnesses
+                .iter()
+                .find(|witness| witness.alarm() == Some("blue-down"));
+            let witness = witness.expect("told to people");
+            assert_eq!((witness.health, witness.settling), (Health::Unknown, settling));
+            assert_eq!(witness.unread, is_unread);
+            assert!(witness.reason.contains(says), "{}", witness.reason);
+        }
     }
 }
 

@@ -25,7 +25,7 @@ pub(crate) async fn look(
 
 /// What CloudWatch says of the plan's alarms whose word is sufficient, Region by Region.
 ///
-/// Never an error: a reading that can not be had is missing, and the probes go on speaking.
+/// Never an error: a reading that can not be had says nothing, and the probes go on speaking.
 async fn sufficient_alarms(alarms: &dyn Alarms, plan: &Plan) -> Vec<AlarmWord> {
     let mut regions: BTreeMap<Option<&str>, Vec<String>> = BTreeMap::new();
     for alarm in plan.sufficient_alarms() {
@@ -45,13 +45,10 @@ async fn sufficient_alarms(alarms: &dyn Alarms, plan: &Plan) -> Vec<AlarmWord> {
         words.extend(names.into_iter().map(|alarm_name| match &answer {
             Ok(readings) => match readings.iter().find(|reading| reading.alarm_name == alarm_name) {
                 Some(reading) => AlarmWord::Read(reading.clone()),
-                None => AlarmWord::Missing {
-                    why: "CloudWatch does not know this alarm; create it, or take it out of the plan".into(),
-                    alarm_name,
-                },
+                None => AlarmWord::Missing { alarm_name },
             },
-            Err(error) => AlarmWord::Missing {
-                why: format!("it can not be read: {}", excerpt_long(&error.message)),
+            Err(error) => AlarmWord::Unread {
+                why: excerpt_long(&error.message).to_string(),
                 alarm_name,
             },
         }));

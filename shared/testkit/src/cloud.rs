@@ -250,6 +250,11 @@ impl FakeCloud {
         lock(&self.state).alarms.insert(name.to_owned(), reading);
     }
 
+    /// Somebody deletes an alarm.
+    pub fn delete_alarm(&self, name: &str) {
+        lock(&self.state).alarms.remove(name);
+    }
+
     /// What a host answers from now on.
     pub fn answer(&self, host: &str, health: Health, reason: &str) {
         let mut state = lock(&self.state);

@@ -187,6 +187,43 @@ async fn with_cloudwatch_away_people_still_see_try_and_move_and_nothing_moves_by
 }
 
 #[tokio::test]
+async fn a_sufficient_alarm_that_says_nothing_is_told_once_and_again_after_it_spoke() {
+    let world = shop_with(14, with_a_sufficient_alarm()).await;
+    let told = |why: &str| {
+        let texts = alerts(&world);
+        let alarm = format!("alarm {BLUE_ALARM} says nothing");
+        texts
+            .iter()
+            .filter(|text| text.contains(&alarm) && text.contains(why))
+            .count()
+    };
+    world.cloud.delete_alarm(BLUE_ALARM);
+    world.run_rounds(30).await;
+    assert_eq!(told("CloudWatch does not know this alarm"), 1, "{:#?}", alerts(&world));
+    world.cloud.put_alarm(BLUE_ALARM, AlarmState::Ok);
+    world.run_rounds(30).await;
+    world
+        .cloud
+        .faults
+        .next("alarms.readings", Fault::Before(CallErrorKind::Retryable));
+    world.run_rounds(30).await;
+    assert_eq!(
+        told("can not be read"),
+        0,
+        "one read that fails calls nobody: {:#?}",
+        alerts(&world)
+    );
+    world
+        .cloud
+        .faults
+        .always("alarms.readings", Fault::Before(CallErrorKind::Retryable));
+    world.run_rounds(45).await;
+    assert_eq!(told("can not be read"), 1, "{:#?}", alerts(&world));
+    assert_eq!(told(""), 2, "{:#?}", alerts(&world));
+    assert_eq!(violations(&world), Vec::<String>::new());
+}
+
+#[tokio::test]
 async fn a_sufficient_alarm_moves_the_plan_as_soon_as_it_can_be_read_again() {
     let world = shop_with(3, with_a_sufficient_alarm()).await;
     world.cloud.put_alarm(BLUE_ALARM, AlarmState::Alarm);

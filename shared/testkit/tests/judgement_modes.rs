@@ -116,6 +116,35 @@ async fn an_approving_plan_asks_and_moves_at_the_yes() {
 }
 
 #[tokio::test]
+async fn a_question_is_on_record_once_wherever_the_decision_that_asks_it_dies() {
+    let mut killed = 0;
+    for place in Place::ALL {
+        for nth in 1..=14 {
+            let world = shop_with(18, plan_with(json!({"mode": "approve"}))).await;
+            kill_blue(&world);
+            // The site counts as unhealthy, and is waited for to be sure.
+            let waits = |world: &World| world.control("shop").look_again_at.is_some();
+            assert!(world.run_until(20, waits).await);
+            world.decision_wire.kill_at(nth, place);
+            let asked = |world: &World| world.control("shop").proposal.is_some();
+            assert!(world.run_until(20, asked).await, "call {nth}, {place:?}");
+            killed += u32::from(!world.decision_wire.kill_is_pending());
+            world.decision_wire.spare();
+            world.run_rounds(12).await;
+            let asks = |record: &Value| {
+                let mut verdicts = record["verdicts"].as_array().unwrap().iter();
+                verdicts.any(|verdict| verdict["guard"] == "move_approved" && verdict["allows"] == false)
+            };
+            let records = world.table.peek_all("shop", "decision#");
+            let found = records.iter().filter(|record| asks(&record.body)).count();
+            assert_eq!(found, 1, "call {nth}, {place:?}: {records:#?}");
+            assert_eq!(told(&world, EventKind::Waiting).len(), 1, "call {nth}, {place:?}");
+        }
+    }
+    assert!(killed > 20, "only {killed} invocations were long enough to die");
+}
+
+#[tokio::test]
 async fn a_no_is_heard_until_the_site_has_been_well_in_between() {
     let world = shop_with(3, plan_with(json!({"mode": "approve", "cooldown_seconds": 3600}))).await;
     kill_blue(&world);

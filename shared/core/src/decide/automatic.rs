@@ -42,8 +42,8 @@ pub(super) fn decide_automatic(
             let concerns = Concerns::of(situation);
             let summary = concerns.behind(format!("nothing to do: the active site {active} is healthy"));
             Decision {
-                alert: concerns.news,
-                concerns: Some(concerns.names),
+                alert: concerns.are_news(control),
+                concerns: Some(concerns),
                 ..Decision::nothing(summary, verdicts)
             }
         }

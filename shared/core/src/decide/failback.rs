@@ -173,15 +173,16 @@ pub(super) fn decide_failback(
     // Whoever waits for it to come home would wait in vain. An alarm that flaps says nothing new about that.
     let held = by_itself && !stops.iter().any(is_time) && !matches!(trigger, Trigger::Alarm { .. });
     let concerns = Concerns::of(situation);
+    let summary = concerns.behind(summary);
     Decision {
         // An active standby that nobody can vouch for is worth a word, wherever home is.
-        alert: worth_an_alert(source) || concerns.news || held,
+        alert: worth_an_alert(source) || concerns.are_news(control) || held,
         look_again_at: if only_time {
             asking.all_open_at()
         } else {
             asking.look_again_at().filter(|_| by_itself)
         },
-        concerns: Some(concerns.names.clone()),
-        ..Decision::nothing(concerns.behind(summary), asking.verdicts)
+        concerns: Some(concerns),
+        ..Decision::nothing(summary, asking.verdicts)
     }
 }

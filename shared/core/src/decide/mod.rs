@@ -8,8 +8,9 @@
 //! 3. Each guard of that move speaks: evidence, then restraint, then consent. All must let go.
 //! 4. The plan's mode says what that means: the move starts, a person is asked ([`Proposal`]), or it is only recorded.
 //! 5. What could change by itself with time (a hold, a stability window, an expiry) sets `look_again_at`.
-//! 6. Unknown, stale or contradictory evidence, or everything bad at once, moves nothing and makes an alert; of a standby
-//!    too, once for each change.
+//! 6. What was decided changes the control item: [`Control::open`], or [`Control::follow`].
+//! 7. Unknown, stale or contradictory evidence, or everything bad at once, moves nothing and makes an alert; of a standby
+//!    and of an alarm too ([`Concerns`]), once for each change.
 
 mod asking;
 mod automatic;
@@ -20,16 +21,19 @@ mod evidence;
 mod failback;
 mod failover;
 mod operator;
+mod outcome;
 mod proposal;
 mod restraint;
 mod setup;
 
+pub use concern::Concerns;
 pub use consent::{Accepted, LagRecord, Lags, consent, consequences, loss_estimate};
 pub use escalation::{Escalation, escalation, without_fence};
+pub use outcome::{Followed, Record};
 pub use proposal::{Closed, Proposal, ProposalChange};
 
 use crate::command::{Answer, Failover, SettingUp};
-use crate::control::Control;
+use crate::control::{Control, later};
 use crate::event::AlarmEvent;
 use crate::execution::{Kind, Style, TriggerKind};
 use crate::fleet::FleetState;
@@ -40,9 +44,13 @@ use crate::plan::Plan;
 use crate::preflight::Preflight;
 use crate::report::clock;
 use crate::setup::SetupRecord;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+
+/// When sufficient alarms are asked again. One that could not be read, or that CloudWatch showed in another state than
+/// the event told, may show by then; and an event that was lost would leave nobody else to look.
+const ALARMS_AGAIN: SignedDuration = SignedDuration::from_mins(1);
 
 /// What made decision look.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -215,7 +223,7 @@ pub struct Decision {
     pub would: Option<Move>,
     /// What somebody should look at although the active site is well; none if that was not looked at.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub concerns: Option<Vec<String>>,
+    pub concerns: Option<Concerns>,
 }
 
 impl Decision {
@@ -290,6 +298,10 @@ pub fn decide(now: Timestamp, trigger: &Trigger, situation: Situation<'_>) -> De
         let (change, look_again_at) = proposal::aftermath(now, situation);
         decision.proposal = change;
         decision.look_again_at = [decision.look_again_at, look_again_at].into_iter().flatten().min();
+    }
+    if situation.plan.sufficient_alarms().next().is_some() {
+        let soon = later(now, ALARMS_AGAIN);
+        decision.look_again_at = Some(decision.look_again_at.map_or(soon, |at| at.min(soon)));
     }
     decision
 }

@@ -3,9 +3,14 @@
 //! 1. For each probe, the fresh words of fit observers are counted against the plan's quorum ([`agreed`]). A word from the
 //!    future is not fresh: a clock is wrong, and its observer is named with those whose voice does not count.
 //! 2. The plan's rule (`any`, `all`, `at_least`) makes the health of the site of its probes.
-//! 3. An alarm whose word is sufficient and that is in ALARM makes it unhealthy all the same.
+//! 3. An alarm whose word is sufficient and that is in ALARM makes it unhealthy all the same. One that says nothing is a
+//!    witness that knows nothing.
 
-use super::{AlarmState, AlarmWord, Health, Observation, SiteHealth, Witness, is_ahead, is_fresh, slot};
+use super::{
+    ALARM, ALARM_SETTLES, AlarmReading, AlarmState, AlarmWord, Health, Observation, SiteHealth, Witness, is_ahead,
+    is_fresh, slot,
+};
+use crate::control::later;
 use crate::mutant::{Mutant, active};
 use crate::plan::{AlarmEvidence, Plan, Probe, UnhealthyRule};
 use jiff::Timestamp;
@@ -47,19 +52,14 @@ pub fn assess(
                 .min_by_key(|reading| reading.since);
             if let Some(reading) = raised.filter(|_| health != Health::Unhealthy) {
                 (health, since) = (Health::Unhealthy, Some(reading.since));
-                witnesses.push(alarm_witness(
-                    &reading.alarm_name,
-                    Health::Unhealthy,
+                let witness = alarm_witness(&reading.alarm_name, health, &reading.reason);
+                witnesses.push(Witness {
                     since,
-                    &reading.reason,
-                ));
+                    failing_since: since,
+                    ..witness
+                });
             }
-            // Told, and counted neither for nor against: the probes alone decide then.
-            for word in words {
-                if let AlarmWord::Missing { alarm_name, why } = word {
-                    witnesses.push(alarm_witness(alarm_name, Health::Unknown, None, why));
-                }
-            }
+            witnesses.extend(words.into_iter().filter_map(|word| mute(now, word)));
             let found = SiteHealth {
                 health,
                 since,
@@ -71,14 +71,43 @@ pub fn assess(
         .collect()
 }
 
-fn alarm_witness(alarm_name: &str, health: Health, since: Option<Timestamp>, reason: &str) -> Witness {
+// An alarm that says nothing is told, and counted neither for nor against: the probes alone decide then.
+fn mute(now: Timestamp, word: &AlarmWord) -> Option<Witness> {
+    let unknown = |reason: &str| alarm_witness(word.alarm_name(), Health::Unknown, reason);
+    match word {
+        AlarmWord::Read(AlarmReading {
+            state: AlarmState::InsufficientData,
+            since,
+            reason,
+            ..
+        }) => Some(Witness {
+            since: Some(*since),
+            settling: now < later(*since, ALARM_SETTLES),
+            ..unknown(&format!(
+                "CloudWatch has too little data for it ({reason}); if none means that all is well, let the alarm treat \
+                 missing data as notBreaching"
+            ))
+        }),
+        AlarmWord::Read(_) => None,
+        AlarmWord::Missing { .. } => Some(unknown(
+            "CloudWatch does not know this alarm; create it, or take it out of the plan",
+        )),
+        AlarmWord::Unread { why, .. } => Some(Witness {
+            unread: true,
+            ..unknown(&format!("it can not be read: {why}"))
+        }),
+    }
+}
+
+fn alarm_witness(alarm_name: &str, health: Health, reason: &str) -> Witness {
     Witness {
-        probe: format!("alarm:{alarm_name}"),
+        probe: format!("{ALARM}{alarm_name}"),
         health,
-        since,
-        failing_since: since,
+        since: None,
+        failing_since: None,
         reason: reason.to_owned(),
         settling: false,
+        unread: false,
         unfit: Vec::new(),
     }
 }
@@ -107,6 +136,7 @@ fn testify(now: Timestamp, plan: &Plan, probe: &Probe, observations: &[Observati
         failing_since: None,
         reason,
         settling,
+        unread: false,
         unfit: unfit.clone(),
     };
     let Some(newest) = fit.iter().max_by_key(|seen| seen.observed_at) else {
@@ -171,6 +201,7 @@ fn testify(now: Timestamp, plan: &Plan, probe: &Probe, observations: &[Observati
             .min(),
         reason,
         settling: health == Health::Unknown && telling.streak.health != Health::Unknown,
+        unread: false,
         unfit,
     }
 }

@@ -3,19 +3,16 @@
 use super::{DecisionMaker, answers};
 use crate::ports::{CallError, Key};
 use crate::store::{EXECUTION, FLEET_STATE, FLEET_VELOCITY, fleet_key};
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use understudy_core::command::{ALL_PLANS, WordOnPlan};
-use understudy_core::control::{Wake, Word, later};
+use understudy_core::control::{Wake, Word};
 use understudy_core::decide::Decision;
 use understudy_core::execution::{Execution, TriggerKind};
 use understudy_core::fleet::{Fleet, FleetEntry, FleetState, Progress};
-use understudy_core::guard::{Guard, refusals};
+use understudy_core::guard::Guard;
 use understudy_core::report::{EventKind, about_plan};
-
-/// When a move that the fleet's limits held back is judged again: nothing else tells when another one has ended.
-const ASK_AGAIN: SignedDuration = SignedDuration::from_mins(1);
 
 impl DecisionMaker {
     /// Asks whether one more automatic execution fits: the entry comes first, the execution after it. A dry run makes
@@ -56,13 +53,7 @@ impl DecisionMaker {
                 (Some(fleet).filter(|_| !dry_run), verdicts)
             })
             .await?;
-        if verdicts.iter().any(|verdict| !verdict.allows) {
-            decision.start = None;
-            decision.alert = true;
-            decision.summary = format!("nothing moves: {}", refusals(&verdicts));
-            decision.look_again_at = Some(later(now, ASK_AGAIN));
-        }
-        decision.verdicts.extend(verdicts);
+        decision.heed_fleet(now, verdicts);
         Ok(())
     }
 
@@ -87,7 +78,7 @@ impl DecisionMaker {
         &self,
         asked: &WordOnPlan,
         headline: &str,
-        change: impl Fn(&mut FleetState, &Word, Timestamp) -> Result<String, String>,
+        change: impl Fn(&mut FleetState, &Word) -> Result<String, String>,
     ) -> Result<Value, CallError> {
         let now = self.ports.clock.now();
         let word = Word {
@@ -97,13 +88,13 @@ impl DecisionMaker {
         };
         let key = fleet_key(FLEET_STATE);
         let said = if asked.dry_run {
-            change(&mut self.store.fleet_state().await?, &word, now)
+            change(&mut self.store.fleet_state().await?, &word)
         } else {
             self.store
                 .upsert(&key, |state: Option<FleetState>| {
                     let before = state.clone().unwrap_or_default();
                     let mut state = before.clone();
-                    let said = change(&mut state, &word, now);
+                    let said = change(&mut state, &word);
                     (Some(state).filter(|state| *state != before && said.is_ok()), said)
                 })
                 .await?

@@ -13,24 +13,19 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
-use understudy_core::control::{Control, LastRefusal, Latch, Wake, later};
-use understudy_core::decide::{Closed, Decision, Lags, Move, Proposal, ProposalChange, Situation, Trigger, decide};
+use understudy_core::control::Control;
+use understudy_core::decide::{Decision, Lags, Move, Record, Situation, Trigger, decide};
 use understudy_core::event::AlarmEvent;
-use understudy_core::execution::{Execution, Kind, TriggerKind};
+use understudy_core::execution::{Execution, Kind};
 use understudy_core::fleet::FleetState;
-use understudy_core::guard::{Guard, Verdict, reasons};
+use understudy_core::guard::Verdict;
 use understudy_core::health::SiteHealth;
 use understudy_core::plan::Plan;
 use understudy_core::preflight::Preflight;
-use understudy_core::report::{EventKind, about_plan};
 use understudy_core::setup::SetupRecord;
 
 /// How often a judgement is made again because somebody else wrote first.
 const MAX_JUDGEMENTS: u32 = 40;
-
-/// When sufficient alarms are asked again. One that could not be read, or that CloudWatch showed in another state than
-/// the event told, may show by then; and an event that was lost would leave nobody else to look.
-const ASK_AGAIN: SignedDuration = SignedDuration::from_mins(1);
 
 /// What was judged and what came of it.
 pub(super) struct Judged {
@@ -87,12 +82,6 @@ pub struct DecisionRecord {
     pub last_at: Timestamp,
     /// How often.
     pub count: u64,
-}
-
-/// A refusal that is told and remembered, because nothing has been refused like this before.
-struct News {
-    refusal: LastRefusal,
-    headline: String,
 }
 
 /// What is known when judging, all read now.
@@ -166,10 +155,6 @@ impl DecisionMaker {
             let seen = self.look(&control).await?;
             let now = self.ports.clock.now();
             let mut decision = decide(now, trigger, seen.situation(&control));
-            if seen.plan.sufficient_alarms().next().is_some() {
-                let soon = later(now, ASK_AGAIN);
-                decision.look_again_at = Some(decision.look_again_at.map_or(soon, |at| at.min(soon)));
-            }
             self.ask_fleet(name, &execution_id, now, &mut decision, false).await?;
             let written = match decision.start.clone() {
                 Some(chosen) => {
@@ -242,168 +227,39 @@ impl DecisionMaker {
 
     // Opens an execution over exactly the control item that was judged.
     async fn open(&self, mut control: Control, execution: Execution, now: Timestamp) -> Result<bool, CallError> {
-        control.expire(now);
-        if execution.trigger == TriggerKind::Automatic && execution.kind == Kind::Failover {
-            let cooldown = SignedDuration::from_secs(i64::from(execution.plan.policy.cooldown_seconds));
-            control.latch = Some(Latch {
-                until: later(now, cooldown),
-                execution: execution.id.clone(),
-            });
-            control.automatic_failovers.push(now);
-        }
-        // A promised return is the person's, and takes nothing from what may happen by itself.
-        let promised = control.away.as_ref().is_some_and(|away| away.return_at.is_some());
-        if execution.trigger == TriggerKind::Automatic && execution.kind == Kind::Failback && !promised {
-            control.automatic_failbacks.push(now);
-        }
-        // What moves nothing answers no proposal, and does not make an answer forgotten.
-        if execution.kind.is_move() {
-            control.proposal = None;
-        }
-        control.look_again_at = None;
-        control.last_refusals.clear();
-        control.execution = Some(execution);
-        control.clear_decision_wake();
-        control.wake(now, Wake::Executor);
+        control.open(now, execution);
         Ok(self.store.put_control(&mut control).await?.is_none())
     }
 
-    // Records why not. The same refusal again counts up one record and tells nobody twice.
-    //
-    // The record comes after the write that judges: a try that was lost to another writer leaves none. If this invocation
-    // ends in between, an event or a change makes another look, which finds the refusal known and its record missing; of
-    // what a timer proposed or told, the announcement is what is left.
+    // Records why not, behind the write that judges: a try that was lost to another writer leaves no record. If this
+    // invocation ends in between, the next look finds the refusal known and its record missing, and writes it.
     async fn refuse(
         &self,
-        control: Control,
+        mut control: Control,
         trigger: &Trigger,
         decision: &Decision,
         why_not: DecisionRecord,
     ) -> Result<bool, CallError> {
         let now = why_not.first_at;
         let plan = control.plan.clone();
-        let proposes = decision.proposal != ProposalChange::Keep;
         let source = why_not.sites.get(&control.active_site).map(|site| site.health);
-        let fingerprint = decision.fingerprint(trigger, source);
-        let concerned = decision
-            .concerns
-            .as_ref()
-            .is_some_and(|concerns| control.is_news(concerns));
-        let known = control
-            .repeated(&fingerprint)
-            .filter(|_| !proposes && !concerned)
-            .map(|last| last.decision_id.clone());
-        // A timer that finds all as before says nothing new; one that finds a move held back says by what, once.
-        let mut stops = decision.verdicts.iter().filter(|verdict| !verdict.allows);
-        let held_back = known.is_none() && stops.any(|verdict| verdict.guard != Guard::SourceUnhealthy);
-        let worth_a_record = decision.alert || proposes || held_back || !matches!(trigger, Trigger::Timer);
-        let news = (known.is_none() && worth_a_record).then(|| News {
-            refusal: LastRefusal {
-                source: trigger.source(),
-                fingerprint,
-                decision_id: self.store.new_id(now),
-            },
-            headline: match (&decision.would, &decision.concerns) {
-                (Some(would), _) => format!("observed only: would {} {} to {}", would.kind, would.from, would.to),
-                (None, Some(concerns)) if concerned => format!("look at this: {}", concerns.join(", ")),
-                (None, _) => format!("nothing moved: {}", trigger.sentence()),
-            },
-        });
-        let record_id = known.or_else(|| news.as_ref().map(|news| news.refusal.decision_id.clone()));
-        // A person has the answer; the control item need not know.
-        if !trigger.is_a_persons() && !self.write_refusal(control, trigger, decision, news, now).await? {
+        let before = control.clone();
+        let followed = control.follow(now, trigger, decision, source, || self.store.new_id(now));
+        if control != before && self.store.put_control(&mut control).await?.is_some() {
             return Ok(false);
         }
-        if let Some(id) = record_id.filter(|_| worth_a_record) {
-            self.record(&plan, &id, why_not).await?;
+        metrics::counter!("Alerts").increment(u64::from(followed.alerts));
+        match followed.record {
+            Record::Nothing => {}
+            Record::New(id) | Record::Again(id) => self.record(&plan, &id, why_not).await?,
+            Record::Missing(id) => {
+                let key = decision_key(&plan, &id);
+                if self.store.read::<DecisionRecord>(&key).await?.is_none() {
+                    self.store.put_once(key, &why_not).await?;
+                }
+            }
         }
         Ok(true)
-    }
-
-    async fn write_refusal(
-        &self,
-        mut control: Control,
-        trigger: &Trigger,
-        decision: &Decision,
-        news: Option<News>,
-        now: Timestamp,
-    ) -> Result<bool, CallError> {
-        let before = control.clone();
-        control.expire(now);
-        control.clear_decision_wake();
-        control.look_again_at = decision.look_again_at;
-        if let Some(concerns) = &decision.concerns {
-            control.concerns.clone_from(concerns);
-        }
-        self.follow_proposal(&mut control, decision, now);
-        if let Some(News { refusal, headline }) = news {
-            let id = format!("decision:{}", refusal.decision_id);
-            let of_alarm = matches!(trigger, Trigger::Alarm { .. });
-            control.remember_refusal(refusal, !of_alarm && !decision.alert);
-            if decision.alert {
-                let mut details = vec![decision.summary.clone()];
-                details.extend(reasons(&decision.verdicts));
-                let plan = control.plan.clone();
-                control.announce(about_plan(EventKind::Alert, &plan, &id, &headline, &details, now));
-                control.wake(now, Wake::Executor);
-                metrics::counter!("Alerts").increment(1);
-            }
-        }
-        if control == before {
-            return Ok(true);
-        }
-        Ok(self.store.put_control(&mut control).await?.is_none())
-    }
-
-    // What waits for a person's yes is told in the same write that makes it.
-    fn follow_proposal(&self, control: &mut Control, decision: &Decision, now: Timestamp) {
-        let plan = control.plan.clone();
-        let tell = |control: &mut Control, event: EventKind, id: String, headline: String, details: &[String]| {
-            control.announce(about_plan(event, &plan, &id, &headline, details, now));
-            control.wake(now, Wake::Executor);
-        };
-        match &decision.proposal {
-            ProposalChange::Keep => {}
-            ProposalChange::Make {
-                chosen,
-                expires_at,
-                on_expiry,
-            } => {
-                let proposal = Proposal {
-                    id: self.store.new_id(now),
-                    chosen: chosen.as_ref().clone(),
-                    verdicts: decision.verdicts.clone(),
-                    made_at: now,
-                    expires_at: *expires_at,
-                    on_expiry: *on_expiry,
-                    closed: None,
-                };
-                let id = format!("proposal:{}", proposal.id);
-                let details = proposal.asking(&plan);
-                let headline = format!("a yes is needed: {}", proposal.sentence());
-                control.proposal = Some(proposal);
-                tell(control, EventKind::Waiting, id, headline, &details);
-            }
-            ProposalChange::Close { why, held } => {
-                if let Some(known) = &mut control.proposal {
-                    known.closed = Some(Closed {
-                        at: now,
-                        why: why.clone(),
-                        held: *held,
-                    });
-                    let headline = format!("not moved: {}", known.sentence());
-                    let id = format!("proposal:{}:closed", known.id);
-                    tell(control, EventKind::Operator, id, headline, std::slice::from_ref(why));
-                }
-            }
-            ProposalChange::Withdraw { why } => {
-                if let Some(known) = control.proposal.take().filter(Proposal::is_open) {
-                    let headline = format!("no answer is needed any more: {}", known.sentence());
-                    let id = format!("proposal:{}:withdrawn", known.id);
-                    tell(control, EventKind::Operator, id, headline, std::slice::from_ref(why));
-                }
-            }
-        }
     }
 
     // Writes a record, or counts up the one that is there.

@@ -1,7 +1,8 @@
 //! What people ask for, and what they are answered.
 //!
 //! Every change is one compare-and-set on the control item, announced in the same write and told in the
-//! answer. `dry_run` takes the same path up to the write.
+//! answer. `dry_run` takes the same path up to the write. What a word changes is a function of core
+//! ([`understudy_core::words`]); what is judged first is core's too ([`understudy_core::decide`]).
 //!
 //! `moving` moves plans and sets up what moves need, `running` is about an execution that goes on, `words` about what may start by itself, `reading`
 //! only reads. `record` is what a word leaves in the history.
@@ -15,43 +16,20 @@ mod words;
 use super::{DecisionMaker, answers};
 use crate::ports::{CallError, Invocation};
 use crate::store::ChangeError;
-use jiff::Timestamp;
 pub(super) use record::SaidCommand;
 use serde_json::{Value, json};
 use understudy_core::command::{Command, WordOnPlan, parse};
 use understudy_core::control::{Control, Wake, Word};
 use understudy_core::execution::Kind;
-use understudy_core::guard::Verdict;
 use understudy_core::report::{EventKind, about_plan};
+use understudy_core::words::Said;
 
-/// What a person is answered: what is done, or why it is not, and what the guards said that were asked.
-struct Said {
-    sentence: String,
-    verdicts: Vec<Verdict>,
-}
-
-impl Said {
-    fn among(&self, mut answer: Value) -> Value {
-        if let Some(fields) = answer.as_object_mut().filter(|_| !self.verdicts.is_empty()) {
-            fields.insert("verdicts".into(), json!(self.verdicts));
-        }
-        answer
+// The answer with what the guards said that were asked.
+fn with_verdicts(mut answer: Value, said: &Said) -> Value {
+    if let Some(fields) = answer.as_object_mut().filter(|_| !said.verdicts.is_empty()) {
+        fields.insert("verdicts".into(), json!(said.verdicts));
     }
-}
-
-impl From<String> for Said {
-    fn from(sentence: String) -> Self {
-        Self {
-            sentence,
-            verdicts: Vec::new(),
-        }
-    }
-}
-
-impl std::fmt::Display for Said {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.write_str(&self.sentence)
-    }
+    answer
 }
 
 impl DecisionMaker {
@@ -103,10 +81,10 @@ impl DecisionMaker {
         &self,
         asked: &WordOnPlan,
         headline: &str,
-        change: impl Fn(&mut Control, &Word, Timestamp) -> Result<String, String>,
+        change: impl Fn(&mut Control, &Word) -> Result<String, String>,
     ) -> Result<Value, CallError> {
-        self.by_judged_word(asked, headline, |control, word, now| {
-            change(control, word, now).map(Said::from).map_err(Said::from)
+        self.by_judged_word(asked, headline, |control, word| {
+            change(control, word).map(Said::from).map_err(Said::from)
         })
         .await
     }
@@ -116,7 +94,7 @@ impl DecisionMaker {
         &self,
         asked: &WordOnPlan,
         headline: &str,
-        change: impl Fn(&mut Control, &Word, Timestamp) -> Result<Said, Said>,
+        change: impl Fn(&mut Control, &Word) -> Result<Said, Said>,
     ) -> Result<Value, CallError> {
         let id = self.store.new_id(self.ports.clock.now());
         let apply = |control: &mut Control| {
@@ -126,7 +104,7 @@ impl DecisionMaker {
                 reason: asked.reason.clone(),
                 at: now,
             };
-            let said = change(control, &word, now)?;
+            let said = change(control, &word)?;
             let title = format!("{headline} by {}", asked.operator);
             control.announce(about_plan(
                 EventKind::Operator,
@@ -144,15 +122,21 @@ impl DecisionMaker {
                 return Ok(answers::no_plan(&asked.plan));
             };
             return Ok(match apply(&mut control) {
-                Ok(said) => said.among(
-                    json!({"ok": true, "dry_run": true, "changed": "nothing", "plan": asked.plan, "would": said.sentence}),
-                ),
-                Err(why) => why.among(answers::refused(&why.sentence)),
+                Ok(said) => {
+                    let answer = json!({
+                        "ok": true, "dry_run": true, "changed": "nothing", "plan": asked.plan, "would": said.sentence,
+                    });
+                    with_verdicts(answer, &said)
+                }
+                Err(why) => with_verdicts(answers::refused(&why.sentence), &why),
             });
         }
         Ok(match self.store.change(&asked.plan, apply).await {
-            Ok((_, said)) => said.among(json!({"ok": true, "plan": asked.plan, "summary": said.sentence})),
-            Err(ChangeError::Refused(why)) => why.among(answers::refused(&why.sentence)),
+            Ok((_, said)) => {
+                let answer = json!({"ok": true, "plan": asked.plan, "summary": said.sentence});
+                with_verdicts(answer, &said)
+            }
+            Err(ChangeError::Refused(why)) => with_verdicts(answers::refused(&why.sentence), &why),
             Err(error) => answers::not_changed(&error),
         })
     }
