@@ -13,8 +13,8 @@
 //!    [`decide::Decision`], with the verdict of every [`guard`].
 //!    What holds for all plans together is in [`fleet`]; what was found out beforehand, in [`preflight`].
 //! 5. [`control`] is the one item that the epoch protects: lease, latch, wake, unsent announcements and
-//!    the current [`execution`]. Each change is a pure function from one control item to the next.
-//!    What people's [`words`] change is there too. [`regions`] says which Region's executor takes the lease.
+//!    the current [`execution`]. Each change is a pure function from one control item to the next: that of a judgement
+//!    stands in [`decide`], that of a person's word in [`words`]. [`regions`] says which Region's executor takes the lease.
 //! 6. [`execution`] is the executor's protocol as a state machine: what to do next, and what each result means.
 //!    What a [`setup`] has made is remembered beside it.
 //! 7. [`report`] tells people: announcements, status and history.

@@ -345,7 +345,7 @@ fn an_alarm_that_says_nothing_is_told_and_counts_for_nothing() {
             let observations: Vec<Observation> = (1..=2)
                 .map(|number| seen(&format!("blue-{number}"), "blue", "here", health, 0))
                 .collect();
-            let blue = assess(at(5), &plan(), &observations, &[word.clone()])["blue"].clone();
+            let blue = assess(at(5), &plan(), &observations, std::slice::from_ref(&word))["blue"].clone();
             assert_eq!(blue.health, health, "the probes alone decide");
             let witness = blue
                 .witnesses
