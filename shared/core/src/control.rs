@@ -20,7 +20,7 @@ use crate::execution::{Direction, Execution, Status, TriggerKind};
 use crate::fleet::Maintenance;
 use crate::mutant::{Mutant, active};
 use crate::regions::SittingOut;
-use crate::report::{Announcement, EventKind};
+use crate::report::{Announcement, EventKind, about_plan};
 use crate::setup::SetUp;
 use crate::state::RaisedGroup;
 use jiff::{SignedDuration, Timestamp};
@@ -218,6 +218,9 @@ pub struct LastRefusal {
     pub fingerprint: String,
     /// The decision record whose count goes up when it is repeated.
     pub decision_id: String,
+    /// When it was refused like this first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at: Option<Timestamp>,
 }
 
 /// The execution that ended last, in brief. The whole one is in the history.
@@ -369,6 +372,13 @@ impl Control {
             let least = oldest(EventKind::Alert).or(oldest(EventKind::Operator)).unwrap_or(0);
             self.announcements.remove(least);
         }
+    }
+
+    /// Tells people something about the plan, in the same write as what it tells, and calls for the executor, which
+    /// publishes it.
+    pub fn tell(&mut self, now: Timestamp, event: EventKind, id: &str, headline: &str, details: &[String]) {
+        self.announce(about_plan(event, &self.plan, id, headline, details, now));
+        self.wake(now, Wake::Executor);
     }
 
     /// The refusal that this one repeats, if its source has not been refused otherwise since.

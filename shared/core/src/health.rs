@@ -359,7 +359,8 @@ impl AlarmWord {
     }
 }
 
-/// One probe's word about a site, for people and for the record.
+/// The word of one probe about a site, or of a sufficient alarm that is raised or says nothing; for people and for the
+/// record.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Witness {
     /// The probe (or `alarm:NAME` for a sufficient alarm).
@@ -374,7 +375,8 @@ pub struct Witness {
     pub failing_since: Option<Timestamp>,
     /// Why.
     pub reason: String,
-    /// It has begun to be observed and has not reached a threshold yet.
+    /// It has begun to be observed and has not reached a threshold yet; of an alarm, it has had too little data for less
+    /// than [`ALARM_SETTLES`].
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub settling: bool,
     /// It could not be asked this time. That may be over at the next look.

@@ -155,6 +155,7 @@ fn refusal(source: &str, fingerprint: &str) -> LastRefusal {
         source: source.into(),
         fingerprint: fingerprint.into(),
         decision_id: "x".into(),
+        at: None,
     }
 }
 

@@ -14,7 +14,7 @@ use understudy_core::fleet::FleetState;
 use understudy_core::guard::Guard;
 use understudy_core::health::{AlarmReading, AlarmState, Health, SiteHealth, Witness};
 use understudy_core::plan::{FailbackMode, Mode, Plan, parse};
-use understudy_core::setup::SetupRecord;
+use understudy_core::setup::{SetUp, SetupRecord};
 
 fn at(seconds: i64) -> Timestamp {
     Timestamp::from_second(1_795_255_200 + seconds).unwrap()
@@ -296,6 +296,78 @@ fn a_sufficient_alarm_that_says_nothing_is_told_once_and_again_after_it_spoke() 
     );
     let raised = with_alarm(|witness| witness.health = Health::Unhealthy);
     assert!(!judge(0, &plan(), &control, well(), raised).alert, "it speaks");
+    // Where no probe looks, nothing else speaks at all.
+    let mut blind = plan();
+    blind.probes.retain(|probe| probe.common().site != "blue");
+    let unknown = SiteHealth {
+        health: Health::Unknown,
+        since: None,
+        settling: true,
+        ..with_alarm(|_| ())
+    };
+    let look = judge(0, &blind, &control, unknown.clone(), well());
+    assert!(look.alert && look.summary.contains("says nothing"), "{}", look.summary);
+    assert!(
+        !judge(0, &plan(), &control, unknown, well()).alert,
+        "it has just begun to be observed"
+    );
+}
+
+#[test]
+fn an_alarm_that_setup_is_to_make_is_missed_once_setup_has_been() {
+    let mut plan = plan();
+    let item = json!({"kind": "metric_alarm", "name": "errors", "alarm_name": "blue-down", "namespace": "Shop",
+        "metric_name": "Errors", "statistic": "Sum", "threshold": 1, "comparison": "GreaterThanThreshold"});
+    plan.setup = vec![serde_json::from_value(item).unwrap()];
+    let mut control = control();
+    assert!(!judge(0, &plan, &control, with_alarm(|_| ()), well()).alert);
+    control.set_up = Some(SetUp {
+        items: 1,
+        at: at(0),
+        execution: "setup".into(),
+    });
+    assert!(
+        judge(0, &plan, &control, with_alarm(|_| ()), well()).alert,
+        "somebody has deleted it"
+    );
+}
+
+#[test]
+fn a_plan_with_sufficient_alarms_is_looked_at_every_minute_whatever_was_said() {
+    let mut plan = plan();
+    assert_eq!(judge(0, &plan, &control(), well(), well()).look_again_at, None);
+    let alarm = json!({"alarm_name": "blue-down", "site": "blue", "evidence": "sufficient"});
+    plan.alarms = vec![serde_json::from_value(alarm).unwrap()];
+    assert_eq!(judge(0, &plan, &control(), well(), well()).look_again_at, Some(at(60)));
+    assert_eq!(
+        judge(0, &plan, &control(), dead(), well()).look_again_at,
+        Some(at(30)),
+        "sooner counts"
+    );
+    let event = AlarmEvent {
+        alarm_name: "blue-down".into(),
+        region: None,
+        state: AlarmState::Alarm,
+        at: at(0),
+        reason: "threshold".into(),
+        via: "eventbridge".into(),
+    };
+    let trigger = Trigger::Alarm { event, reading: None };
+    let situation = Situation {
+        plan: &plan,
+        control: &control(),
+        sites: &sites(well(), well()),
+        fleet: &FleetState::default(),
+        lags: &Lags::new(),
+        preflight: None,
+        setup: &SetupRecord::default(),
+    };
+    let unconfirmed = decide(at(0), &trigger, situation);
+    assert_eq!(
+        unconfirmed.look_again_at,
+        Some(at(60)),
+        "CloudWatch may show it by then"
+    );
 }
 
 #[test]

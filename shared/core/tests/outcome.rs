@@ -149,7 +149,29 @@ fn a_move_that_waits_for_its_time_is_recorded_once_and_its_lost_record_is_missed
     assert_eq!(case.control.look_again_at, Some(at(30)));
     // Whoever was to write the record may have died before it did.
     case.now = 20;
-    assert_eq!(follow(&mut case).record, Record::Missing(id));
+    assert_eq!(follow(&mut case).record, Record::IfMissing(id.clone()));
+    // Long after, it has been pruned and not lost.
+    let mut quiet = Case::failover();
+    quiet.control = case.control.clone();
+    quiet.blue = site(Health::Healthy, 25);
+    quiet.now = 3610;
+    assert_eq!(follow(&mut quiet).record, Record::IfMissing(id));
+    quiet.now = 3611;
+    assert_eq!(follow(&mut quiet).record, Record::Nothing);
+}
+
+#[test]
+fn a_concern_that_a_timer_told_is_missed_too() {
+    let mut case = Case::failover();
+    case.blue = site(Health::Healthy, -600);
+    case.green = site(Health::Degraded, 0);
+    let told = follow(&mut case);
+    let Record::New(id) = told.record else {
+        panic!("{told:?}")
+    };
+    assert!(told.alerts);
+    case.now = 70;
+    assert_eq!(follow(&mut case).record, Record::IfMissing(id));
 }
 
 fn approve() -> Case {
@@ -177,7 +199,7 @@ fn a_proposal_is_made_told_and_recorded_at_once_and_made_once() {
     case.now = 90;
     assert_eq!(
         follow(&mut case).record,
-        Record::Missing(record),
+        Record::IfMissing(record),
         "it stands there already"
     );
     assert_eq!(case.control.proposal, Some(proposal));

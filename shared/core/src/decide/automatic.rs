@@ -53,8 +53,17 @@ pub(super) fn decide_automatic(
                 "nothing moves: the active site {active} is {}; that never moves anything by itself",
                 source.sentence()
             );
+            // Nobody ever knows anything of a site without probes: what else is of concern is told all the same.
+            let unwatched = plan.probes_of(active).next().is_none();
+            let concerns = unwatched.then(|| Concerns::of(situation));
+            let news = concerns.as_ref().is_some_and(|concerns| concerns.are_news(control));
+            let summary = match &concerns {
+                Some(concerns) => concerns.behind(summary),
+                None => summary,
+            };
             Decision {
-                alert: worth_an_alert(source),
+                alert: worth_an_alert(source) || news,
+                concerns,
                 ..Decision::nothing(summary, verdicts)
             }
         }

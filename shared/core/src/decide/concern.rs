@@ -1,5 +1,6 @@
 //! What somebody should look at although the site that carries the plan is well: a standby that is not, observers whose
-//! voice does not count, and sufficient alarms that say nothing. Nothing moves for it, and on the day on which something must, it is too late to learn of it.
+//! voice does not count, and sufficient alarms that say nothing. Nothing moves for it, and on the day on which something
+//! must, it is too late to learn of it.
 //!
 //! A concern is told when it is new to the control item, which remembers what was told ([`Control::concerns`]); not with
 //! every look, and again after it has been over. An alarm that could not be read is remembered at the first look and told
@@ -30,7 +31,11 @@ impl Concerns {
         found.look_at_observers(sites);
         let witnesses = sites.values().flat_map(|site| &site.witnesses);
         for (alarm, witness) in witnesses.filter_map(|witness| Some((witness.alarm()?, witness))) {
-            found.look_at_alarm(alarm, witness, control);
+            // Preflight excuses it as well: `setup` is what comes next.
+            let to_be_made = control.set_up.is_none() && situation.plan.sets_up_alarm(alarm);
+            if !to_be_made {
+                found.look_at_alarm(alarm, witness, control);
+            }
         }
         found
     }

@@ -278,9 +278,10 @@ pub fn decide(now: Timestamp, trigger: &Trigger, situation: Situation<'_>) -> De
             if verdicts.iter().any(|verdict| !verdict.allows) {
                 let summary = format!("nothing moves: {}", crate::guard::refusals(&verdicts));
                 // A hint that can not be used must not make a timer forgotten that an earlier look has set.
+                let refused = Decision::nothing(summary, verdicts);
                 return Decision {
-                    look_again_at: situation.control.look_again_at,
-                    ..Decision::nothing(summary, verdicts)
+                    look_again_at: with_alarms(now, situation, situation.control.look_again_at),
+                    ..refused
                 };
             }
             automatic::decide_automatic(now, trigger, situation, verdicts)
@@ -299,11 +300,15 @@ pub fn decide(now: Timestamp, trigger: &Trigger, situation: Situation<'_>) -> De
         decision.proposal = change;
         decision.look_again_at = [decision.look_again_at, look_again_at].into_iter().flatten().min();
     }
-    if situation.plan.sufficient_alarms().next().is_some() {
-        let soon = later(now, ALARMS_AGAIN);
-        decision.look_again_at = Some(decision.look_again_at.map_or(soon, |at| at.min(soon)));
-    }
+    decision.look_again_at = with_alarms(now, situation, decision.look_again_at);
     decision
+}
+
+// When to look again, where alarms are to be asked again.
+fn with_alarms(now: Timestamp, situation: Situation<'_>, look_again_at: Option<Timestamp>) -> Option<Timestamp> {
+    let mut alarms = situation.plan.sufficient_alarms();
+    let soon = alarms.next().map(|_| later(now, ALARMS_AGAIN));
+    [look_again_at, soon].into_iter().flatten().min()
 }
 
 // Why a yes can not be taken; none if it can.

@@ -12,24 +12,27 @@ use crate::control::{Control, LastRefusal, Latch, Wake, later};
 use crate::execution::{Execution, Kind, TriggerKind};
 use crate::guard::{Guard, Verdict, reasons, refusals};
 use crate::health::Health;
-use crate::report::{EventKind, about_plan};
+use crate::report::EventKind;
 use jiff::{SignedDuration, Timestamp};
 
 /// When a move that the fleet's limits held back is judged again: nothing else tells when another one has ended.
 const FLEET_AGAIN: SignedDuration = SignedDuration::from_mins(1);
 
+/// How long after a refusal a timer looks whether its record is there.
+const RECORD_MISSED: SignedDuration = SignedDuration::from_hours(1);
+
 /// What is recorded of a judgement that starts nothing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Record {
-    /// Nothing: a timer found all as it should be.
+    /// Nothing: a timer found nothing new.
     Nothing,
     /// A new record of this id.
     New(String),
     /// The record of this id: its count goes up.
     Again(String),
-    /// The record of this id, if it is not there: it is known already, and the invocation that was to write it may have
-    /// died before.
-    Missing(String),
+    /// The record of this id, if it is not there, with what is seen now: a timer found nothing new, and the invocation that
+    /// was to write the last record may have died before it did.
+    IfMissing(String),
 }
 
 /// What came of following a judgement.
@@ -104,10 +107,12 @@ impl Control {
         let held_back = stops.any(|verdict| verdict.guard != Guard::SourceUnhealthy);
         // A timer that finds all as before says nothing new; one that finds a move held back says by what, once.
         let says = decision.alert || proposes || !matches!(trigger, Trigger::Timer);
-        let record = match known {
-            Some(id) if says => Record::Again(id),
-            Some(id) if held_back => Record::Missing(id),
-            None if says || held_back => Record::New(new_id()),
+        let last = self.last_refusals.iter().find(|last| last.source == trigger.source());
+        let lately = last.filter(|last| last.at.is_some_and(|at| now <= later(at, RECORD_MISSED)));
+        let record = match (known, lately) {
+            (Some(id), _) if says => Record::Again(id),
+            (None, _) if says || held_back => Record::New(new_id()),
+            (_, Some(last)) => Record::IfMissing(last.decision_id.clone()),
             _ => Record::Nothing,
         };
         if trigger.is_a_persons() {
@@ -132,6 +137,7 @@ impl Control {
             source: trigger.source(),
             fingerprint,
             decision_id: decision_id.clone(),
+            at: Some(now),
         };
         let of_alarm = matches!(trigger, Trigger::Alarm { .. });
         self.remember_refusal(refusal, !of_alarm && !decision.alert);
@@ -194,10 +200,5 @@ impl Control {
                 self.tell(now, EventKind::Operator, &id, &headline, std::slice::from_ref(why));
             }
         }
-    }
-
-    fn tell(&mut self, now: Timestamp, event: EventKind, id: &str, headline: &str, details: &[String]) {
-        self.announce(about_plan(event, &self.plan, id, headline, details, now));
-        self.wake(now, Wake::Executor);
     }
 }

@@ -59,7 +59,7 @@ pub fn assess(
                     ..witness
                 });
             }
-            witnesses.extend(words.into_iter().filter_map(|word| mute(now, word)));
+            witnesses.extend(words.into_iter().filter_map(|word| mute(now, plan, word)));
             let found = SiteHealth {
                 health,
                 since,
@@ -72,7 +72,7 @@ pub fn assess(
 }
 
 // An alarm that says nothing is told, and counted neither for nor against: the probes alone decide then.
-fn mute(now: Timestamp, word: &AlarmWord) -> Option<Witness> {
+fn mute(now: Timestamp, plan: &Plan, word: &AlarmWord) -> Option<Witness> {
     let unknown = |reason: &str| alarm_witness(word.alarm_name(), Health::Unknown, reason);
     match word {
         AlarmWord::Read(AlarmReading {
@@ -89,9 +89,11 @@ fn mute(now: Timestamp, word: &AlarmWord) -> Option<Witness> {
             ))
         }),
         AlarmWord::Read(_) => None,
-        AlarmWord::Missing { .. } => Some(unknown(
-            "CloudWatch does not know this alarm; create it, or take it out of the plan",
-        )),
+        AlarmWord::Missing { alarm_name } => Some(unknown(if plan.sets_up_alarm(alarm_name) {
+            "CloudWatch does not know this alarm; `setup` makes it"
+        } else {
+            "CloudWatch does not know this alarm; create it, or take it out of the plan"
+        })),
         AlarmWord::Unread { why, .. } => Some(Witness {
             unread: true,
             ..unknown(&format!("it can not be read: {why}"))

@@ -174,6 +174,12 @@ fn hundred() -> u32 {
 }
 
 impl Plan {
+    /// Whether the plan's `setup` makes the alarm of this name.
+    pub fn sets_up_alarm(&self, alarm_name: &str) -> bool {
+        let makes = |step: &Step| matches!(step, Step::MetricAlarm(step) if step.alarm_name == alarm_name);
+        self.setup.iter().any(makes)
+    }
+
     /// The site of this name.
     pub fn site(&self, name: &str) -> Option<&Site> {
         self.sites.iter().find(|site| site.name == name)

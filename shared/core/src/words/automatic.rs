@@ -86,11 +86,8 @@ impl Control {
         Ok(said)
     }
 
-    /// `reject` of the proposal that waits. Decision sets the time at which it may propose again.
-    ///
-    /// # Errors
-    /// None waits, or another one than is meant.
-    pub fn reject_proposal(&mut self, answer: &Answer, word: &Word) -> Result<String, String> {
+    // Decision sets the time at which it may propose again.
+    pub(super) fn reject_proposal(&mut self, answer: &Answer, word: &Word) -> Result<String, String> {
         let open = self.proposal.as_mut().filter(|known| known.is_open());
         let known = open.ok_or("no proposal waits for an answer")?;
         if answer.proposal.as_ref().is_some_and(|meant| *meant != known.id) {

@@ -7,12 +7,12 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use understudy_core::command::{ALL_PLANS, WordOnPlan};
-use understudy_core::control::{Wake, Word};
+use understudy_core::control::Word;
 use understudy_core::decide::Decision;
 use understudy_core::execution::{Execution, TriggerKind};
 use understudy_core::fleet::{Fleet, FleetEntry, FleetState, Progress};
 use understudy_core::guard::Guard;
-use understudy_core::report::{EventKind, about_plan};
+use understudy_core::report::EventKind;
 
 impl DecisionMaker {
     /// Asks whether one more automatic execution fits: the entry comes first, the execution after it. A dry run makes
@@ -125,15 +125,7 @@ impl DecisionMaker {
                 .store
                 .change(&due.plan, |control| {
                     let now = self.ports.clock.now();
-                    let plan = control.plan.clone();
-                    control.announce(about_plan(
-                        EventKind::Operator,
-                        &plan,
-                        &format!("fleet:{id}"),
-                        headline,
-                        details,
-                        now,
-                    ));
+                    control.tell(now, EventKind::Operator, &format!("fleet:{id}"), headline, details);
                     // What the kill switch holds is looked at now, not at its next turn.
                     if let Some(running) = &mut control.execution
                         && running.held.as_ref().is_some_and(|held| held.by_fleet)
@@ -142,7 +134,6 @@ impl DecisionMaker {
                     }
                     // What a pause of all plans held back is judged now.
                     control.look_by(now);
-                    control.wake(now, Wake::Executor);
                     Ok::<(), std::convert::Infallible>(())
                 })
                 .await;

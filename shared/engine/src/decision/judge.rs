@@ -232,7 +232,7 @@ impl DecisionMaker {
     }
 
     // Records why not, behind the write that judges: a try that was lost to another writer leaves no record. If this
-    // invocation ends in between, the next look finds the refusal known and its record missing, and writes it.
+    // invocation ends in between, the next look finds the record missing, and writes what it sees itself.
     async fn refuse(
         &self,
         mut control: Control,
@@ -252,9 +252,9 @@ impl DecisionMaker {
         match followed.record {
             Record::Nothing => {}
             Record::New(id) | Record::Again(id) => self.record(&plan, &id, why_not).await?,
-            Record::Missing(id) => {
+            Record::IfMissing(id) => {
                 let key = decision_key(&plan, &id);
-                if self.store.read::<DecisionRecord>(&key).await?.is_none() {
+                if self.store.table().get(&key).await?.is_none() {
                     self.store.put_once(key, &why_not).await?;
                 }
             }

@@ -19,9 +19,9 @@ use crate::store::ChangeError;
 pub(super) use record::SaidCommand;
 use serde_json::{Value, json};
 use understudy_core::command::{Command, WordOnPlan, parse};
-use understudy_core::control::{Control, Wake, Word};
+use understudy_core::control::{Control, Word};
 use understudy_core::execution::Kind;
-use understudy_core::report::{EventKind, about_plan};
+use understudy_core::report::EventKind;
 use understudy_core::words::Said;
 
 // The answer with what the guards said that were asked.
@@ -106,15 +106,8 @@ impl DecisionMaker {
             };
             let said = change(control, &word)?;
             let title = format!("{headline} by {}", asked.operator);
-            control.announce(about_plan(
-                EventKind::Operator,
-                &asked.plan,
-                &format!("operator:{id}"),
-                &title,
-                &[asked.reason.clone(), said.sentence.clone()],
-                now,
-            ));
-            control.wake(now, Wake::Executor);
+            let details = [asked.reason.clone(), said.sentence.clone()];
+            control.tell(now, EventKind::Operator, &format!("operator:{id}"), &title, &details);
             Ok::<Said, Said>(said)
         };
         if asked.dry_run {

@@ -5,7 +5,7 @@
 use super::super::Executor;
 use crate::ports::{CallError, CallErrorKind};
 use crate::silence::has_spoken;
-use understudy_core::plan::{MetricSeries, Missing, Plan, Probe, Step};
+use understudy_core::plan::{MetricSeries, Missing, Plan, Probe};
 
 impl Executor {
     pub(super) async fn probe_resource(&self, plan: &Plan, probe: &Probe) -> Result<(), CallError> {
@@ -64,8 +64,7 @@ impl Executor {
 
     // It is there, or the setup of the plan makes it.
     pub(super) async fn alarm_exists(&self, plan: &Plan, region: Option<&str>, name: &str) -> Result<(), CallError> {
-        let made = |step: &Step| matches!(step, Step::MetricAlarm(step) if step.alarm_name == name);
-        if plan.setup.iter().any(made) {
+        if plan.sets_up_alarm(name) {
             return Ok(());
         }
         let found = self.ports.alarms.readings(region, &[name.to_owned()]).await?;
