@@ -15,7 +15,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use crate::local_cloud::{CloudError, free_port};
+use crate::local_cloud::{CloudError, free_listener};
 use crate::server;
 
 /// What a site does with a request.
@@ -46,14 +46,17 @@ impl Site {
     /// # Errors
     /// When no port can be opened.
     pub async fn start(name: &str) -> Result<Self, CloudError> {
-        let address = SocketAddr::from(([127, 0, 0, 1], free_port()?));
+        let opening = || CloudError::system(format!("opening a port for the site {name}"));
+        let listener = free_listener()?;
+        listener.set_nonblocking(true).map_err(opening())?;
+        let listener = TcpListener::from_std(listener).map_err(opening())?;
         let mut site = Self {
             name: name.into(),
-            address,
-            mood: watch::Sender::new(Mood::Dead),
+            address: listener.local_addr().map_err(opening())?,
+            mood: watch::Sender::new(Mood::Well),
             serving: None,
         };
-        site.come_back().await?;
+        site.serve(listener);
         Ok(site)
     }
 
@@ -129,13 +132,17 @@ impl Site {
                     "opening {} for the site {}",
                     self.address, self.name
                 )))?;
-            let (name, mood) = (Arc::clone(&self.name), self.mood.subscribe());
-            let serving = server::serve(listener, move |request| {
-                answer(request, Arc::clone(&name), mood.clone())
-            });
-            self.serving = Some(tokio::spawn(serving));
+            self.serve(listener);
         }
         Ok(())
+    }
+
+    fn serve(&mut self, listener: TcpListener) {
+        let (name, mood) = (Arc::clone(&self.name), self.mood.subscribe());
+        let serving = server::serve(listener, move |request| {
+            answer(request, Arc::clone(&name), mood.clone())
+        });
+        self.serving = Some(tokio::spawn(serving));
     }
 }
 

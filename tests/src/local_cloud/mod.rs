@@ -42,7 +42,7 @@ pub use emulator::processes_of_group;
 pub use error::CloudError;
 pub use functions::Answer;
 pub use grants::{Denied, GrantCheck};
-pub use place::{checkout, free_port, tool};
+pub use place::{checkout, free_listener, free_port, tool};
 pub use stack::{Outputs, StackHome, output};
 
 use emulator::Emulator;

@@ -36,14 +36,28 @@ pub fn tool(folder: &'static str, program: &str) -> Result<PathBuf, CloudError> 
     }
 }
 
-/// A port of 127.0.0.1 that nobody listens on.
-///
-/// It lies below 32768, where Linux takes the ports of outgoing connections from: so nobody
-/// gets it by accident between this call and its use, and a server that died can come back.
+/// A port of 127.0.0.1 that nobody listens on, for a program that opens it by its number.
 ///
 /// # Errors
 /// When not one of the range is free.
 pub fn free_port() -> Result<u16, CloudError> {
+    let listener = free_listener()?;
+    let address = listener.local_addr();
+    Ok(address
+        .map_err(CloudError::system("asking for the port that was opened"))?
+        .port())
+}
+
+/// A listener on a port of 127.0.0.1 that nobody else listens on. Whoever serves in this process serves on it: closed and
+/// opened again, the port may be taken for a moment, by a child that another thread is just starting and that holds a
+/// copy of every socket until its exec, or by another process that looks whether it is free.
+///
+/// It lies below 32768, where Linux takes the ports of outgoing connections from: so nobody
+/// gets it by accident once it is closed, and a server that died can come back.
+///
+/// # Errors
+/// When not one of the range is free.
+pub fn free_listener() -> Result<TcpListener, CloudError> {
     const FIRST: u16 = 20_000;
     const COUNT: u16 = 12_000;
     static TURN: AtomicU16 = AtomicU16::new(0);
@@ -52,8 +66,8 @@ pub fn free_port() -> Result<u16, CloudError> {
     for _ in 0..COUNT {
         let turn = TURN.fetch_add(1, Ordering::Relaxed) % COUNT;
         let port = FIRST + (start + turn) % COUNT;
-        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
-            return Ok(port);
+        if let Ok(listener) = TcpListener::bind(("127.0.0.1", port)) {
+            return Ok(listener);
         }
     }
     Err(CloudError::missing(
@@ -131,5 +145,28 @@ fn forget_old_runs(all: &Path) {
             path.join("scratch")
         };
         let _ = std::fs::remove_dir_all(what);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn a_listener_is_handed_over_open_and_no_two_share_a_port() {
+        let mut held: Vec<TcpListener> = (0..8).map(|_| free_listener().unwrap()).collect();
+        let mut ports: Vec<u16> = held.iter().map(|it| it.local_addr().unwrap().port()).collect();
+        for port in &ports {
+            assert!(TcpListener::bind(("127.0.0.1", *port)).is_err(), "{port} is taken");
+        }
+        ports.sort_unstable();
+        ports.dedup();
+        assert_eq!(ports.len(), held.len());
+        held.clear();
+        assert!(
+            !ports.contains(&free_port().unwrap()),
+            "a port that was let go is not the next one"
+        );
     }
 }

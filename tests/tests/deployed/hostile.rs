@@ -1,5 +1,6 @@
 //! What nobody should send, sent: in foul weather to functions whose table has no plan, so that nobody else's writes are
-//! there to be taken for theirs.
+//! there to be taken for theirs. A preflight may be: it comes by itself, and may have been on its way when the plan was
+//! forgotten. Nonsense never asks for one.
 
 use serde_json::{Value, json};
 use understudy_tests::story::Stage;
@@ -67,6 +68,7 @@ pub async fn nonsense_is_answered_and_writes_nothing(stage: &Stage) {
         .iter()
         .filter(|call| ["PutItem", "DeleteItem", "UpdateItem"].contains(&call.operation.as_str()))
         .filter(|call| call.caller.as_deref().is_some_and(|caller| !caller.to_lowercase().contains("probe")))
+        .filter(|call| call.table_key.as_ref().is_none_or(|key| key.item != "preflight"))
         .map(|call| json!({"operation": call.operation, "key": call.table_key.as_ref().map(|key| format!("{key:?}")), "caller": call.caller}))
         .collect();
     assert!(writes.is_empty(), "nonsense was written down: {writes:#?}");
